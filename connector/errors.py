@@ -44,9 +44,7 @@ class MappingError(ConfigurationError):
 
     exit_code = 65
 
-    def __init__(
-        self, code: str, message: str, *, remedy: str = "", file: str = "", line: int | None = None
-    ) -> None:
+    def __init__(self, code: str, message: str, *, remedy: str = "", file: str = "", line: int | None = None) -> None:
         where = f"{file}:{line}: " if file and line else f"{file}: " if file else ""
         super().__init__(code, f"{where}{message}", remedy=remedy)
         self.file = file

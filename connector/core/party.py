@@ -128,8 +128,8 @@ class Party(Protocol):
     def prepare(self, writes: Sequence[Write], idempotency_key: str) -> Request:
         """Build one call. Pure and deterministic. All writes have one entity and one operation."""
 
-    async def send(self, request: Request, *, timeout: int) -> Answer:
-        """Send a prepared call, signed in, within ``timeout`` seconds. Renews a refused token once. Raises NoAnswer."""
+    async def send(self, request: Request, *, seconds: int) -> Answer:
+        """Send a prepared call, signed in, within ``seconds``. Renews a refused token once. Raises NoAnswer."""
 
     def outcomes(self, writes: Sequence[Write], answer: Answer) -> tuple[Outcome, ...]:
         """One outcome for each write, in their order, whatever the answer looks like. Pure; never raises."""
