@@ -87,7 +87,7 @@ class Undecided:
 Outcome = Applied | Rejected | Undecided
 
 
-class NoAnswer(Exception):  # noqa: N818  (an event of the wire, not a fault of ours)
+class NoAnswer(Exception):
     """The request ended without an answer. ``sent`` is False only when no byte can have left."""
 
     def __init__(self, reason: str, *, sent: bool) -> None:

@@ -23,7 +23,7 @@ class Side(StrEnum):
 
 @dataclass(frozen=True, slots=True, order=True)
 class Version:
-    """When we asked: the owner's epoch and its own counter of reads, polls and writes, taken when the request is sent."""
+    """When we asked: the owner's epoch and its own counter of reads, polls and writes, taken when it is sent."""
 
     epoch: int
     ordinal: int

@@ -9,11 +9,24 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import TypeAlias
 
-Value: TypeAlias = "None | str | bool | Decimal | date | datetime | Sequence[Value] | Mapping[str, Value]"
+
+@dataclass(frozen=True, slots=True, order=True)
+class Ref:
+    """The target that another mapping made of a record: known only once that link is live.
+
+    ``document`` is that link's document key, ``<side>:<id>``.
+    """
+
+    mapping: str
+    document: str
+
+
+Value: TypeAlias = "None | str | bool | Decimal | date | datetime | Ref | Sequence[Value] | Mapping[str, Value]"
 Fields: TypeAlias = Mapping[str, Value]
 
 
@@ -38,6 +51,8 @@ def _jsonable(value: Value) -> object:
         return {"@": value.astimezone(UTC).isoformat(timespec="milliseconds")}
     if isinstance(value, date):
         return {"@": value.isoformat()}
+    if isinstance(value, Ref):
+        return {"&": [value.mapping, value.document]}
     if isinstance(value, Mapping):
         return {f"${name}": _jsonable(part) for name, part in value.items()}
     if isinstance(value, Sequence):
@@ -66,6 +81,9 @@ def _from_jsonable(raw: object) -> Value:
         if set(raw) == {"@"}:
             text: str = raw["@"]
             return date.fromisoformat(text) if len(text) == 10 else datetime.fromisoformat(text)
+        if set(raw) == {"&"}:
+            mapping, document = raw["&"]
+            return Ref(mapping, document)
         return {name[1:]: _from_jsonable(part) for name, part in raw.items()}
     raise ValueError("not a canonical text")
 
