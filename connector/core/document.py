@@ -33,7 +33,8 @@ class Document:
     """One target object that a mapping wants of one record, now.
 
     ``flat`` may hold ``Ref`` values, not yet resolved. ``once`` are the paths that are written at the birth only;
-    ``order`` is the line keys in their order. ``find`` are the criteria of the first look-up, ``found`` what a hit means.
+    ``order`` is the line keys in their order. ``find`` are the criteria of the first look-up, ``found`` what a hit
+    means.
     ``mark`` is the field and value by which the object is found again. ``money`` is what the brake counts.
     """
 

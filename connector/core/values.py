@@ -17,13 +17,15 @@ from typing import TypeAlias
 
 @dataclass(frozen=True, slots=True, order=True)
 class Ref:
-    """The target that another mapping made of a record: known only once that link is live.
+    """The other end of a link of ``mapping``: known only once that link is live.
 
-    ``document`` is that link's document key, ``<side>:<id>``.
+    ``document`` is the end that we know, ``<side>:<id>``. An ``optional`` one is left empty until it is known and filled
+    in then; any other holds the whole document back.
     """
 
     mapping: str
     document: str
+    optional: bool = False
 
 
 Value: TypeAlias = "None | str | bool | Decimal | date | datetime | Ref | Sequence[Value] | Mapping[str, Value]"
@@ -52,7 +54,7 @@ def _jsonable(value: Value) -> object:
     if isinstance(value, date):
         return {"@": value.isoformat()}
     if isinstance(value, Ref):
-        return {"&": [value.mapping, value.document]}
+        return {"&": [value.mapping, value.document, value.optional]}
     if isinstance(value, Mapping):
         return {f"${name}": _jsonable(part) for name, part in value.items()}
     if isinstance(value, Sequence):
@@ -82,8 +84,8 @@ def _from_jsonable(raw: object) -> Value:
             text: str = raw["@"]
             return date.fromisoformat(text) if len(text) == 10 else datetime.fromisoformat(text)
         if set(raw) == {"&"}:
-            mapping, document = raw["&"]
-            return Ref(mapping, document)
+            mapping, document, optional = raw["&"]
+            return Ref(mapping, document, optional)
         return {name[1:]: _from_jsonable(part) for name, part in raw.items()}
     raise ValueError("not a canonical text")
 
