@@ -19,8 +19,8 @@ from typing import TypeAlias
 class Ref:
     """The other end of a link of ``mapping``: known only once that link is live.
 
-    ``document`` is the end that we know, ``<side>:<id>``. An ``optional`` one is left empty until it is known and filled
-    in then; any other holds the whole document back.
+    ``document`` is the end that we know, ``<side>:<id>``. An ``optional`` one is left empty until it is known and
+    filled in then; any other holds the whole document back.
     """
 
     mapping: str

@@ -1,0 +1,215 @@
+"""The link's one fold, and what follows from it.
+
+``step(link, event, rules)`` looks up the cell of ``link_table.TABLE`` for the link's phase and the event's kind and
+runs the move that stands there. What follows from a link (a write, a read, a review) is ``outputs(link, rules)``: a
+function of its present state, never of the move. A crash between the fold and its effects loses nothing, because the
+next look at the link gives the same outputs again, and whoever carries them out is idempotent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from enum import StrEnum
+
+from connector.core.identity import LinkId
+from connector.core.link_events import GONE, LinkEvent, Texts
+from connector.core.link_state import (
+    PROBE_AFTER,
+    PROBE_TWICE,
+    QUIET,
+    Attempt,
+    Hold,
+    Life,
+    Link,
+    Phase,
+    Rules,
+    State,
+)
+from connector.core.link_table import TABLE
+from connector.core.merge import merge
+from connector.core.records import Side
+
+
+class Act(StrEnum):
+    """What the write loop can do for a link."""
+
+    LOOK = "look"
+    CREATE = "create"
+    UPDATE = "update"
+    REMOVE = "remove"
+    APPROVE = "approve"
+    PROBE = "probe"
+
+
+@dataclass(frozen=True, slots=True)
+class Todo:
+    """The next thing that this link needs from the write loop.
+
+    ``changed`` are the paths to write; ``whole`` the full wanted state where lines must be sent together. ``how`` names
+    a removal (delete, void). ``call`` is the lost call that a probe is for; ``not_before`` its earliest time.
+    """
+
+    act: Act
+    side: Side
+    target: str = ""
+    changed: Texts = field(default_factory=dict)
+    whole: Texts = field(default_factory=dict)
+    how: str = ""
+    call: str = ""
+    not_before: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Review:
+    """What a person sees of a link that needs one."""
+
+    code: str
+    message: str
+    remedy: str
+    paths: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Outputs:
+    """All that follows from a link's state."""
+
+    todo: Todo | None
+    asks: tuple[tuple[Side, str], ...]
+    review: Review | None
+    targets: Mapping[Side, str]
+    due: datetime | None
+
+
+def new_link(link_id: LinkId) -> Link:
+    return Link(link_id)
+
+
+def step(link: Link, event: LinkEvent, rules: Rules, offset: int = -1) -> Link:
+    """Fold one event into a link. Pure and total: every phase takes every event.
+
+    A redelivered event (``offset`` at or before the one that last moved the link) does not move it.
+    """
+    if 0 <= offset <= link.offset:
+        return link
+    moved = TABLE[link.phase][type(event)](link, event, rules)
+    return replace(moved, offset=max(offset, link.offset))
+
+
+def outputs(link: Link, rules: Rules) -> Outputs:
+    """What must happen because the link is as it is."""
+    task = todo(link, rules)
+    return Outputs(
+        todo=task,
+        asks=tuple(
+            (side, link.end(side).id) for side in Side if link.end(side).asked is not None and link.end(side).id
+        ),
+        review=_review(link),
+        targets={side: link.end(side).id for side in Side if link.end(side).id and link.life is not Life.NEW},
+        due=_due(link, task),
+    )
+
+
+def state(link: Link, rules: Rules) -> State:
+    """The state that people see."""
+    if link.phase is Phase.ENDED:
+        return State.ENDED
+    if link.attempt is not None:
+        return State.UNKNOWN if link.attempt.unknown else State.IN_FLIGHT
+    held = {
+        Hold.WAITS: State.BLOCKED,
+        Hold.LATER: State.BLOCKED,
+        Hold.FAILED: State.FAILED,
+        Hold.CONFLICT: State.CONFLICT,
+    }
+    if link.hold in held:
+        return held[link.hold]
+    return State.DIRTY if todo(link, rules) is not None else State.CLEAN
+
+
+def todo(link: Link, rules: Rules) -> Todo | None:
+    """The next act for this link, None where there is none now."""
+    if link.attempt is not None:
+        return _after_loss(link.attempt, link) if link.attempt.unknown else None
+    if link.hold is not Hold.NONE or link.life is Life.ENDED:
+        return None
+    if link.left:
+        return _removal(link, rules)
+    if any(link.end(side).asked is not None and side is not link.id.side for side in Side) and link.life is Life.LIVE:
+        return None  # judged after the read that was asked for
+    return _birth(link, rules) if link.life is Life.NEW else _change(link, rules)
+
+
+def _birth(link: Link, rules: Rules) -> Todo | None:
+    side = link.id.side.other
+    if rules.never_creates:
+        return None
+    if not link.looked and (link.find or rules.two_way):
+        return Todo(Act.LOOK, side)
+    if side not in rules.creates:
+        return None
+    whole = {path: text for path, text in link.seen(link.id.side).items() if text != GONE}
+    return Todo(Act.CREATE, side, changed=whole, whole=whole)
+
+
+def _change(link: Link, rules: Rules) -> Todo | None:
+    verdict = merge(link, rules)
+    for side in (Side.XERO, Side.SALESFORCE):
+        changed = verdict.to[side]
+        if changed and link.end(side).id:
+            return _update(link, rules, side, changed)
+    if rules.approve == "checked" and link.status == "draft" and link.born is not None:
+        return Todo(Act.APPROVE, rules.target, link.end(rules.target).id)
+    return None
+
+
+def _update(link: Link, rules: Rules, side: Side, changed: Mapping[str, str]) -> Todo:
+    target = link.end(side).id
+    policy = rules.changed.get(link.status, "update") if side is rules.target else "update"
+    if policy == "reissue":
+        return Todo(Act.REMOVE, side, target, how="void" if link.status == "approved" else "delete")
+    return Todo(Act.UPDATE, side, target, changed=_with_lines(link, side, changed), whole=link.seen(side))
+
+
+def _with_lines(link: Link, side: Side, changed: Mapping[str, str]) -> dict[str, str]:
+    """Lines are replaced as a whole: one changed line sends them all, what stands there kept as it is."""
+    if not any("/" in path for path in changed):
+        return dict(changed)
+    lines = {path: text for path, text in link.seen(side).items() if "/" in path}
+    return {**lines, **changed}
+
+
+def _removal(link: Link, rules: Rules) -> Todo | None:
+    policies = rules.deleted if link.left == "deleted" else rules.left
+    how = policies.get(link.status, "tell")
+    target = link.end(rules.target).id
+    if rules.two_way or how not in ("delete", "void") or not target:
+        return None
+    return Todo(Act.REMOVE, rules.target, target, how=how)
+
+
+def _after_loss(attempt: Attempt, link: Link) -> Todo:
+    """When a lost call may be probed. Only a create in Xero must outwait its idempotency key: everything else is
+    either an upsert by external id or an update, whose target can be read."""
+    wait = attempt.last_sent + PROBE_AFTER
+    if attempt.operation != "create" or attempt.side is Side.SALESFORCE:
+        wait = attempt.deadline + QUIET
+    if attempt.absent_at is not None:
+        wait = max(wait, attempt.absent_at + PROBE_TWICE)
+    return Todo(Act.PROBE, attempt.side, link.end(attempt.side).id, call=attempt.call, not_before=wait)
+
+
+def _due(link: Link, task: Todo | None) -> datetime | None:
+    """When time alone can move this link."""
+    if link.attempt is not None and not link.attempt.unknown:
+        return link.attempt.deadline + QUIET
+    if task is not None and task.not_before is not None:
+        return task.not_before
+    return link.not_before if link.hold is Hold.LATER else None
+
+
+def _review(link: Link) -> Review | None:
+    if link.hold not in (Hold.FAILED, Hold.CONFLICT) or link.life is Life.ENDED:
+        return None
+    return Review(link.code, link.message, link.remedy, link.hold_paths)

@@ -1,0 +1,154 @@
+"""The ten events that can move a link, as values. They are written to ``link-events.v1`` before anything is folded.
+
+A *flat* here is a table of paths to canonical texts (``values.canonical``); the empty text means that the path is gone
+(a line that was taken out). Texts are compared as they are: equal values have equal texts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TypeAlias
+
+from connector.core.failure import Failure
+from connector.core.records import Side, Version
+from connector.core.values import Ref
+
+Texts: TypeAlias = Mapping[str, str]
+GONE = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A record of the side that was seen first (or of either side of a two-way mapping), projected by its mapping.
+
+    ``flat`` is None when the record no longer matches (``left`` says why: ``left`` or ``deleted``). ``refs`` are the
+    paths whose target nobody knew yet. ``before`` is set by the snapshot of ``begin: new``: it was so before we came.
+    """
+
+    side: Side
+    object_id: str
+    version: Version
+    stamp: datetime | None
+    mapping_version: str
+    flat: Texts | None = None
+    refs: Mapping[str, Ref] = field(default_factory=dict)
+    once: tuple[str, ...] = ()
+    order: tuple[str, ...] = ()
+    entity: str = ""
+    find: Texts = field(default_factory=dict)
+    mark: str = ""
+    money: str = ""
+    left: str = ""
+    refusal: Failure | None = None
+    before: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """The target end as a read, a poll or a safety read shows it. ``status`` is its group: draft, approved, paid."""
+
+    side: Side
+    object_id: str
+    version: Version
+    stamp: datetime | None
+    flat: Texts
+    status: str = ""
+    gone: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a look-up on the target side brought: before a birth (``call`` empty), or the probe of a lost call.
+
+    ``hits`` are object ids; ``policy`` is what one hit means (link, ask, stop). A probe that found one says in
+    ``ours`` whether it carries our mark or equals all that we sent.
+    """
+
+    side: Side
+    hits: tuple[str, ...]
+    at: datetime
+    policy: str = "stop"
+    call: str = ""
+    ours: bool = False
+    version: Version | None = None
+    stamp: datetime | None = None
+    flat: Texts = field(default_factory=dict)
+    status: str = ""
+    line_ids: Texts = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """A call is announced: from now on its bytes may leave. A repeat of the same call says so again first."""
+
+    call: str
+    side: Side
+    operation: str
+    sent: Texts
+    at: datetime
+    deadline: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """The other side confirmed. ``flat`` is its answer projected (None: it carries no fields and must be read)."""
+
+    call: str
+    object_id: str
+    answered: Version
+    stamp: datetime | None = None
+    flat: Texts | None = None
+    status: str = ""
+    line_ids: Texts = field(default_factory=dict)
+    money_differs: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """The other side refused. ``element``: a result for this very element, not for the request as a whole."""
+
+    call: str
+    failure: Failure
+    at: datetime
+    element: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """The call ended without an outcome."""
+
+    call: str
+    reason: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """A person (or the mapping's policy) decided: retry, salesforce, xero, link, create, end."""
+
+    decision: str
+    by: str
+    at: datetime
+    value: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """Time passed, or a reference became known (``resolved``: path to the id's canonical text)."""
+
+    at: datetime
+    resolved: Texts = field(default_factory=dict)
+    merged_into: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """An end must be read again, by whoever doubts it."""
+
+    side: Side
+    reason: str = ""
+
+
+LinkEvent: TypeAlias = Wanted | Observed | Found | Started | Applied | Rejected | Unknown | Settled | Due | Asked

@@ -1,0 +1,48 @@
+"""Why a link stops, in words for the person who must act. The codes are stable."""
+
+from __future__ import annotations
+
+from connector.core.failure import Failure, Kind
+
+
+def _fix(code: str, message: str, remedy: str) -> Failure:
+    return Failure(code, Kind.FIX, message, remedy)
+
+
+COPIED_MARK = _fix(
+    "link.copied-mark",
+    "Another object carries the mark of this link's target.",
+    "Someone copied it: clear the mark on the copy, then retry.",
+)
+AMBIGUOUS = _fix(
+    "link.ambiguous", "More than one object matches.", "Decide which one it is: link to one of them, or create."
+)
+TAKEN = _fix(
+    "link.taken", "An object with this number or name is there already.", "Link to it, or change the number and retry."
+)
+FOUND = _fix("link.found-one", "One object matches.", "Decide: link to it, or create a new one.")
+STRANGER = _fix(
+    "link.stranger", "What was found after a lost call is not ours.", "Compare both, then link to it or create."
+)
+TARGET_MISSING = _fix(
+    "link.target-missing", "The target cannot be read.", "Check the permissions of the integration user, then retry."
+)
+TARGET_GONE = _fix(
+    "link.target-gone", "Someone voided or deleted the target.", "Retry to make it again, or end the link."
+)
+MONEY_DIFFERS = _fix(
+    "link.money-differs", "The other side computed other amounts:", "Correct the document there or here, then retry."
+)
+OSCILLATES = _fix(
+    "link.oscillates",
+    "A field swings between the same two values.",
+    "Find what sets it back, then decide which side wins.",
+)
+CONFLICT = _fix("link.conflict", "Both sides changed the same field.", "Decide which side wins.")
+WAITS = _fix(
+    "link.waits", "It waits for another record to be linked first.", "Nothing to do if that one is on its way."
+)
+LEFT = _fix(
+    "link.left", "The record no longer matches, and its target cannot be taken back.", "Undo it there, or end the link."
+)
+IMPOSSIBLE = _fix("link.impossible", "An event that cannot be:", "Report this, with the link's history.")

@@ -1,0 +1,102 @@
+"""Three-way merge of a link: what was agreed, where each side stands, whose field it is. Says what to write where.
+
+No two sides are ever compared directly: each is compared with what it held itself when both agreed, so that a value
+which the other side trimmed, rounded or filled is not taken for an edit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from connector.core.link_events import GONE
+from connector.core.link_state import Link, Rules
+from connector.core.records import Side
+
+
+@dataclass(frozen=True, slots=True)
+class Merge:
+    """``to[side]`` are paths to write there; ``quiet`` are paths on which both sides already hold the same."""
+
+    to: Mapping[Side, dict[str, str]]
+    conflicts: tuple[str, ...] = ()
+    quiet: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+
+
+def merge(link: Link, rules: Rules) -> Merge:
+    """Decide every path on which an end has moved since both agreed."""
+    to: dict[Side, dict[str, str]] = {Side.SALESFORCE: {}, Side.XERO: {}}
+    conflicts: list[str] = []
+    quiet: dict[str, tuple[str, str]] = {}
+    salesforce, xero = link.salesforce.drift, link.xero.drift
+    for path in [*salesforce, *(path for path in xero if path not in salesforce)]:
+        verdict = _judge(link, rules, path)
+        if verdict == "quiet":
+            quiet[path] = (_seen(link, Side.SALESFORCE, path), _seen(link, Side.XERO, path))
+        elif verdict == "conflict":
+            conflicts.append(path)
+        elif verdict in ("salesforce", "xero"):
+            winner = Side(verdict)
+            to[winner.other][path] = _seen(link, winner, path)
+    return Merge(to, tuple(conflicts), quiet)
+
+
+def _seen(link: Link, side: Side, path: str) -> str:
+    drift = link.end(side).drift
+    if path in drift:
+        return drift[path]
+    pair = link.agreed.get(path)
+    return GONE if pair is None else pair[0 if side is Side.SALESFORCE else 1]
+
+
+def _judge(link: Link, rules: Rules, path: str) -> str:
+    """quiet | keep | conflict | the side whose value wins."""
+    moved = {side for side in Side if path in link.end(side).drift}
+    here, there = _seen(link, Side.SALESFORCE, path), _seen(link, Side.XERO, path)
+    if len(moved) == 2 and here == there:
+        return "quiet"
+    owner = rules.owner(path)
+    if owner == "source":
+        return _one_way(link, rules, path, moved)
+    if owner in ("salesforce", "xero"):
+        return owner
+    if len(moved) == 1:
+        return next(iter(moved)).value
+    if path not in link.agreed:
+        return _first_meeting(link, here, there)
+    return _by_policy(link, rules)
+
+
+def _one_way(link: Link, rules: Rules, path: str, moved: set[Side]) -> str:
+    """A document follows its source; what a person changed in it stays until the source changes the same field."""
+    if rules.source not in moved:
+        return "keep"
+    if path in link.once and link.agreed:
+        return "quiet"
+    if rules.target in moved and path in link.agreed:
+        return _by_policy(link, rules)
+    return rules.source.value
+
+
+def _first_meeting(link: Link, here: str, there: str) -> str:
+    """Two records that were just matched: a side that holds nothing takes the other's, else the later one wins."""
+    empty = (GONE, "null", '""')
+    if here in empty:
+        return Side.XERO.value
+    if there in empty:
+        return Side.SALESFORCE.value
+    return _latest(link)
+
+
+def _by_policy(link: Link, rules: Rules) -> str:
+    if rules.conflict in ("salesforce", "xero"):
+        return rules.conflict
+    return _latest(link) if rules.conflict == "latest" else "conflict"
+
+
+def _latest(link: Link) -> str:
+    """The side that says it changed later; on equal or missing stamps, a person."""
+    here, there = link.salesforce.stamp, link.xero.stamp
+    if here is None or there is None or here == there:
+        return "conflict"
+    return Side.SALESFORCE.value if here > there else Side.XERO.value
