@@ -17,6 +17,7 @@ from connector.core.values import Ref
 
 Texts: TypeAlias = Mapping[str, str]
 GONE = ""
+TARGET = "@target"  # the path of a back-write's target: its text is the bare id of the object to write to
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from connector.core import link_failures as failures
 from connector.core.link_calls import confirmed
 from connector.core.link_events import (
     GONE,
+    TARGET,
     Applied,
     Asked,
     Due,
@@ -63,7 +64,9 @@ def take(link: Link, event: Wanted, rules: Rules) -> Link:
         mark=event.mark or link.mark,
         money=event.money or link.money,
     )
-    seen = note(link, event.side, Observation(event.object_id, event.version, event.stamp, event.flat))
+    link = _aimed(link, event.flat.get(TARGET, ""))
+    flat = {path: text for path, text in event.flat.items() if path != TARGET}
+    seen = note(link, event.side, Observation(event.object_id, event.version, event.stamp, flat))
     if seen.end(event.side).drift != link.end(event.side).drift and seen.hold is Hold.FAILED:
         seen = free(seen)  # its data changed: whatever was wrong with it may be mended
     return rest(seen, rules)
@@ -222,10 +225,21 @@ def _resolved(link: Link, known: Texts) -> Link:
     if not fresh:
         return link
     side = link.id.side
-    end = link.end(side)
-    drift = {**end.drift, **{path: text for path, text in fresh.items() if link.base(side).get(path) != text}}
+    link = _aimed(link, fresh.get(TARGET, ""))
+    end, base = link.end(side), link.base(side)
+    moved = {path: text for path, text in fresh.items() if path != TARGET and base.get(path) != text}
+    drift = {**end.drift, **moved}
     refs = {path: ref for path, ref in link.refs.items() if path not in fresh}
     return replace(link.with_end(side, replace(end, drift=drift)), refs=refs)
+
+
+def _aimed(link: Link, target: str) -> Link:
+    """A back-write's target is another link's end: it exists, so it is read before anything is written to it."""
+    side = link.id.side.other
+    if not target or link.end(side).id == target or link.attempt is not None:
+        return link
+    end = replace(link.end(side), id=target, asked=link.end(side).version)
+    return replace(link.with_end(side, end), life=Life.LIVE, looked=True)
 
 
 def ask(link: Link, event: Asked, rules: Rules) -> Link:
