@@ -35,7 +35,7 @@ def from_plain(kind: type[Made], raw: Any) -> Made:
     """The dataclass that ``to_plain`` took apart. Raises ValueError."""
     if not isinstance(raw, Mapping):
         raise ValueError(f"{kind.__name__} is not an object")
-    hints = _hints(kind)
+    hints = _hints(typing.cast("Any", kind))
     try:
         return kind(**{name: _make(hint, raw[name]) for name, hint in hints.items() if name in raw})
     except (TypeError, KeyError) as error:

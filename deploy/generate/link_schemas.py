@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
 
 from connector.core import link_events as events
-from connector.core.link_state import Link
-from connector.kafka.link_codec import EVENTS, Call, LinkEventEnvelope, StoredLink, Target
+from connector.kafka.link_codec import EVENTS, LinkEventEnvelope, StoredLink, Target
 
 SCHEMAS = Path(__file__).parents[2] / "schemas"
 SPACE = "io.twinledger.links.v1"
+NAMES = {"LinkEventEnvelope": "LinkEvent", "StoredLink": "Link", "Link": "LinkState"}
 DOCS = json.loads((Path(__file__).parent / "link_schema_docs.json").read_text())
 
 
@@ -31,7 +31,7 @@ class Writer:
         self.known: set[str] = set()
 
     def record(self, kind: type[Any]) -> Any:
-        name = kind.__name__
+        name = NAMES.get(kind.__name__, kind.__name__)
         if name in self.known:
             return f"{SPACE}.{name}"
         self.known.add(name)
@@ -40,7 +40,7 @@ class Writer:
             "type": "record",
             "name": name,
             "namespace": SPACE,
-            "doc": DOCS["records"][name],
+            "doc": DOCS["records"][kind.__name__],
             "fields": [self.field(field, hints[field.name]) for field in fields(kind)],
         }
 
@@ -96,5 +96,3 @@ def main() -> None:
 
 if __name__ == "__main__":
     main()
-
-_ = (Link, Call)
