@@ -23,9 +23,9 @@ from aiokafka.errors import KafkaError
 
 from connector.errors import Unavailable
 from connector.kafka import watchdog
+from connector.kafka.connection import MESSAGE_MAX_BYTES
 from connector.kafka.jars import classpath
 
-MESSAGE_MAX_BYTES = 8 * 1024 * 1024 + 64 * 1024  # values up to 8 MiB and room for their headers
 _START_SECONDS = 90
 _POLL_SECONDS = 0.05
 _PORT_TRIES = 3
