@@ -46,3 +46,8 @@ LEFT = _fix(
     "link.left", "The record no longer matches, and its target cannot be taken back.", "Undo it there, or end the link."
 )
 IMPOSSIBLE = _fix("link.impossible", "An event that cannot be:", "Report this, with the link's history.")
+CHANGED = _fix(
+    "link.changed",
+    "The record changed after its target was approved or paid.",
+    "Change the target by hand and end the link, or set `life.changed` in the mapping.",
+)

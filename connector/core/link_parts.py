@@ -57,7 +57,16 @@ def rest(link: Link, rules: Rules) -> Link:
         link = free(link)
     if missing and link.hold is Hold.NONE:
         link = replace(hold(link, Hold.WAITS, failures.WAITS), hold_paths=missing)
-    return _farewell(link, rules)
+    return _unwelcome(_farewell(link, rules), rules, bool(verdict.to[rules.target]))
+
+
+def _unwelcome(link: Link, rules: Rules, changed: bool) -> Link:
+    """A change that ``life.changed`` leaves to a person, because the target has come too far (approved, paid)."""
+    if not changed or rules.two_way or link.phase is not Phase.LIVE or link.hold is not Hold.NONE or link.left:
+        return link
+    if rules.changed.get(link.status, "update") not in ("tell", "credit"):
+        return link
+    return hold(link, Hold.FAILED, replace(failures.CHANGED, code=f"link.changed-{link.status}"))
 
 
 def _farewell(link: Link, rules: Rules) -> Link:
