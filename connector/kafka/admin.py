@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -18,6 +19,8 @@ from connector.kafka.topics import TOPICS, Topic
 _TOPIC_SOURCE = 1  # DescribeConfigs: set on the topic itself
 _UNKNOWN_TOPIC = 3
 _ALREADY_EXISTS = 36
+_SHOWN_SECONDS = 30
+_SHOWN_POLL_SECONDS = 0.05
 
 
 class Kind(StrEnum):
@@ -112,6 +115,8 @@ async def apply(cluster: Cluster, wanted: Iterable[Topic] = TOPICS) -> tuple[Dif
         await _create(admin, cluster, wanted, {each.topic for each in differences if each.kind is Kind.MISSING})
         changed = {each.topic for each in differences if each.kind is Kind.CONFIGURATION}
         await _configure(admin, cluster, [topic for topic in wanted if cluster.topic(topic.name) in changed], actual)
+        if differences:
+            await _shown(admin, cluster, wanted)
     return differences
 
 
@@ -180,6 +185,19 @@ async def _describe(admin: AIOKafkaAdminClient, names: list[str]) -> dict[str, A
         )
         for each in topics
     }
+
+
+async def _shown(admin: AIOKafkaAdminClient, cluster: Cluster, wanted: tuple[Topic, ...]) -> None:
+    """Waits until the brokers show what the controller has accepted. Raises Unavailable (``topics-not-shown``)."""
+    try:
+        async with asyncio.timeout(_SHOWN_SECONDS):
+            names = [cluster.topic(topic.name) for topic in wanted]
+            while compare(wanted, cluster, await _describe(admin, names)):  # noqa: ASYNC110  only asking tells
+                await asyncio.sleep(_SHOWN_POLL_SECONDS)
+    except TimeoutError as error:
+        raise Unavailable(
+            "topics-not-shown", f"The brokers do not show the topics {_SHOWN_SECONDS} s after they were made."
+        ) from error
 
 
 async def _create(
