@@ -298,16 +298,16 @@ def control_routes(control: Control, extra: Sequence[Route] = ()) -> Mount:
         return answer_json({"now": control.clock.now(), **control.system.state()})
 
     routes = [
-        Route("/clock", _guarded(clock), methods=["GET", "POST"]),
-        Route("/requests", _guarded(requests)),
-        Route("/writes", _guarded(writes)),
-        Route("/objects", _guarded(entities)),
-        Route("/objects/{entity}", _guarded(objects)),
-        Route("/faults", _guarded(faults), methods=["GET", "POST", "DELETE"]),
-        Route("/faults/{id:int}", _guarded(fault), methods=["DELETE"]),
-        Route("/edit", _guarded(edit), methods=["POST"]),
-        Route("/delete", _guarded(delete), methods=["POST"]),
-        Route("/state", _guarded(state)),
+        Route("/clock", guarded(clock), methods=["GET", "POST"]),
+        Route("/requests", guarded(requests)),
+        Route("/writes", guarded(writes)),
+        Route("/objects", guarded(entities)),
+        Route("/objects/{entity}", guarded(objects)),
+        Route("/faults", guarded(faults), methods=["GET", "POST", "DELETE"]),
+        Route("/faults/{id:int}", guarded(fault), methods=["DELETE"]),
+        Route("/edit", guarded(edit), methods=["POST"]),
+        Route("/delete", guarded(delete), methods=["POST"]),
+        Route("/state", guarded(state)),
     ]
     return Mount("/__sim", routes=[*routes, *extra])
 
@@ -315,15 +315,17 @@ def control_routes(control: Control, extra: Sequence[Route] = ()) -> Mount:
 Handler = Callable[[Request], Any]
 
 
-def _guarded(handler: Handler) -> Handler:
-    async def guarded(request: Request) -> Response:
+def guarded(handler: Handler) -> Handler:
+    """A handler of the control page: what it refuses comes back as 400 with the reason."""
+
+    async def answered(request: Request) -> Response:
         try:
             answer: Response = await handler(request)
         except (Refused, ValueError, KeyError, TypeError) as wrong:
             return answer_json({"error": str(wrong) or type(wrong).__name__}, 400)
         return answer
 
-    return guarded
+    return answered
 
 
 async def _json(request: Request) -> dict[str, Any]:
