@@ -1,0 +1,288 @@
+"""Plan: what a record means for the links of the mappings that take it. Records in, link events out; pure.
+
+Level-triggered: a record says what is, so planning the same record twice gives the same events, and a record that
+changes nothing gives events that move nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from enum import StrEnum
+from typing import Protocol
+
+from connector.core.document import Document, Flat, NotWanted, Refused
+from connector.core.failure import Failure, Kind
+from connector.core.identity import LinkId, document_key
+from connector.core.link_events import TARGET, LinkEvent, Observed, Wanted
+from connector.core.link_moves import AGAIN
+from connector.core.link_state import Life, Link, Rules
+from connector.core.mapping import evaluate
+from connector.core.mapping.evaluate import BackWrite, Context
+from connector.core.mapping.life import Action, Group, group
+from connector.core.mapping.model import Kind as MappingKind
+from connector.core.mapping.model import Mapping as Rule
+from connector.core.records import Record, Side
+from connector.core.values import Ref, canonical
+
+CHANGED_DURING_APPLY = Failure(
+    "mapping.changed-during-apply",
+    Kind.FIX,
+    "The record matched and changed while the mapping was being applied, so nobody can say whether it is old.",
+    "Decide: retry to make its document, or end the link.",
+)
+
+
+class Gate(StrEnum):
+    """What a mapping may do now."""
+
+    OPEN = "open"
+    SNAPSHOT = "snapshot"  # `begin: new`: what matches already is marked as before
+    CLOSED = "closed"  # not applied
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """A mapping as it was applied: its compiled rules, its gate and, for ``begin: new``, the pin."""
+
+    mapping: Rule
+    gate: Gate = Gate.OPEN
+    pinned: datetime | None = None
+    paused: bool = False
+
+
+class Links(Protocol):
+    """What planning asks about links: a look at the tables."""
+
+    def link(self, link_id: LinkId) -> Link | None:
+        """The link as it was last folded."""
+
+    def owner(self, connection: str, mapping: str, side: Side, object_id: str) -> LinkId | None:
+        """The link of this mapping one of whose ends is that object."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """Where a record is planned: its connection, the tenant documents go to, what expressions may read."""
+
+    connection: str
+    tenant: str
+    settings: Flat = field(default_factory=dict)
+    lookups: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    salesforce_url: str = ""
+
+    def context(self, generation: int) -> Context:
+        return Context(self.settings, self.lookups, generation, self.tenant, self.salesforce_url)
+
+
+Planned = tuple[LinkId, LinkEvent]
+
+
+def rules_of(mapping: Rule) -> Rules:
+    """What the fold must know of a mapping."""
+    two_way = mapping.kind is MappingKind.TWO_WAY
+    life = mapping.life
+    return Rules(
+        source=mapping.source.side,
+        two_way=two_way,
+        owners=mapping.owners,
+        conflict=mapping.conflict,
+        creates=frozenset(side for side in Side if mapping.creates(side)),
+        changed=_by_name(life.changed),
+        left=_by_name(life.left),
+        deleted=_by_name(life.deleted),
+        again=life.again.value,
+        target_gone=life.target_gone.value,
+        approve=mapping.approve if mapping.target.entity == "Invoice" else "at-once",
+        never_creates=mapping.kind is MappingKind.BACK_WRITE,
+    )
+
+
+def _by_name(policy: Mapping[Group, Action]) -> dict[str, str]:
+    return {where.value: action.value for where, action in policy.items()}
+
+
+def plan(record: Record, applied: Applied, links: Links, scene: Scene) -> tuple[Planned, ...]:
+    """The events that this record means for one mapping. Empty where it is none of its business."""
+    mapping = applied.mapping
+    if applied.gate is Gate.CLOSED:
+        return ()
+    if mapping.kind is MappingKind.TWO_WAY:
+        return tuple(_two_way(record, applied, links, scene)) if mapping.takes(record.side, record.entity) else ()
+    events: list[Planned] = []
+    if mapping.takes(record.side, record.entity):
+        events.extend(_source(record, applied, links, scene))
+    if (mapping.target.side, mapping.target.entity) == (record.side, record.entity):
+        events.extend(_target(record, mapping, links, scene))
+    return tuple(events)
+
+
+# --- documents and back-writes -----------------------------------------------------------------------------------
+
+
+def _source(record: Record, applied: Applied, links: Links, scene: Scene) -> Iterator[Planned]:
+    mapping = applied.mapping
+    link_id, link = current(LinkId(scene.connection, mapping.name, key_of(record), scene.tenant), links)
+    event = _first(record, applied, links, scene, link_id)
+    if event is None:
+        return
+    if link is None:
+        if event.flat is None and event.refusal is None:
+            return  # does not match, and nothing was ever made of it
+        event = _gated(event, record, applied)
+    yield link_id, event
+
+
+def _first(record: Record, applied: Applied, links: Links, scene: Scene, link_id: LinkId) -> Wanted | None:
+    mapping = applied.mapping
+    if record.deleted:
+        return _wanted(record, mapping, left="deleted")
+    context = scene.context(link_id.generation)
+    if mapping.kind is MappingKind.BACK_WRITE:
+        return _back_write(record, mapping, links, scene, evaluate.back_write(mapping, record, context))
+    result = evaluate.document(mapping, record, context)
+    if isinstance(result, NotWanted):
+        return _wanted(record, mapping, left="left")
+    if isinstance(result, Refused):
+        return _wanted(record, mapping, refusal=result.failure)
+    return _document(record, mapping, result)
+
+
+def _document(record: Record, mapping: Rule, document: Document) -> Wanted:
+    flat, refs = texts(document.flat)
+    return replace(
+        _wanted(record, mapping),
+        flat=flat,
+        refs=refs,
+        once=tuple(sorted(document.once)),
+        order=document.order,
+        entity=document.entity,
+        find={"": canonical(document.find)} if document.find else {},
+        mark=canonical(list(document.mark)) if document.mark else "",
+        money=canonical(document.money) if document.money is not None else "",
+    )
+
+
+def _back_write(
+    record: Record, mapping: Rule, links: Links, scene: Scene, result: BackWrite | NotWanted | Refused
+) -> Wanted | None:
+    if isinstance(result, NotWanted):
+        return None
+    if isinstance(result, Refused):
+        return _wanted(record, mapping, refusal=result.failure)
+    if mapping.several == "newest" and _superseded(result.of, links, scene):
+        return None
+    flat, refs = texts(result.flat)
+    aim = Ref(result.of.mapping, result.of.document, optional=mapping.unlinked == "skip")
+    return replace(_wanted(record, mapping), flat=flat, refs={**refs, TARGET: aim}, entity=mapping.target.entity)
+
+
+def _superseded(of: Ref, links: Links, scene: Scene) -> bool:
+    """Whether the document that this record is has a later generation: the later one speaks for the source."""
+    side, _, object_id = of.document.partition(":")
+    link_id = links.owner(scene.connection, of.mapping, Side(side), object_id)
+    return link_id is not None and links.link(link_id.next_generation()) is not None
+
+
+def _target(record: Record, mapping: Rule, links: Links, scene: Scene) -> Iterator[Planned]:
+    link_id = links.owner(scene.connection, mapping.name, record.side, record.id)
+    link = links.link(link_id) if link_id is not None else None
+    if link_id is None or link is None:
+        return
+    yield link_id, observe(record, mapping, link.line_ids)
+
+
+def observe(record: Record, mapping: Rule, line_ids: Mapping[str, str]) -> Observed:
+    """A target record as an observation of its link's target end."""
+    flat, _ = texts({} if record.deleted else evaluate.observed(mapping, record, line_ids))
+    status = "gone" if record.deleted else group(record.side, record.entity, record.fields).value
+    return Observed(record.side, record.id, record.version, record.stamp, flat, status, gone=status == "gone")
+
+
+# --- two ends kept equal -----------------------------------------------------------------------------------------
+
+
+def _two_way(record: Record, applied: Applied, links: Links, scene: Scene) -> Iterator[Planned]:
+    mapping = applied.mapping
+    link_id = links.owner(scene.connection, mapping.name, record.side, record.id)
+    fresh = LinkId(scene.connection, mapping.name, key_of(record), scene.tenant)
+    if link_id is None:
+        link_id = _marked(record, mapping, links, scene) or current(fresh, links)[0]
+    link = links.link(link_id)
+    if record.deleted:
+        if link is not None:
+            yield link_id, _wanted(record, mapping, left="deleted")
+        return
+    #  `when` says which records a link begins with; what is linked stays linked
+    context = scene.context(link_id.generation)
+    result = evaluate.end(mapping, record, context) if link is None else evaluate.observed(mapping, record, {})
+    if isinstance(result, NotWanted):
+        return
+    if isinstance(result, Refused):
+        yield link_id, _wanted(record, mapping, refusal=result.failure)
+        return
+    flat, refs = texts(result)
+    event = replace(
+        _wanted(record, mapping),
+        flat=flat,
+        refs=refs,
+        entity=mapping.end(record.side.other).entity,
+        find=_match_criteria(mapping, record),
+    )
+    yield link_id, _gated(event, record, applied) if link is None else event
+
+
+def _marked(record: Record, mapping: Rule, links: Links, scene: Scene) -> LinkId | None:
+    """A Xero contact whose ContactNumber is a Salesforce id was made by the link of that id."""
+    number = record.fields.get("ContactNumber") if record.side is Side.XERO else None
+    if not isinstance(number, str) or not number:
+        return None
+    link_id, link = current(
+        LinkId(scene.connection, mapping.name, document_key(Side.SALESFORCE, number), scene.tenant), links
+    )
+    return link_id if link is not None and link.life is not Life.ENDED else None
+
+
+def _match_criteria(mapping: Rule, record: Record) -> dict[str, str]:
+    """For each match rule (from 1) what to look for on the other side, as canonical texts."""
+    out: dict[str, str] = {}
+    for rule, key in evaluate.identities(mapping, record):
+        if key:
+            out[str(rule)] = canonical(evaluate.match_criteria(mapping, record, rule))
+    return out
+
+
+# --- parts -------------------------------------------------------------------------------------------------------
+
+
+def key_of(record: Record) -> str:
+    return document_key(record.side, record.id)
+
+
+def current(link_id: LinkId, links: Links) -> tuple[LinkId, Link | None]:
+    """The generation that speaks for a record now: the last one, or the next where that ended and may be reborn."""
+    while True:
+        link = links.link(link_id)
+        if link is None or link.life is not Life.ENDED or link.reason not in AGAIN:
+            return link_id, link
+        link_id = link_id.next_generation()
+
+
+def texts(flat: Flat) -> tuple[dict[str, str], dict[str, Ref]]:
+    """Canonical texts of the values, and the references that stand among them."""
+    refs = {path: value for path, value in flat.items() if isinstance(value, Ref)}
+    return {path: canonical(value) for path, value in flat.items() if path not in refs}, refs
+
+
+def _gated(event: Wanted, record: Record, applied: Applied) -> Wanted:
+    """While ``begin: new`` takes its snapshot, what matches was there before; what changed meanwhile is a review."""
+    if applied.gate is not Gate.SNAPSHOT or event.flat is None:
+        return event
+    if applied.pinned is not None and record.stamp is not None and record.stamp > applied.pinned:
+        return replace(event, flat=None, refusal=CHANGED_DURING_APPLY)
+    return replace(event, before="before")
+
+
+def _wanted(record: Record, mapping: Rule, *, left: str = "", refusal: Failure | None = None) -> Wanted:
+    return Wanted(record.side, record.id, record.version, record.stamp, mapping.version, left=left, refusal=refusal)

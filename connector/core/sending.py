@@ -1,0 +1,122 @@
+"""From what a link needs to the write that does it, and from the answer to the event that tells the link. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+
+from connector.core.document import split_line_path
+from connector.core.link import Act, Todo
+from connector.core.link_events import Applied, Texts
+from connector.core.link_state import Link
+from connector.core.mapping import evaluate
+from connector.core.mapping.life import group
+from connector.core.mapping.model import Mapping as Rule
+from connector.core.party import Applied as Answered
+from connector.core.party import Operation, Write
+from connector.core.planning import texts
+from connector.core.records import Record, Side, Version
+from connector.core.values import Fields, Value, from_canonical
+
+REMOVED = {"delete": "DELETED", "void": "VOIDED"}
+AMOUNTS = ("SubTotal", "TotalTax", "Total")
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A write with what its link will be told was sent."""
+
+    link: Link
+    todo: Todo
+    write: Write
+    sent: Texts
+
+
+def entity_of(link: Link, mapping: Rule, side: Side) -> str:
+    return mapping.end(side).entity
+
+
+def draft(
+    link: Link, todo: Todo, mapping: Rule, foreign: tuple[Fields, ...] = (), before: Fields | None = None
+) -> Draft:
+    """The write for a link's next act. ``before`` is the target as it was just read, ``foreign`` its lines not ours."""
+    fields, sent = _fields(link, todo, mapping, foreign, before)
+    creating = todo.act is Act.CREATE
+    mark = mark_of(link, mapping, todo.side) if creating else None
+    if mark is not None:
+        fields = {**fields, mark[0]: fields.get(mark[0]) or mark[1]}
+    write = Write(
+        id=link.id.key.decode(),
+        entity=entity_of(link, mapping, todo.side),
+        operation=Operation.CREATE if creating else Operation.UPDATE,
+        target=todo.target or None,
+        fields=fields,
+        mark=mark,
+    )
+    return Draft(link, todo, write, sent)
+
+
+def _fields(
+    link: Link, todo: Todo, mapping: Rule, foreign: tuple[Fields, ...], before: Fields | None
+) -> tuple[dict[str, Value], dict[str, str]]:
+    if todo.act is Act.REMOVE:
+        return {"Status": REMOVED[todo.how]}, {}
+    if todo.act is Act.APPROVE:
+        return {"Status": "AUTHORISED"}, {}
+    flat = {path: from_canonical(text) for path, text in todo.changed.items() if text}
+    fields = dict(
+        evaluate.spell(mapping, todo.side, flat, link.order, line_ids=link.line_ids, foreign=foreign, before=before)
+    )
+    if todo.act is Act.CREATE and entity_of(link, mapping, todo.side) == "Invoice":
+        fields.setdefault("Status", "AUTHORISED" if mapping.approve == "at-once" else "DRAFT")
+    return fields, dict(todo.changed)
+
+
+def mark_of(link: Link, mapping: Rule, side: Side) -> tuple[str, str] | None:
+    """The field and value by which this link's target is found again."""
+    mark = from_canonical(link.mark) if link.mark else None
+    if isinstance(mark, list) and len(mark) == 2:
+        return str(mark[0]), str(mark[1])
+    if side is Side.XERO and mapping.end(side).entity == "Contact":
+        return "ContactNumber", link.id.source
+    return (mapping.mark, link.id.source) if side is Side.SALESFORCE and mapping.mark else None
+
+
+def confirmed(
+    piece: Draft,
+    answered: Answered,
+    record: Record | None,
+    mapping: Rule,
+    call: str,
+    version: Version,
+    expected: Mapping[str, Decimal],
+) -> Applied:
+    """What the link is told of a confirmed write. ``record`` is the answer as a record, if it shows fields."""
+    if record is None:
+        return Applied(call, answered.target, version)
+    lines = {**piece.link.line_ids, **_line_ids(piece, mapping, record.fields)}
+    flat, _ = texts(evaluate.observed(mapping, record, lines))
+    status = group(record.side, record.entity, record.fields).value
+    wrong = _differences(expected, record.fields)
+    return Applied(call, answered.target, version, record.stamp, flat, status, lines, wrong)
+
+
+def _line_ids(piece: Draft, mapping: Rule, answer: Fields) -> dict[str, str]:
+    """Our line keys to the ids that the answer gives, by position: Xero answers in the order of the request."""
+    sent = dict.fromkeys(parts[1] for path in piece.sent if (parts := split_line_path(path)) and piece.sent[path])
+    if not sent:
+        return {}
+    order = [key for key in piece.link.order if key in sent]
+    order += [key for key in sent if key not in order]
+    return evaluate.line_ids(mapping, tuple(order), answer)
+
+
+def _differences(expected: Mapping[str, Decimal], answer: Fields) -> str:
+    """Each amount that came back different, to the cent; empty if all agree."""
+    wrong: list[str] = []
+    for name, ours in expected.items():
+        theirs = answer.get(name)
+        if isinstance(theirs, Decimal) and theirs != ours:
+            wrong.append(f"{name} {theirs} instead of {ours}")
+    return ", ".join(wrong)

@@ -1,0 +1,102 @@
+"""The brake of a mapping: creates, voids and money a day. Over it the mapping pauses and asks a person.
+
+The counts are made anew from the links after a takeover (`born` says on which day a document began).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import date
+from decimal import Decimal
+
+from connector.core.link import Act
+from connector.core.link_state import Link
+from connector.core.mapping.model import Limits
+from connector.core.sending import Draft
+from connector.core.values import from_canonical
+from streams.connection import Connection
+from streams.ready import Job
+
+
+@dataclass(slots=True)
+class Spent:
+    """What one mapping did today."""
+
+    creates: int = 0
+    voids: int = 0
+    money: Decimal = Decimal(0)
+
+    def over(self, limits: Limits, act: Act, money: Decimal) -> str:
+        """Which limit the next act would break, empty if none."""
+        if act is Act.CREATE and limits.creates is not None and self.creates + 1 > limits.creates:
+            return f"{limits.creates} creates a day"
+        if act is Act.REMOVE and limits.voids is not None and self.voids + 1 > limits.voids:
+            return f"{limits.voids} voids a day"
+        if act is Act.CREATE and limits.money is not None and self.money + money > limits.money:
+            return f"{limits.money} of money a day"
+        return ""
+
+
+@dataclass(slots=True)
+class Brake:
+    """Counts by mapping and UTC day. ``released`` names mappings that a person let through for the day."""
+
+    day: date | None = None
+    spent: dict[str, Spent] = field(default_factory=dict)
+    braked: dict[str, str] = field(default_factory=dict)
+    released: set[str] = field(default_factory=set)
+
+    def allows(self, connection: Connection, job: Job) -> bool:
+        """Whether this job may go now. A paused mapping writes nothing."""
+        self._turn_day(connection)
+        applied = connection.applied.get(job.link.id.mapping)
+        if applied is None or applied.paused:
+            return False
+        if job.todo.act not in (Act.CREATE, Act.REMOVE) or applied.mapping.name in self.released:
+            return True
+        name = applied.mapping.name
+        broken = self._of(name).over(applied.mapping.limits, job.todo.act, amount(job.link))
+        if broken:
+            self.braked[name] = broken
+        return not broken
+
+    def count(self, connection: Connection, piece: Draft) -> None:
+        self._turn_day(connection)
+        spent = self._of(piece.link.id.mapping)
+        if piece.todo.act is Act.CREATE:
+            spent.creates += 1
+            spent.money += amount(piece.link)
+        elif piece.todo.act is Act.REMOVE:
+            spent.voids += 1
+
+    def recount(self, connection: Connection, links: Iterable[Link]) -> None:
+        """After a takeover: what was begun today."""
+        self._turn_day(connection)
+        for link in links:
+            if link.born is not None and link.born.date() == self.day:
+                spent = self._of(link.id.mapping)
+                spent.creates += 1
+                spent.money += amount(link)
+
+    def release(self, mapping: str) -> None:
+        """A person says that today's volume is right."""
+        self.released.add(mapping)
+        self.braked.pop(mapping, None)
+
+    def _of(self, mapping: str) -> Spent:
+        return self.spent.setdefault(mapping, Spent())
+
+    def _turn_day(self, connection: Connection) -> None:
+        today = connection.clock().date()
+        if today != self.day:
+            self.day = today
+            self.spent.clear()
+            self.braked.clear()
+            self.released.clear()
+
+
+def amount(link: Link) -> Decimal:
+    """The money that a document moves, 0 where it has none."""
+    value = from_canonical(link.money) if link.money else None
+    return abs(value) if isinstance(value, Decimal) else Decimal(0)

@@ -1,0 +1,170 @@
+"""One connection as this process knows it: its parties, its applied mappings, and what waits to be done.
+
+Everything here is in memory and can be made anew from the tables and ``configuration.v1``.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+
+from connector.core.link_state import Link, Rules
+from connector.core.mapping.model import Mapping as Rule
+from connector.core.party import Party
+from connector.core.planning import Applied, Scene, rules_of
+from connector.core.records import ReadPlan, Record, Side, Version
+from connector.core.values import Ref
+from connector.settings import ConnectionSettings
+from streams.ready import Ready
+
+Clock = Callable[[], datetime]
+
+
+class Numbers:
+    """The one counter of a connection: every read, poll and write gets its number when it is sent."""
+
+    def __init__(self, epoch: int) -> None:
+        self.epoch = epoch
+        self._ordinal = 0
+
+    def next(self) -> Version:
+        self._ordinal += 1
+        return Version(self.epoch, self._ordinal)
+
+
+class Flight:
+    """Link events that plan has sent and settle has not folded, by link: until then plan may not call a record old."""
+
+    def __init__(self) -> None:
+        self._waiting: Counter[str] = Counter()
+
+    def sent(self, link: str) -> None:
+        self._waiting[link] += 1
+
+    def folded(self, link: str) -> None:
+        if self._waiting[link] <= 1:
+            del self._waiting[link]
+        else:
+            self._waiting[link] -= 1
+
+    def __contains__(self, link: str) -> bool:
+        return link in self._waiting
+
+
+class Waiting:
+    """Which links wait for which reference: an index that a scan of the links makes anew."""
+
+    def __init__(self) -> None:
+        self._links: dict[tuple[str, str], set[bytes]] = {}
+        self._refs: dict[bytes, set[tuple[str, str]]] = {}
+
+    def note(self, link: Link) -> None:
+        key = link.id.key
+        wanted = {(ref.mapping, ref.document) for ref in link.refs.values()}
+        for gone in self._refs.get(key, set()) - wanted:
+            self._links[gone].discard(key)
+        for ref in wanted:
+            self._links.setdefault(ref, set()).add(key)
+        if wanted:
+            self._refs[key] = wanted
+        else:
+            self._refs.pop(key, None)
+
+    def on(self, mapping: str, document: str) -> tuple[bytes, ...]:
+        return tuple(self._links.get((mapping, document), ()))
+
+
+@dataclass(slots=True)
+class Connection:
+    """What the agents and loops of one connection share."""
+
+    settings: ConnectionSettings
+    salesforce: Party
+    xero: Party
+    org: str
+    tenant: str
+    clock: Clock
+    partition: int
+    genesis: str = ""
+    caught_up: bool = False
+    numbers: Numbers = field(default_factory=lambda: Numbers(0))
+    ready: Ready = field(default_factory=Ready)
+    waiting: Waiting = field(default_factory=Waiting)
+    flight: Flight = field(default_factory=Flight)
+    applied: dict[str, Applied] = field(default_factory=dict)
+    reference: dict[str, dict[str, Record]] = field(default_factory=dict)
+    _rules: dict[str, tuple[str, Rules]] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        return self.settings.name
+
+    def party(self, side: Side) -> Party:
+        return self.salesforce if side is Side.SALESFORCE else self.xero
+
+    def organisation(self, side: Side) -> str:
+        return self.org if side is Side.SALESFORCE else self.tenant
+
+    def side_of(self, organisation: str) -> Side:
+        return Side.SALESFORCE if organisation == self.org else Side.XERO
+
+    def scene(self) -> Scene:
+        return Scene(
+            connection=self.name,
+            tenant=self.tenant,
+            settings={"currency": self.settings.currency, "name": self.name},
+            lookups=self.settings.lookups,
+            salesforce_url=self.settings.salesforce.url,
+        )
+
+    def rules(self, mapping: str) -> Rules | None:
+        """The rules of an applied mapping, None for one that is not."""
+        applied = self.applied.get(mapping)
+        if applied is None:
+            return None
+        version, rules = self._rules.get(mapping, ("", None))
+        if rules is None or version != applied.mapping.version:
+            rules = rules_of(applied.mapping)
+            self._rules[mapping] = (applied.mapping.version, rules)
+        return rules
+
+    def mappings(self) -> Iterator[Applied]:
+        yield from self.applied.values()
+
+    def read_plan(self, side: Side, entity: str) -> ReadPlan:
+        """All that any mapping needs of an entity, in one query."""
+        fields: dict[str, None] = {}
+        children: dict[str, dict[str, None]] = {}
+        for rule in self._touching(side, entity):
+            plan = rule.read_plan(side)
+            fields.update(dict.fromkeys(plan.fields))
+            for name, paths in plan.children.items():
+                children.setdefault(name, {}).update(dict.fromkeys(paths))
+        return ReadPlan(entity, tuple(fields), {name: tuple(paths) for name, paths in children.items()})
+
+    def _touching(self, side: Side, entity: str) -> Iterator[Rule]:
+        for applied in self.applied.values():
+            end = applied.mapping.end(side)
+            if end.side is side and end.entity == entity:
+                yield applied.mapping
+
+    def entities(self, side: Side) -> tuple[str, ...]:
+        """The entities of one side that any mapping reads or writes."""
+        names = {applied.mapping.end(side).entity for applied in self.applied.values()}
+        return tuple(sorted(names))
+
+    def tax_rates(self) -> Mapping[str, Decimal]:
+        """TaxType → percent, as far as the polls have shown them."""
+        rates = {}
+        for name, record in self.reference.get("TaxRate", {}).items():
+            rate = record.fields.get("EffectiveRate")
+            if isinstance(rate, Decimal):
+                rates[name] = rate
+        return rates
+
+    def resolved(self, refs: Mapping[str, Ref], known: Callable[[Ref], str]) -> dict[str, str]:
+        """Path to the bare id of every reference that is known now."""
+        return {path: target for path, ref in refs.items() if (target := known(ref))}

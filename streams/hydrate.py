@@ -1,0 +1,228 @@
+"""Hydrate: hints say what moved, one query for many of them says what is.
+
+The agent keeps every asked id in the ``reads`` table until a record that is new enough clears it, so a crash forgets
+nothing and ten hints are one query. The reading is done by a loop per connection (``ReadLoop``).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+from connector.core.records import Record, Side, Version
+from connector.errors import AuthError, TryAgain, Unavailable
+from streams.connection import Connection
+from streams.tables import Parent, Read, Tables
+
+BATCH = 200
+GATHER_SECONDS = 0.05
+BACKOFF_SECONDS = (1, 2, 5, 15, 60)
+DELETES = ("DELETE",)
+
+Emit = Callable[[Connection, Record], Awaitable[None]]
+Clear = Callable[[Connection, "Read", Version, Mapping[str, str]], Awaitable[None]]
+Missing = Callable[[Connection, "Read"], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Hint:
+    """One value of ``salesforce.hints.v1``: a change, a question, or the word that a question was answered."""
+
+    kind: str
+    organisation: str
+    entity: str
+    ids: tuple[str, ...]
+    change: str = ""
+    reason: str = ""
+    version: Version | None = None
+    parents: Mapping[str, str] = field(default_factory=dict)
+    commit_time: datetime | None = None
+
+    @classmethod
+    def of(cls, value: Mapping[str, Any]) -> Hint:
+        version = value["version"]
+        return cls(
+            value["kind"],
+            value["org"],
+            value["entity"],
+            tuple(value["record_ids"]),
+            value["change_type"],
+            value["reason"] or "",
+            Version(version["epoch"], version["ordinal"]) if version else None,
+            value["parents"],
+            value["commit_time"],
+        )
+
+
+class Reads:
+    """Ids that the read loop must ask, in memory: the open rows of the ``reads`` table."""
+
+    def __init__(self) -> None:
+        self.open: dict[bytes, Read] = {}
+        self.changed = asyncio.Event()
+
+    def put(self, read: Read) -> None:
+        self.open[read.key] = read
+        self.changed.set()
+
+    def clear(self, key: bytes) -> None:
+        self.open.pop(key, None)
+
+    def done(self, batch: tuple[Read, ...]) -> None:
+        """These were answered; a question that came meanwhile stays."""
+        for read in batch:
+            if self.open.get(read.key) == read:
+                del self.open[read.key]
+
+    def batch(self) -> tuple[Read, ...]:
+        """Up to 200 ids of one entity, the oldest question first."""
+        first = next(iter(self.open.values()), None)
+        if first is None:
+            return ()
+        same = [read for read in self.open.values() if (read.side, read.entity) == (first.side, first.entity)]
+        return tuple(same[:BATCH])
+
+
+@dataclass(slots=True)
+class Hydrate:
+    """The agent's part: hints into the ``reads`` and ``parents`` tables."""
+
+    tables: Tables
+    emit: Emit
+
+    async def take(self, connection: Connection, reads: Reads, hint: Hint) -> None:
+        if hint.kind == "read":
+            self._answered(connection, reads, hint)
+            return
+        if hint.kind == "change" and hint.change in DELETES:
+            await self._deleted(connection, reads, hint)
+            return
+        side = connection.side_of(hint.organisation)
+        for entity, object_id in self._wanted(connection, side, hint):
+            self._ask(connection, reads, side, entity, object_id, hint)
+
+    def _wanted(self, connection: Connection, side: Side, hint: Hint) -> list[tuple[str, str]]:
+        """What must be read: the objects themselves where a mapping reads them, their parents where they are lines."""
+        out: list[tuple[str, str]] = []
+        if hint.entity in connection.entities(side):
+            out.extend((hint.entity, object_id) for object_id in hint.ids)
+        for child, parent in self._parents(connection, hint):
+            entity, _, parent_id = parent.partition("/")
+            self.tables.parents.put(Parent(connection.name, hint.organisation, hint.entity, child, entity, parent_id))
+            if entity in connection.entities(side):
+                out.append((entity, parent_id))
+        return list(dict.fromkeys(out))
+
+    def _parents(self, connection: Connection, hint: Hint) -> list[tuple[str, str]]:
+        """Child id → ``Entity/id`` of its parent, from the hint or from what we remember."""
+        out: list[tuple[str, str]] = []
+        for child in hint.ids:
+            told = hint.parents.get(child)
+            if told is None:
+                probe = Parent(connection.name, hint.organisation, hint.entity, child, "", "")
+                known = self.tables.parents.get(probe.key)
+                told = f"{known.parent_entity}/{known.parent_id}" if known is not None else None
+            if told:
+                out.append((child, told))
+        return out
+
+    def _ask(self, connection: Connection, reads: Reads, side: Side, entity: str, object_id: str, hint: Hint) -> None:
+        now = connection.numbers.next()
+        organisation = connection.organisation(side)
+        reason = (hint.reason or hint.change or hint.kind)[:60]
+        read = Read(
+            connection.name, side, organisation, entity, object_id, now, connection.clock(), (reason,), now.epoch
+        )
+        before = self.tables.reads.get(read.key)
+        if before is not None and not before.gone:
+            reasons = (*before.reasons, *(r for r in read.reasons if r not in before.reasons))[:8]
+            read = replace(read, asked_at=before.asked_at, reasons=reasons)
+        self.tables.reads.put(read)
+        reads.put(read)
+
+    def _answered(self, connection: Connection, reads: Reads, hint: Hint) -> None:
+        """A read that was sent after the question clears it; an older one does not."""
+        side = connection.side_of(hint.organisation)
+        for object_id in hint.ids:
+            key = Read(
+                connection.name, side, hint.organisation, hint.entity, object_id, Version(0, 0), connection.clock()
+            ).key
+            read = self.tables.reads.get(key)
+            if read is not None and not read.gone and hint.version is not None and hint.version > read.asked:
+                self.tables.reads.put(replace(read, gone=True))
+                reads.clear(key)
+        for child, parent in hint.parents.items():
+            self.tables.parents.put(Parent(connection.name, hint.organisation, "", child, hint.entity, parent))
+
+    async def _deleted(self, connection: Connection, reads: Reads, hint: Hint) -> None:
+        """We were told: a deleted object becomes a deleted record; a deleted line makes its document be read."""
+        side = connection.side_of(hint.organisation)
+        for object_id in hint.ids:
+            if hint.entity in connection.entities(side):
+                record = Record(
+                    side, hint.organisation, hint.entity, object_id, connection.numbers.next(), connection.clock(),
+                    hint.commit_time, deleted=True,
+                )  # fmt: skip
+                await self.emit(connection, record)
+        for _, parent in self._parents(connection, hint):
+            entity, _, parent_id = parent.partition("/")
+            self._ask(connection, reads, side, entity, parent_id, hint)
+
+
+@dataclass(slots=True)
+class ReadLoop:
+    """Asks the APIs for what ``reads`` wants: at most 200 ids of one entity in a query, gathered for 50 ms."""
+
+    connection: Connection
+    reads: Reads
+    emit: Emit
+    clear: Clear
+    missing: Missing
+    failures: int = 0
+
+    async def run(self) -> None:
+        while True:
+            await self.reads.changed.wait()
+            self.reads.changed.clear()
+            await asyncio.sleep(GATHER_SECONDS)
+            while batch := self.reads.batch():
+                if not await self._read(batch):
+                    break
+
+    async def _read(self, batch: tuple[Read, ...]) -> bool:
+        connection, first = self.connection, batch[0]
+        version = connection.numbers.next()
+        plan = connection.read_plan(first.side, first.entity)
+        try:
+            result = await connection.party(first.side).read(plan, [read.id for read in batch], version)
+        except (TryAgain, Unavailable, AuthError) as error:
+            await self._wait(error)
+            return False
+        self.failures = 0
+        by_id = {read.id: read for read in batch}
+        for record in result.records:
+            await self.emit(connection, record)
+            if record.id in by_id:
+                await self.clear(connection, by_id[record.id], version, children(record))
+        for object_id in result.missing:
+            await self.missing(connection, by_id[object_id])
+            await self.clear(connection, by_id[object_id], version, {})
+        self.reads.done(batch)
+        return True
+
+    async def _wait(self, error: TryAgain | Unavailable | AuthError) -> None:
+        seconds = BACKOFF_SECONDS[min(self.failures, len(BACKOFF_SECONDS) - 1)]
+        if isinstance(error, TryAgain):
+            seconds = max(error.retry_after, 1)
+        self.failures += 1
+        self.reads.changed.set()
+        await asyncio.sleep(seconds)
+
+
+def children(record: Record) -> dict[str, str]:
+    """Id of each child row in a Salesforce record → the record's id."""
+    rows = [row for value in record.fields.values() if isinstance(value, list | tuple) for row in value]
+    return {row["Id"]: record.id for row in rows if isinstance(row, Mapping) and isinstance(row.get("Id"), str)}

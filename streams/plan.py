@@ -1,0 +1,71 @@
+"""Plan: a record comes in, the link events that it means go out. The decisions are ``core.planning``'s."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from connector.core.identity import LinkId
+from connector.core.link import outputs, step
+from connector.core.link_events import LinkEvent
+from connector.core.link_state import Link
+from connector.core.planning import plan
+from connector.core.records import Record, Side
+from streams.connection import Connection
+from streams.tables import Tables
+
+Send = Callable[[Connection, bytes, LinkEvent], Awaitable[None]]
+REFERENCE = ("TaxRate", "Account", "Organisation")  # what other documents are computed from
+
+
+@dataclass(slots=True)
+class Look:
+    """A look at the tables of the partition whose event is being handled."""
+
+    tables: Tables
+
+    def link(self, link_id: LinkId) -> Link | None:
+        return self.tables.links.get(link_id)
+
+    def owner(self, connection: str, mapping: str, side: Side, object_id: str) -> LinkId | None:
+        target = self.tables.targets.get(connection, mapping, f"{side.value}:{object_id}")
+        return LinkId.parse(target.link.encode("ascii")) if target is not None and not target.gone else None
+
+
+@dataclass(slots=True)
+class Plan:
+    """All applied mappings over one record at a time."""
+
+    tables: Tables
+    send: Send
+
+    async def take(self, connection: Connection, record: Record) -> None:
+        """Send every event that this record means and that would move its link."""
+        if record.side is Side.XERO and record.entity in REFERENCE:
+            connection.reference.setdefault(record.entity, {})[record.id] = record
+        look, scene = Look(self.tables), connection.scene()
+        for applied in tuple(connection.mappings()):
+            for link_id, event in plan(record, applied, look, scene):
+                if self._says_nothing(connection, link_id, event):
+                    continue
+                connection.flight.sent(link_id.key.decode())
+                await self.send(connection, link_id.key, event)
+
+    def _says_nothing(self, connection: Connection, link_id: LinkId, event: LinkEvent) -> bool:
+        """Whether the fold would leave the link as it is. Only asked when nothing of this link is under way:
+        an event that settle has not folded yet may be the one that this record takes back."""
+        if not connection.caught_up or link_id.key.decode() in connection.flight:
+            return False
+        link, rules = self.tables.links.get(link_id), connection.rules(link_id.mapping)
+        if link is None or rules is None:
+            return False
+        moved = step(link, event, rules)
+        same_ends = all(
+            moved.end(side).drift == link.end(side).drift
+            and moved.end(side).asked == link.end(side).asked
+            and moved.end(side).held == link.end(side).held
+            for side in Side
+        )
+        unmoved = (moved.life, moved.hold, moved.left, moved.status, moved.refs, moved.agreed, moved.code)
+        before = (link.life, link.hold, link.left, link.status, link.refs, link.agreed, link.code)
+        return same_ends and unmoved == before and outputs(moved, rules) == outputs(link, rules)

@@ -1,0 +1,106 @@
+"""What the write loop of one connection may take next. In memory only: a scan of the links makes it anew."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from connector.core.link import Act, Outputs, Todo
+from connector.core.link_state import Life, Link
+from connector.core.records import Side
+
+#  Parents before children: a document names its contact, a payment its invoice.
+ORDER = ("Contact", "Account", "Item", "Invoice", "Xero_Invoice__c", "Payment")
+ACTS = (Act.PROBE, Act.REMOVE, Act.LOOK, Act.CREATE, Act.APPROVE, Act.UPDATE)
+IN_PROGRESS = 1 << 62
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A link that needs a write, a look-up or a probe."""
+
+    link: Link
+    todo: Todo
+
+
+class Ready:
+    """Links with something to do, by link key; those under way are not given out twice."""
+
+    def __init__(self) -> None:
+        self._jobs: dict[bytes, Job] = {}
+        self._due: dict[bytes, datetime] = {}
+        self._busy: dict[bytes, int] = {}
+        self._births: dict[str, set[bytes]] = {}
+        self.changed = asyncio.Event()
+
+    def absorb(self, link: Link, outputs: Outputs, offset: int) -> None:
+        """Take in a link as it was just folded. The fold of our own last report frees it."""
+        key = link.id.key
+        if offset >= self._busy.get(key, -1):
+            self._busy.pop(key, None)
+        if outputs.todo is not None:
+            self._jobs[key] = Job(link, outputs.todo)
+        else:
+            self._jobs.pop(key, None)
+        if outputs.due is not None:
+            self._due[key] = outputs.due
+        else:
+            self._due.pop(key, None)
+        self._note_birth(link)
+        self.changed.set()
+
+    def _note_birth(self, link: Link) -> None:
+        open_births = self._births.setdefault(link.id.mapping, set())
+        if link.life is Life.NEW and link.attempt is not None:
+            open_births.add(link.id.key)
+        else:
+            open_births.discard(link.id.key)
+
+    def jobs(self, side: Side) -> Iterator[Job]:
+        """What may be done on one side now, parents first. A look-up waits for the births that are under way."""
+        free = [job for key, job in self._jobs.items() if key not in self._busy and job.todo.side is side]
+        for job in sorted(free, key=_rank):
+            if job.todo.act is Act.LOOK and self._births.get(job.link.id.mapping):
+                continue
+            yield job
+
+    def hold(self, keys: Iterable[bytes]) -> None:
+        """These are being worked on."""
+        for key in keys:
+            self._busy[key] = IN_PROGRESS
+
+    def reported(self, offsets: Mapping[bytes, int]) -> None:
+        """Our report on these stands at this offset: free once it is folded."""
+        self._busy.update(offsets)
+
+    def release(self, keys: Iterable[bytes]) -> None:
+        """Nothing was reported on these: they may be taken again."""
+        for key in keys:
+            self._busy.pop(key, None)
+        self.changed.set()
+
+    def overdue(self, now: datetime) -> tuple[bytes, ...]:
+        """Links that time moves, each given once."""
+        late = tuple(key for key, at in self._due.items() if at <= now and key not in self._busy)
+        for key in late:
+            if key not in self._jobs:
+                del self._due[key]
+        return late
+
+    def next_due(self) -> datetime | None:
+        return min(self._due.values(), default=None)
+
+    def __len__(self) -> int:
+        return len(self._jobs)
+
+    @property
+    def busy(self) -> int:
+        return len(self._busy)
+
+
+def _rank(job: Job) -> tuple[int, int, str]:
+    entity = job.link.entity
+    place = ORDER.index(entity) if entity in ORDER else len(ORDER)
+    return place, ACTS.index(job.todo.act), job.link.id.document

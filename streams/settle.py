@@ -1,0 +1,127 @@
+"""Settle: folds link events into links. The only code that writes ``links`` and ``targets``.
+
+For each event: read the link, fold, write it at once (no await between), then send what follows from the link's new
+state. A redelivered event does not move the link, but it is written and its outputs are sent again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+
+from connector.core.identity import LinkId
+from connector.core.link import new_link, outputs, step
+from connector.core.link_events import TARGET, Due, LinkEvent, Started, Wanted
+from connector.core.link_state import Life, Link, Rules
+from connector.core.records import Side
+from connector.core.values import Ref, canonical
+from connector.errors import DataError
+from connector.kafka.link_codec import Call, LinkEventEnvelope, Target
+from streams.connection import Connection
+from streams.tables import Tables
+
+Send = Callable[[Connection, bytes, LinkEvent], Awaitable[None]]
+Ask = Callable[[Connection, Side, str, str, str], Awaitable[None]]
+
+
+@dataclass(slots=True)
+class Settle:
+    """The fold with its tables. ``send`` produces a link event, ``ask`` a hint that an object must be read."""
+
+    tables: Tables
+    send: Send
+    ask: Ask
+
+    async def fold(self, connection: Connection, envelope: LinkEventEnvelope, offset: int) -> None:
+        """Fold one value of ``link-events.v1``. Raises DataError for a mapping that nobody applied."""
+        for link_id, event in members(envelope):
+            rules = connection.rules(link_id.mapping)
+            if rules is None:
+                raise DataError(
+                    "link.no-mapping",
+                    f"Link {link_id.key.decode()} belongs to mapping {link_id.mapping}, which is not applied.",
+                    remedy="Apply the mapping again, then retry the dead letter.",
+                )
+            before = self.tables.links.get(link_id) or new_link(link_id)
+            link = step(before, self._resolved(connection, before, event), rules, offset)
+            self._write(connection, link)
+            connection.flight.folded(envelope.link)
+            await self._follow(connection, link, rules, offset)
+
+    def _resolved(self, connection: Connection, link: Link, event: LinkEvent) -> LinkEvent:
+        """References that are known by now become ids before the fold sees them."""
+        if isinstance(event, Wanted) and event.refs and event.flat is not None:
+            known = self._known(connection, event.refs)
+            refs = {path: ref for path, ref in event.refs.items() if path not in known}
+            return replace(event, flat={**event.flat, **known}, refs=refs)
+        if isinstance(event, Due) and link.refs:
+            return replace(event, resolved={**self._known(connection, link.refs), **event.resolved})
+        return event
+
+    def _known(self, connection: Connection, refs: Mapping[str, Ref]) -> dict[str, str]:
+        found: dict[str, str] = {}
+        for path, ref in refs.items():
+            target = self.tables.targets.get(connection.name, ref.mapping, ref.document)
+            if target is not None and target.other and not target.gone:
+                found[path] = target.other if path == TARGET else canonical(target.other)
+        return found
+
+    def _write(self, connection: Connection, link: Link) -> None:
+        self.tables.links.put(link, connection.numbers.epoch, connection.genesis)
+        for document, target in ends(link):
+            if target.gone and self._taken_over(connection, link, document):
+                continue
+            self.tables.targets.put(connection.name, link.id.mapping, document, target)
+
+    def _taken_over(self, connection: Connection, link: Link, document: str) -> bool:
+        """Whether a later generation, or the link that this one was merged into, speaks for the end by now."""
+        there = self.tables.targets.get(connection.name, link.id.mapping, document)
+        return there is not None and there.link != link.id.key.decode()
+
+    async def _follow(self, connection: Connection, link: Link, rules: Rules, offset: int) -> None:
+        follows = outputs(link, rules)
+        connection.ready.absorb(link, follows, offset)
+        connection.waiting.note(link)
+        for side, object_id in follows.asks:
+            applied = connection.applied[link.id.mapping]
+            await self.ask(connection, side, applied.mapping.end(side).entity, object_id, f"link {link.id.mapping}")
+        if link.life is Life.LIVE:
+            await self._wake(connection, link)
+            await self._join_twin(connection, link, rules)
+
+    async def _wake(self, connection: Connection, link: Link) -> None:
+        for document, _ in ends(link):
+            for key in connection.waiting.on(link.id.mapping, document):
+                await self.send(connection, key, Due(connection.clock()))
+
+    async def _join_twin(self, connection: Connection, link: Link, rules: Rules) -> None:
+        """A target that was seen before our answer came is the other end of this link, not a record of its own."""
+        other = link.end(link.id.side.other).id
+        if not rules.two_way or not other:
+            return
+        twin_id = LinkId(connection.name, link.id.mapping, f"{link.id.side.other.value}:{other}", link.id.tenant)
+        twin = self.tables.links.get(twin_id)
+        if twin is not None and twin.life is Life.NEW:
+            await self.send(connection, twin_id.key, Due(connection.clock(), merged_into=link.id.key.decode()))
+
+
+def members(envelope: LinkEventEnvelope) -> Iterator[tuple[LinkId, LinkEvent]]:
+    """The links that one event moves: an announced call starts an attempt on each of its members."""
+    body = envelope.body
+    if isinstance(body, Call):
+        for member in body.members:
+            started = Started(body.call, body.side, body.operation, member.sent, body.at, body.deadline)
+            yield LinkId.parse(member.link.encode("ascii")), started
+    else:
+        yield LinkId.parse(envelope.link.encode("ascii")), body
+
+
+def ends(link: Link) -> Iterator[tuple[str, Target]]:
+    """Each end of a link that has lived, and what stands at its other end."""
+    if link.life is Life.NEW:
+        return
+    gone = link.life is Life.ENDED
+    for side in Side:
+        here, there = link.end(side).id, link.end(side.other).id
+        if here:
+            yield f"{side.value}:{here}", Target(link.id.key.decode(), there, gone)

@@ -1,0 +1,159 @@
+"""The four tables, typed: bytes on the outside, links, targets, reads and parents on the inside.
+
+Each has one writing agent: settle writes links and targets, hydrate writes reads and parents. Loops only look.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, MutableMapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from connector.core.identity import LinkId, join_key, record_key
+from connector.core.link_state import Link
+from connector.core.records import Side, Version
+from connector.errors import EngineStop
+from connector.kafka.codec import Codec, Decoded
+from connector.kafka.link_codec import Target, link_value, read_link
+from connector.kafka.plain import from_plain, to_plain
+
+Raw = MutableMapping[bytes, bytes]
+
+
+def _decode(codec: Codec, table: str, key: bytes, data: bytes) -> dict[str, Any]:
+    decoded = codec.decode(data)
+    if not isinstance(decoded, Decoded):
+        raise EngineStop(
+            "table.unreadable",
+            f"Table {table} holds at {key!r} what cannot be read: {decoded.message}",
+            remedy="A newer version wrote it: run that version, or rebuild with `twinledger links rebuild`.",
+        )
+    return decoded.value
+
+
+@dataclass(slots=True)
+class LinkTable:
+    """``links``: link key → link."""
+
+    raw: Raw
+    codec: Codec
+    ordinal: int = 0
+
+    def get(self, link_id: LinkId) -> Link | None:
+        data = self.raw.get(link_id.key)
+        return None if data is None else read_link(_decode(self.codec, "links", link_id.key, data)).link
+
+    def put(self, link: Link, epoch: int, genesis: str) -> None:
+        self.ordinal += 1
+        self.raw[link.id.key] = self.codec.encode("links.v1", link_value(link, epoch, self.ordinal, genesis))
+
+    def scan(self) -> Iterator[Link]:
+        for key, data in self.raw.items():
+            yield read_link(_decode(self.codec, "links", key, data)).link
+
+
+@dataclass(slots=True)
+class TargetTable:
+    """``targets``: an end of a mapping's link → that link and its other end."""
+
+    raw: Raw
+    codec: Codec
+
+    @staticmethod
+    def key(connection: str, mapping: str, document: str) -> bytes:
+        return join_key(connection, mapping, document)
+
+    def get(self, connection: str, mapping: str, document: str) -> Target | None:
+        key = self.key(connection, mapping, document)
+        data = self.raw.get(key)
+        return None if data is None else from_plain(Target, _decode(self.codec, "targets", key, data))
+
+    def put(self, connection: str, mapping: str, document: str, target: Target) -> None:
+        key = self.key(connection, mapping, document)
+        self.raw[key] = self.codec.encode("targets.v1", to_plain(target))
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """An object that must be read: by whom asked, and how new the answer must be."""
+
+    connection: str
+    side: Side
+    organisation: str
+    entity: str
+    id: str
+    asked: Version
+    asked_at: datetime
+    reasons: tuple[str, ...] = field(default_factory=tuple)
+    epoch: int = 0
+    counter: int = 0
+    gone: bool = False
+
+    @property
+    def key(self) -> bytes:
+        return record_key(self.connection, self.organisation, self.entity, self.id)
+
+
+@dataclass(slots=True)
+class ReadTable:
+    """``reads``: what was asked and not yet answered. An answered one stays as ``gone`` until it is cleaned."""
+
+    raw: Raw
+    codec: Codec
+
+    def get(self, key: bytes) -> Read | None:
+        data = self.raw.get(key)
+        return None if data is None else from_plain(Read, _decode(self.codec, "reads", key, data))
+
+    def put(self, read: Read) -> None:
+        self.raw[read.key] = self.codec.encode("reads.v1", to_plain(read))
+
+    def open(self) -> Iterator[Read]:
+        for key, data in self.raw.items():
+            read = from_plain(Read, _decode(self.codec, "reads", key, data))
+            if not read.gone:
+                yield read
+
+
+@dataclass(frozen=True, slots=True)
+class Parent:
+    """The record that a child row belongs to."""
+
+    connection: str
+    org: str
+    child_entity: str
+    child_id: str
+    parent_entity: str
+    parent_id: str
+    epoch: int = 0
+    counter: int = 0
+    gone: bool = False
+
+    @property
+    def key(self) -> bytes:
+        return record_key(self.connection, self.org, "child", self.child_id)
+
+
+@dataclass(slots=True)
+class ParentTable:
+    """``parents``: child row → the record it belongs to, so that a deleted line still finds its document."""
+
+    raw: Raw
+    codec: Codec
+
+    def get(self, key: bytes) -> Parent | None:
+        data = self.raw.get(key)
+        return None if data is None else from_plain(Parent, _decode(self.codec, "parents", key, data))
+
+    def put(self, parent: Parent) -> None:
+        if self.get(parent.key) != parent:
+            self.raw[parent.key] = self.codec.encode("parents.v1", to_plain(parent))
+
+
+@dataclass(slots=True)
+class Tables:
+    links: LinkTable
+    targets: TargetTable
+    reads: ReadTable
+    parents: ParentTable

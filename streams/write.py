@@ -1,0 +1,232 @@
+"""Write: takes ready links in dependency order, announces calls, sends them, reports what became of them.
+
+The order before every send, first or repeated: announce the call in Kafka, renew the lease, check the deadline, send
+with a time-out that ends at the deadline. A loop writes no table: it reports events, and settle folds them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from decimal import Decimal
+from itertools import groupby
+
+from connector.core.link import Act
+from connector.core.link_events import Applied as LinkApplied
+from connector.core.link_events import LinkEvent, Observed, Rejected, Unknown
+from connector.core.link_state import REPEAT_WITHIN
+from connector.core.mapping.model import Mapping as Rule
+from connector.core.party import Answer, Applied, NoAnswer, Outcome, Party, Request, Undecided
+from connector.core.party import Rejected as Refused
+from connector.core.records import Record, Side
+from connector.core.sending import Draft, confirmed, draft
+from connector.errors import TryAgain, TwinledgerError, Unavailable
+from connector.kafka.link_codec import Call, Member
+from streams.brake import Brake
+from streams.connection import Connection
+from streams.lookup import Lookup
+from streams.ready import Job
+
+DEADLINE = timedelta(seconds=60)
+FRESH = timedelta(seconds=10)
+REPEAT_SECONDS = (1, 2, 5, 10, 20)
+IDLE_SECONDS = 1.0
+
+Report = Callable[[Connection, bytes, LinkEvent], Awaitable[int]]
+Announce = Callable[[Connection, Call], Awaitable[None]]
+Lease = Callable[[], Awaitable[datetime]]
+
+
+@dataclass(slots=True)
+class WriteLoop:
+    """The writes of one connection to one side."""
+
+    connection: Connection
+    side: Side
+    report: Report
+    announce: Announce
+    renew: Lease
+    new_id: Callable[[], str]
+    totals: Callable[[Draft, Connection], dict[str, Decimal]]
+    answer_record: Callable[[Connection, Side, str, Applied], Record | None]
+    lookup: Lookup
+    brake: Brake
+    calls: int = 0
+    written: int = 0
+    failures: int = 0
+    _stop: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def party(self) -> Party:
+        return self.connection.party(self.side)
+
+    async def run(self) -> None:
+        """Until cancelled. What the API cannot take now waits; nothing else does."""
+        while True:
+            self.connection.ready.changed.clear()
+            try:
+                worked = await self.turn()
+                self.failures = 0
+            except (TryAgain, Unavailable) as error:
+                worked = False
+                await self._back_off(error)
+            if not worked:
+                await self._idle()
+
+    async def turn(self) -> bool:
+        """One call, look-up or probe, if there is one to make. Raises TryAgain, Unavailable, AuthError."""
+        pause = self.party.pause(now_ms=int(self.connection.clock().timestamp() * 1000))
+        if pause > 0:
+            await asyncio.sleep(min(pause / 1000, IDLE_SECONDS))
+            return True
+        batch = self._batch()
+        if not batch:
+            return False
+        if batch[0].todo.act in (Act.LOOK, Act.PROBE):
+            return await self.lookup.run(self.connection, batch)
+        return await self._write(batch)
+
+    def _batch(self) -> list[Job]:
+        """The first jobs of one kind: same mapping, act and entity, as many as a call may carry."""
+        now = self.connection.clock()
+        due = (
+            job
+            for job in self.connection.ready.jobs(self.side)
+            if job.todo.not_before is None or job.todo.not_before <= now
+        )
+        allowed = [job for job in due if self.brake.allows(self.connection, job)]
+        for _, group in groupby(allowed, key=_kind):
+            jobs = list(group)
+            return jobs[: self._limit(jobs[0])]
+        return []
+
+    def _limit(self, job: Job) -> int:
+        piece = draft(job.link, job.todo, self._mapping(job)) if job.todo.act is Act.CREATE else None
+        if piece is None:
+            return 50 if self.side is Side.XERO else 200
+        return self.party.batch_limit(piece.write.entity, piece.write.operation)
+
+    def _mapping(self, job: Job) -> Rule:
+        return self.connection.applied[job.link.id.mapping].mapping
+
+    async def _write(self, jobs: Sequence[Job]) -> bool:
+        drafts = await self.lookup.fresh(self.connection, jobs)
+        if drafts is None:
+            return True  # somebody changed a target meanwhile: the links were told, and will say what they need now
+        keys = [piece.link.id.key for piece in drafts]
+        self.connection.ready.hold(keys)
+        for piece in drafts:
+            self.brake.count(self.connection, piece)
+        await _Attempt(self, drafts, self.new_id()).run()
+        return True
+
+    async def _idle(self) -> None:
+        due = self.connection.ready.next_due()
+        wait = IDLE_SECONDS
+        if due is not None:
+            wait = min(max((due - self.connection.clock()).total_seconds(), 0.01), IDLE_SECONDS)
+        try:
+            async with asyncio.timeout(wait):
+                await self.connection.ready.changed.wait()
+        except TimeoutError:
+            return
+
+    async def _back_off(self, error: TwinledgerError) -> None:
+        seconds = REPEAT_SECONDS[min(self.failures, len(REPEAT_SECONDS) - 1)]
+        self.failures += 1
+        await asyncio.sleep(max(seconds, error.retry_after) if isinstance(error, TryAgain) else seconds)
+
+
+def _kind(job: Job) -> tuple[str, str, str]:
+    return job.link.id.mapping, job.todo.act.value, job.todo.how
+
+
+@dataclass(slots=True)
+class _Attempt:
+    """One call: announced, sent, repeated with the same bytes while that is safe, and reported."""
+
+    loop: WriteLoop
+    drafts: Sequence[Draft]
+    call: str
+    left: dict[str, Draft] = field(default_factory=dict)
+
+    async def run(self) -> None:
+        loop, connection = self.loop, self.loop.connection
+        writes = [piece.write for piece in self.drafts]
+        self.left = {piece.write.id: piece for piece in self.drafts}
+        request = loop.party.prepare(writes, self.call)
+        first_sent = connection.clock()
+        for number in range(len(REPEAT_SECONDS) + 1):
+            answer = await self._send(request)
+            if answer is not None:
+                await self._take(loop.party.outcomes(writes, answer))
+            if not self.left or connection.clock() - first_sent > REPEAT_WITHIN - DEADLINE:
+                break
+            if number < len(REPEAT_SECONDS):
+                await asyncio.sleep(REPEAT_SECONDS[number])
+        for piece in self.left.values():
+            await self._report(piece, Unknown(self.call, "no outcome of the call is known", connection.clock()))
+
+    async def _send(self, request: Request) -> Answer | None:
+        """Announce, prove ownership, check the deadline, send. None when nobody knows what became of it."""
+        loop, connection = self.loop, self.loop.connection
+        at = connection.clock()
+        await loop.announce(connection, self._announcement(request, at))
+        await loop.renew()
+        seconds = int((at + DEADLINE - connection.clock()).total_seconds())
+        if seconds <= 0:
+            return None
+        loop.calls += 1
+        try:
+            return await loop.party.send(request, seconds=seconds)
+        except NoAnswer:
+            return None
+
+    def _announcement(self, request: Request, at: datetime) -> Call:
+        first = self.drafts[0]
+        return Call(
+            call=self.call,
+            side=self.loop.side,
+            organisation=self.loop.connection.organisation(self.loop.side),
+            entity=first.write.entity,
+            operation=first.todo.act.value,
+            members=tuple(Member(piece.write.id, dict(piece.sent)) for piece in self.drafts),
+            epoch=self.loop.connection.numbers.epoch,
+            body_sha256=hashlib.sha256(request.body).hexdigest(),
+            at=at,
+            deadline=at + DEADLINE,
+        )
+
+    async def _take(self, outcomes: Sequence[Outcome]) -> None:
+        """Report every element whose fate is known; the others stay for a repeat."""
+        connection = self.loop.connection
+        answered = connection.numbers.next()
+        for outcome in outcomes:
+            piece = self.left.get(outcome.write)
+            if piece is None or isinstance(outcome, Undecided):
+                continue
+            if isinstance(outcome, Refused):
+                event: LinkEvent = Rejected(self.call, outcome.failure, connection.clock())
+            else:
+                self.loop.written += 1
+                event = self._applied(piece, outcome, answered)
+            del self.left[outcome.write]
+            await self._report(piece, event)
+
+    def _applied(self, piece: Draft, outcome: Applied, answered: object) -> LinkApplied:
+        loop, connection = self.loop, self.loop.connection
+        record = loop.answer_record(connection, loop.side, piece.write.entity, outcome)
+        mapping = connection.applied[piece.link.id.mapping].mapping
+        expected = loop.totals(piece, connection) if piece.todo.act is Act.CREATE else {}
+        return confirmed(piece, outcome, record, mapping, self.call, connection.numbers.next(), expected)
+
+    async def _report(self, piece: Draft, event: LinkEvent) -> None:
+        key = piece.link.id.key
+        offset = await self.loop.report(self.loop.connection, key, event)
+        self.loop.connection.ready.reported({key: offset})
+
+
+__all__ = ["DEADLINE", "FRESH", "Observed", "WriteLoop"]
