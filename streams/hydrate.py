@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Any
 
 from connector.core.records import Record, Side, Version
-from connector.errors import AuthError, TryAgain, Unavailable
+from connector.errors import EngineStop, TryAgain, TwinledgerError
 from streams.connection import Connection
 from streams.tables import Parent, Read, Tables
 
@@ -181,6 +181,7 @@ class ReadLoop:
     emit: Emit
     clear: Clear
     missing: Missing
+    trouble: Callable[[Connection, Read, TwinledgerError], None]
     failures: int = 0
 
     async def run(self) -> None:
@@ -198,8 +199,10 @@ class ReadLoop:
         plan = connection.read_plan(first.side, first.entity)
         try:
             result = await connection.party(first.side).read(plan, [read.id for read in batch], version)
-        except (TryAgain, Unavailable, AuthError) as error:
-            await self._wait(error)
+        except EngineStop:
+            raise
+        except TwinledgerError as error:
+            await self._wait(first, error)
             return False
         self.failures = 0
         by_id = {read.id: read for read in batch}
@@ -213,7 +216,9 @@ class ReadLoop:
         self.reads.done(batch)
         return True
 
-    async def _wait(self, error: TryAgain | Unavailable | AuthError) -> None:
+    async def _wait(self, first: Read, error: TwinledgerError) -> None:
+        """What cannot be read now stays asked: a field or object that we may no longer see holds its records."""
+        self.trouble(self.connection, first, error)
         seconds = BACKOFF_SECONDS[min(self.failures, len(BACKOFF_SECONDS) - 1)]
         if isinstance(error, TryAgain):
             seconds = max(error.retry_after, 1)

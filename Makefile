@@ -1,0 +1,45 @@
+# Two commands: make demo, make test. They need CPython 3.11-3.14 and make, nothing else.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+DIR ?=
+
+.PHONY: help demo test check corpus bench clean environment
+
+help:
+	@echo "make demo     the whole story on this machine: Kafka, both simulators, the connector"
+	@echo "make test     all checks and tests"
+	@echo "make check    linters, types and rooms only"
+	@echo "make corpus DIR=...   run recorded messages through codec, hydrate and record code"
+	@echo "make bench    latency, throughput and API calls, side by side"
+
+environment: $(READY)
+
+$(READY): pyproject.toml deploy/platform_check.py
+	@$(PYTHON) deploy/platform_check.py
+	@echo "Making the environment in $(VENV) ..."
+	@$(PYTHON) -m venv --clear $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $(READY)
+
+demo: $(READY)
+	@$(BIN)/twinledger demo
+
+check: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+test: check
+	$(BIN)/python -m pytest -q
+
+corpus: $(READY)
+	$(BIN)/python -m benchmarks.corpus "$(DIR)"
+
+bench: $(READY)
+	$(BIN)/python -m benchmarks.run
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,0 +1,156 @@
+"""The applied configuration: which mappings run, as ``twinledger apply`` wrote them into ``configuration.v1``.
+
+Workers run what was applied, not the files on their disk. The topic is small: it is read whole, then followed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from aiokafka import TopicPartition
+
+from connector.core.catalog import Catalog
+from connector.core.identity import join_key
+from connector.core.mapping.bind import bind
+from connector.core.mapping.parse import parse
+from connector.core.planning import Applied, Gate
+from connector.core.records import Side
+from connector.errors import EngineStop, TwinledgerError
+from connector.kafka.codec import Codec, Decoded
+from connector.kafka.compacted import Message, latest, reader
+from connector.kafka.connection import Cluster
+from connector.kafka.producer import Producer
+from streams.connection import Connection
+
+TOPIC = "configuration.v1"
+FOLLOW_MS = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One mapping as it was applied."""
+
+    connection: str
+    mapping: str
+    file: str
+    text: str
+    gate: Gate
+    pinned: datetime | None
+    paused: bool
+    by: str
+    at: datetime
+    removed: bool = False
+
+    @property
+    def key(self) -> bytes:
+        return join_key(self.connection, "mapping", self.mapping)
+
+    @property
+    def digest(self) -> str:
+        return hashlib.sha256(self.text.encode()).hexdigest()
+
+    def value(self) -> dict[str, Any]:
+        body = {
+            "file": self.file,
+            "text": self.text,
+            "gate": self.gate.value,
+            "pinned": self.pinned.isoformat() if self.pinned else None,
+        }
+        return {
+            "connection": self.connection, "kind": "mapping", "name": self.mapping, "version": 1,
+            "body": json.dumps(body, sort_keys=True), "digest": self.digest, "paused": self.paused, "by": self.by,
+            "at": self.at, "removed": self.removed,
+        }  # fmt: skip
+
+    @classmethod
+    def of(cls, value: Mapping[str, Any]) -> Entry:
+        body = json.loads(value["body"])
+        pinned = datetime.fromisoformat(body["pinned"]) if body["pinned"] else None
+        return cls(
+            value["connection"], value["name"], body["file"], body["text"], Gate(body["gate"]), pinned,
+            value["paused"], value["by"], value["at"], value["removed"],
+        )  # fmt: skip
+
+
+async def read_entries(cluster: Cluster, codec: Codec, connection: str = "") -> dict[str, Entry]:
+    """Every applied mapping of a connection (of all, when empty), by its key's text."""
+    found: dict[str, Entry] = {}
+    for key, message in (await latest(cluster, TOPIC)).items():
+        entry = _entry(codec, message)
+        if entry is not None and not entry.removed and connection in ("", entry.connection):
+            found[key.decode()] = entry
+    return found
+
+
+def _entry(codec: Codec, message: Message) -> Entry | None:
+    decoded = codec.decode(message.value)
+    if not isinstance(decoded, Decoded):
+        raise EngineStop(
+            "configuration.unreadable",
+            f"{TOPIC} holds at offset {message.offset} what cannot be read: {decoded.message}",
+            remedy="A newer version wrote it: run that version.",
+        )
+    return Entry.of(decoded.value) if decoded.value["kind"] == "mapping" else None
+
+
+async def write_entry(producer: Producer, codec: Codec, entry: Entry) -> None:
+    await producer.send(TOPIC, entry.key, codec.encode(TOPIC, entry.value()))
+
+
+def compile_entry(entry: Entry, catalogs: Mapping[Side, Catalog]) -> Applied:
+    """A mapping ready to run. Raises MappingError."""
+    mapping = bind(parse(entry.text, entry.file), catalogs)
+    return Applied(mapping, entry.gate, entry.pinned, entry.paused)
+
+
+@dataclass(slots=True)
+class Follower:
+    """Keeps the applied mappings of this process's connections as ``configuration.v1`` says."""
+
+    cluster: Cluster
+    codec: Codec
+    connections: Mapping[str, Connection]
+    catalogs: Callable[[Connection], Awaitable[Mapping[Side, Catalog]]]
+    refused: Callable[[Connection, Entry, TwinledgerError], None]
+    known: dict[str, Entry]
+
+    async def refresh(self) -> bool:
+        """Take in what changed; True if anything did. A mapping that no longer fits is held, not run."""
+        entries = await read_entries(self.cluster, self.codec)
+        changed = [key for key, entry in entries.items() if self.known.get(key) != entry]
+        gone = [key for key in self.known if key not in entries]
+        for key in changed:
+            await self._install(entries[key])
+        for key in gone:
+            entry = self.known[key]
+            if entry.connection in self.connections:
+                self.connections[entry.connection].applied.pop(entry.mapping, None)
+        self.known = entries
+        return bool(changed or gone)
+
+    async def _install(self, entry: Entry) -> None:
+        connection = self.connections.get(entry.connection)
+        if connection is None:
+            return
+        try:
+            connection.applied[entry.mapping] = compile_entry(entry, await self.catalogs(connection))
+        except TwinledgerError as error:
+            held = Applied(parse(entry.text, entry.file), Gate.CLOSED, entry.pinned, paused=True)
+            connection.applied[entry.mapping] = held
+            self.refused(connection, entry, error)
+
+    async def run(self) -> None:
+        """Follow the topic: whenever something is applied, read what stands there now."""
+        async with reader(self.cluster) as consumer:
+            topic = self.cluster.topic(TOPIC)
+            consumer.assign([TopicPartition(topic, number) for number in range(self.cluster.partitions)])
+            await consumer.seek_to_end()
+            await self.refresh()
+            while True:
+                if await consumer.getmany(timeout_ms=FOLLOW_MS):
+                    await self.refresh()
