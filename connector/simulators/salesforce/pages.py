@@ -51,7 +51,7 @@ def pages(org: Org, cometd: Cometd) -> list[Route]:
         return {}
 
     def stage_error(body: dict[str, Any]) -> object:
-        """{"channel": "/meta/connect", "answer": {"error": ...}} or {"channel", "http": {"status", "body"}}; "count"."""
+        """{"channel": "/meta/connect", "answer": {"error": ...}}, or "http": {"status", "body"} for it; "count"."""
         staged = Staged(str(body["channel"]), body.get("answer") or {}, body.get("http"), int(body.get("count", 1)))
         cometd.staged.append(staged)
         org.bus.listeners[0]()  # a client that waits asks again and meets it
