@@ -1,0 +1,236 @@
+"""From records to what a mapping wants of the other side. Pure; a bad record gives Refused, never an exception.
+
+``document`` and ``back_write`` are one-way, ``end`` projects either end of a two-way mapping to its neutral names.
+``observed``, ``foreign_lines``, ``identities``, ``match_criteria`` and ``spell`` are offered here too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from collections.abc import Mapping as Table
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from connector.core.document import Document, Flat, NotWanted, Refused, line_path
+from connector.core.failure import Failure, Kind
+from connector.core.mapping.convert import fitted, from_plain
+from connector.core.mapping.expect import expectation, subtotal
+from connector.core.mapping.expression import Expression
+from connector.core.mapping.functions import text
+from connector.core.mapping.matching import identities, match_criteria
+from connector.core.mapping.model import LineBlock, Mapping, Setting
+from connector.core.mapping.observe import foreign_lines, neutral, observed, projection
+from connector.core.mapping.operators import is_empty
+from connector.core.mapping.scope import Scope
+from connector.core.mapping.shapes import own_fields, reach
+from connector.core.mapping.spell import line_ids, ordered_keys, spell
+from connector.core.mapping.syntax import ExpressionError
+from connector.core.marks import mark_of
+from connector.core.records import Record, Side
+from connector.core.values import Ref, Value
+from connector.errors import ConfigurationError, DataError
+
+__all__ = ["BackWrite", "Context", "back_write", "document", "end", "foreign_lines", "identities", "line_ids",
+           "match_criteria", "neutral", "observed", "ordered_keys", "spell"]  # fmt: skip
+
+MAX_LINES = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What a record does not say. ``organisation`` is the tenant or org that is written to."""
+
+    connection: Table[str, Value] = field(default_factory=dict)
+    lookups: Table[str, Table[str, str]] = field(default_factory=dict)
+    generation: int = 1
+    organisation: str = ""
+    salesforce_url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class BackWrite:
+    """``flat`` goes to the other end of the link that ``of`` names."""
+
+    of: Ref
+    flat: Flat
+
+
+def document(mapping: Mapping, record: Record, context: Context) -> Document | NotWanted | Refused:
+    """The target object that a DOCUMENT mapping wants of this record."""
+    _need_bound(mapping)
+    try:
+        scope = _scope(mapping, record, context)
+        if not _wanted(mapping, record.side, scope):
+            return NotWanted("the record does not match `when`")
+        return _document(mapping, record, context, scope)
+    except DataError as error:
+        return _refused(mapping, record, error)
+
+
+def back_write(mapping: Mapping, record: Record, context: Context) -> BackWrite | NotWanted | Refused:
+    """What a BACK_WRITE mapping writes to an object that another mapping tied to this record."""
+    _need_bound(mapping)
+    try:
+        scope = _scope(mapping, record, context)
+        if mapping.of is None or not _wanted(mapping, record.side, scope):
+            return NotWanted("the record does not match `when`")
+        of = mapping.of.evaluate(scope)
+        if not isinstance(of, Ref):
+            return NotWanted("the record names no object")
+        flat, _ = _fields(mapping, scope)
+        return BackWrite(of, flat)
+    except DataError as error:
+        return _refused(mapping, record, error)
+
+
+def end(mapping: Mapping, record: Record, context: Context) -> Flat | NotWanted | Refused:
+    """Either end of a TWO_WAY mapping by its neutral names. Nulls are left out unless the field says `empty: clear`."""
+    _need_bound(mapping)
+    try:
+        alias = "sf" if record.side is Side.SALESFORCE else "xero"
+        scope = Scope({alias: own_fields(record), "connection": context.connection}, record.side)
+        if not _wanted(mapping, record.side, scope):
+            return NotWanted("the record does not match `when`")
+        return projection(mapping, record)
+    except DataError as error:
+        return _refused(mapping, record, error)
+
+
+def _need_bound(mapping: Mapping) -> None:
+    if not mapping.bound:
+        raise ConfigurationError("mapping.unbound", f"{mapping.name} does not know its fields' types",
+                                 remedy="Call bind(mapping, catalogs) first.")  # fmt: skip
+
+
+def _refused(mapping: Mapping, record: Record, error: DataError) -> Refused:
+    where = f"{mapping.name}: {record.entity} {record.id}: {error.message}"
+    remedy = error.remedy or "Change the record, or the mapping and apply it."
+    return Refused(Failure(error.code, Kind.FIX, where, remedy))
+
+
+def _scope(mapping: Mapping, record: Record, context: Context) -> Scope:
+    fields = own_fields(record)
+    names: dict[str, object] = {
+        "record": fields,
+        "connection": context.connection,
+        "generation": Decimal(context.generation),
+    }
+    names.update({name: reach(fields, path) for name, path in mapping.read.items()})
+    return Scope(names, record.side, {"record": record.id}, context.lookups)
+
+
+def _wanted(mapping: Mapping, side: Side, scope: Scope) -> bool:
+    when = mapping.when.get(side)
+    if when is None:
+        return True
+    wanted = set(when.roots())
+    for name, value in reversed(list(mapping.let.items())):
+        if name in wanted:
+            wanted |= value.roots()
+    return not is_empty(when.evaluate(_with_let(mapping, scope, wanted)))
+
+
+def _with_let(mapping: Mapping, scope: Scope, wanted: set[str]) -> Scope:
+    for name, value in mapping.let.items():
+        if name in wanted:
+            scope = scope.also(**{name: _at(f"let {name}", value, scope)})
+    return scope
+
+
+def _at(path: str, value: Expression, scope: Scope) -> object:
+    try:
+        return value.evaluate(scope)
+    except ExpressionError as error:
+        raise ExpressionError(error.code, f"{path}: {error.message}", remedy=error.remedy) from None
+
+
+def _value(setting: Setting, scope: Scope) -> Value:
+    try:
+        if setting.plain:
+            return from_plain(str(setting.value.literal or ""), setting.info)
+        return fitted(setting.value.evaluate(scope), setting.info, cut=setting.cut)
+    except ExpressionError as error:
+        raise ExpressionError(error.code, f"{setting.path}: {error.message}", remedy=error.remedy) from None
+
+
+def _fields(mapping: Mapping, scope: Scope) -> tuple[dict[str, Value], Scope]:
+    """The scalars of the target, and a scope that sees them."""
+    scope = _with_let(mapping, scope, set(mapping.let))
+    flat: dict[str, Value] = {}
+    for setting in mapping.settings:
+        value = _value(setting, scope)
+        if "." not in setting.path:
+            scope = scope.also(**{setting.path: value})
+        _keep(flat, setting.path, setting, value, birth=mapping.of is None)
+    return flat, scope
+
+
+def _keep(flat: dict[str, Value], path: str, setting: Setting, value: Value, *, birth: bool) -> None:
+    if value is None and birth and setting.info is not None and setting.info.required:
+        raise ExpressionError("mapping.missing", f"{setting.path} is required, and {setting.value.text} is empty",
+                              remedy="Fill it in, or give the mapping another value with `or`.")  # fmt: skip
+    if value is not None or setting.clear:
+        flat[path] = value
+
+
+def _document(mapping: Mapping, record: Record, context: Context, scope: Scope) -> Document:
+    flat, scope = _fields(mapping, scope)
+    order: list[str] = []
+    for block in mapping.blocks:
+        _lines(mapping, block, scope, flat, order)
+    if mapping.blocks and not order:
+        raise ExpressionError("mapping.no-lines", "the document would have no line", remedy="Add a line, or a `when`.")
+    expectation(mapping, flat, scope)
+    mark = mark_of(mapping, record, flat, generation=context.generation, salesforce_url=context.salesforce_url)
+    once = {setting.path for setting in mapping.settings if setting.once}
+    if mark is not None and mark[0] not in flat:
+        flat[mark[0]] = mark[1]
+        once.add(mark[0])
+    find = {name: fitted(_at(f"find {name}", value, scope), None) for name, value in mapping.find.items()}
+    organisation = _at("organisation", mapping.organisation, scope) if mapping.organisation else None
+    return Document(
+        mapping.target.entity,
+        flat,
+        organisation=text(organisation) if organisation is not None else "",
+        once=frozenset(once),
+        lines=mapping.lines,
+        order=tuple(order),
+        find=find if all(value is not None for value in find.values()) else {},
+        found=mapping.found,
+        mark=mark,
+        approve=mapping.approve,
+        money=subtotal(flat, mapping.lines),
+    )
+
+
+def _lines(mapping: Mapping, block: LineBlock, scope: Scope, flat: dict[str, Value], order: list[str]) -> None:
+    for inner in _rows(block, scope):
+        if block.when is not None and is_empty(block.when.evaluate(inner)):
+            continue
+        value = block.key.evaluate(inner)
+        key = "" if value is None else text(value)
+        if not key or key in order:
+            what = f"two lines have the key {key[:40]}" if key else "a line has no key"
+            raise ExpressionError("mapping.line-key", what, remedy="Give every line its own key.")
+        if len(order) >= MAX_LINES:
+            raise ExpressionError("mapping.too-many-lines", f"more than {MAX_LINES} lines", remedy="Split the record.")
+        order.append(key)
+        for setting in block.settings:
+            _keep(flat, line_path(mapping.lines, key, setting.path), setting, _value(setting, inner), birth=True)
+
+
+def _rows(block: LineBlock, scope: Scope) -> Iterator[Scope]:
+    if block.each is None:
+        yield scope
+        return
+    rows = block.each.evaluate(scope)
+    if rows is None:
+        return
+    if not isinstance(rows, Sequence) or isinstance(rows, str):
+        raise ExpressionError("mapping.type", f"each: {block.each.text} is no list of rows")
+    for row in rows:
+        if not isinstance(row, Table):
+            raise ExpressionError("mapping.type", f"each: a row of {block.each.text} is no object")
+        own = row.get("Id") or row.get("LineItemID")
+        ids = {**scope.ids, block.name: own} if isinstance(own, str) else scope.ids
+        yield Scope({**scope.names, block.name: row}, scope.side, ids, scope.lookups)

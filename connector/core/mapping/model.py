@@ -1,0 +1,170 @@
+"""A mapping as a value: what parse read, frozen. Nothing here reads files, clocks or networks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping as Table
+from dataclasses import dataclass, field
+from decimal import Decimal
+from enum import StrEnum
+
+from connector.core.catalog import FieldInfo
+from connector.core.mapping.expression import Expression
+from connector.core.mapping.life import Life
+from connector.core.mapping.shapes import LINES
+from connector.core.records import ReadPlan, Side
+
+
+class Kind(StrEnum):
+    DOCUMENT = "document"  # each matching record of the source makes one object of the target
+    TWO_WAY = "two-way"  # one link, two ends kept equal
+    BACK_WRITE = "back-write"  # changes what another mapping tied, never creates
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """One side's entity."""
+
+    side: Side
+    entity: str
+
+    def __str__(self) -> str:
+        return f"{self.side.value}.{self.entity}"
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The brake, a day: over it the mapping pauses and asks. None is no limit."""
+
+    creates: int | None = 500
+    voids: int | None = 20
+    money: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """How one field of the target gets its value. ``info`` is what its catalog says, None until ``bind``."""
+
+    path: str
+    value: Expression
+    line: int
+    once: bool = False
+    clear: bool = False  # a null empties the field; else it is not sent
+    cut: bool = False  # a text that is too long is cut; else the record is refused
+    plain: bool = False  # `value` is a plain scalar: its text is converted by the field's type
+    info: FieldInfo | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LineBlock:
+    """Lines of a document: one for each row of ``each``, or a single one."""
+
+    key: Expression
+    settings: tuple[Setting, ...]
+    line: int
+    each: Expression | None = None
+    name: str = ""  # of the row, in the block's expressions
+    when: Expression | None = None
+
+    @property
+    def fixed_key(self) -> str | None:
+        value = self.key.literal if self.key.is_literal else None
+        return value if isinstance(value, str) else None
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """One field of a two-way mapping. Its neutral name is ``name``, the Salesforce path."""
+
+    name: str
+    xero: str
+    owner: str  # salesforce | xero | latest
+    line: int
+    using: str = ""
+    clear: bool = False
+    cut: bool = False
+    info: FieldInfo | None = None  # what the written side or sides take, both together; None until ``bind``
+
+    def path(self, side: Side) -> str:
+        return self.name if side is Side.SALESFORCE else self.xero
+
+
+@dataclass(frozen=True, slots=True)
+class MatchRule:
+    """Equal values of both expressions mean the same thing on both sides. Each is a path, perhaps within lower()."""
+
+    sides: Table[Side, Expression]
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class Mapping:
+    """One mapping. ``source`` and ``target`` are the ``sf`` and ``xero`` ends of a two-way one.
+
+    ``version`` is 16 hex digits over the content: comments and the order of keys do not change it.
+    """
+
+    name: str
+    version: str
+    kind: Kind
+    source: End
+    target: End
+    file: str = ""
+    begin: str = "new"  # new | link | all
+    read: Table[str, str] = field(default_factory=dict)  # name → relationship of the source record
+    when: Table[Side, Expression] = field(default_factory=dict)
+    organisation: Expression | None = None
+    find: Table[str, Expression] = field(default_factory=dict)
+    found: str = "stop"  # stop | link | ask
+    let: Table[str, Expression] = field(default_factory=dict)  # in the order of evaluation
+    settings: tuple[Setting, ...] = ()  # in the order of evaluation
+    blocks: tuple[LineBlock, ...] = ()
+    expect: Table[str, Expression] = field(default_factory=dict)
+    approve: str = "checked"  # checked | draft | at-once
+    life: Life = field(default_factory=Life)
+    foreign_lines: str = "keep"  # keep | conflict | replace
+    limits: Limits = field(default_factory=Limits)
+    mark: str = ""
+    pairs: tuple[Pair, ...] = ()
+    match: tuple[MatchRule, ...] = ()
+    matched: Table[int, str] = field(default_factory=dict)  # rule (from 1) → link | ask
+    create: str = "both"  # both | salesforce | xero | none
+    conflict: str = "ask"  # salesforce | xero | latest | ask
+    of: Expression | None = None  # the object that a back-write changes
+    unlinked: str = "skip"  # skip | wait | tell
+    several: str = "newest"  # newest | sum | each
+    lines_of_keys: Table[str, int] = field(default_factory=dict)  # top-level key → line of the file
+    bound: bool = False
+
+    def takes(self, side: Side, entity: str) -> bool:
+        """Whether a record of this side and entity is this mapping's business (as its source or either end)."""
+        ends = (self.source, self.target) if self.kind is Kind.TWO_WAY else (self.source,)
+        return End(side, entity) in ends
+
+    def end(self, side: Side) -> End:
+        return self.source if self.source.side is side else self.target
+
+    def creates(self, side: Side) -> bool:
+        """Whether this mapping may create an object on that side."""
+        if self.kind is Kind.TWO_WAY:
+            return self.create in ("both", side.value)
+        return self.kind is Kind.DOCUMENT and side is self.target.side
+
+    @property
+    def lines(self) -> str:
+        """The name under which the target keeps its lines, empty without lines."""
+        return LINES.get(self.target.entity, ("Lines", ""))[0] if self.blocks else ""
+
+    def read_plan(self, side: Side) -> ReadPlan:
+        """What must be read of a record on that side; for Xero the whole document."""
+        from connector.core.mapping.reads import plan
+
+        return plan(self, side)
+
+    @property
+    def owners(self) -> Table[str, str]:
+        """Path (``<lines>/<field>`` for a line's) → source | salesforce | xero | latest."""
+        if self.kind is Kind.TWO_WAY:
+            return {pair.name: pair.owner for pair in self.pairs}
+        names = [setting.path for setting in self.settings]
+        names += [f"{self.lines}/{setting.path}" for block in self.blocks for setting in block.settings]
+        return dict.fromkeys(names, "source")

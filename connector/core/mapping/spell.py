@@ -1,0 +1,119 @@
+"""From a flat table with ids to the fields that one side is sent, in its own names and shapes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from collections.abc import Mapping as Table
+
+from connector.core.catalog import FieldType
+from connector.core.document import Flat, split_line_path
+from connector.core.mapping.convert import CONVERTERS
+from connector.core.mapping.model import Kind, Mapping
+from connector.core.mapping.observe import line_settings, rows
+from connector.core.mapping.shapes import KEYED, LINES, place
+from connector.core.records import Side
+from connector.core.values import Fields, Value
+
+# What Xero takes of a line. Totals are left to Xero: one that no longer fits its line is refused.
+LINE_FIELDS = ("LineItemID", "Description", "Quantity", "UnitAmount", "ItemCode", "AccountCode", "TaxType", "TaxAmount",
+               "DiscountRate", "DiscountAmount", "Tracking")  # fmt: skip
+# An empty text clears these in Xero, where null means to leave a field alone. Nothing clears a date or a number.
+_CLEARED = (FieldType.TEXT, FieldType.OBJECT)
+_COMPUTED = frozenset({"TaxAmount"})  # of our own lines: worked out again from what we send
+
+
+def spell(
+    mapping: Mapping,
+    side: Side,
+    flat: Flat,
+    order: tuple[str, ...],
+    *,
+    line_ids: Table[str, str],
+    foreign: Sequence[Fields] = (),
+    before: Fields | None = None,
+) -> Fields:
+    """The fields to send to ``side``. ``flat`` holds the paths to write, references resolved to ids.
+
+    Lines are replaced as a whole by Xero, so ``flat`` must hold all lines when it holds one; they keep their LineItemID
+    (``line_ids``: our key → id), what the mapping does not name of them (``before``), and ``foreign`` lines follow.
+    """
+    out: dict[str, Value] = {}
+    types = {part.path: part.info.type for part in mapping.settings if part.info}
+    types.update({pair.name: pair.info.type for pair in mapping.pairs if pair.info})
+    names = {pair.name: pair for pair in mapping.pairs} if mapping.kind is Kind.TWO_WAY else {}
+    for path, value in flat.items():
+        if split_line_path(path) is not None:
+            continue
+        pair = names.get(path)
+        if pair is not None and pair.using:
+            value = CONVERTERS[pair.using].spelled(side, value)
+        if value is None and side is Side.XERO:
+            if types.get(path, FieldType.TEXT) not in _CLEARED:
+                continue
+            value = ""
+        place(side, out, pair.path(side) if pair else path, value)
+    if side is Side.XERO:
+        _keep_entries(out, before or {})
+    if mapping.lines and any(split_line_path(path) for path in flat):
+        out[mapping.lines] = _lines(mapping, side, flat, order, line_ids, foreign, before or {})
+    return out
+
+
+def line_ids(mapping: Mapping, order: tuple[str, ...], answer: Fields) -> dict[str, str]:
+    """Our line key → the target's line id, from the answer to what ``spell`` made: ours come first, in order."""
+    name, own_id = LINES.get(mapping.target.entity, ("", ""))
+    found = [row.get(own_id) for row in rows(answer, name)]
+    return {key: line_id for key, line_id in zip(order, found, strict=False) if isinstance(line_id, str)}
+
+
+def ordered_keys(present: Iterable[str], order: Sequence[str]) -> tuple[str, ...]:
+    """The keys of the lines that are sent, in the order in which they are sent."""
+    there = set(present)
+    return (*(key for key in order if key in there), *sorted(there - set(order)))
+
+
+def _lines(
+    mapping: Mapping,
+    side: Side,
+    flat: Flat,
+    order: tuple[str, ...],
+    ids: Table[str, str],
+    foreign: Sequence[Fields],
+    before: Fields,
+) -> list[Value]:
+    own_id = LINES[mapping.target.entity][1]
+    known = {row.get(own_id): row for row in rows(before, mapping.lines)}
+    by_key: dict[str, dict[str, Value]] = {}
+    for path, value in flat.items():
+        parts = split_line_path(path)
+        if parts is None or parts[0] != mapping.lines or value is None:
+            continue
+        if parts[1] not in by_key:
+            ours = frozenset(line_settings(mapping, parts[1]))
+            by_key[parts[1]] = _carried(known.get(ids.get(parts[1], "")), ours | _COMPUTED)
+        place(side, by_key[parts[1]], parts[2], value)
+    for key, row in by_key.items():
+        if key in ids:
+            row[own_id] = ids[key]
+    return [*(by_key[key] for key in ordered_keys(by_key, order)), *(_carried(row, frozenset()) for row in foreign)]
+
+
+def _carried(row: Fields | None, ours: frozenset[str]) -> dict[str, Value]:
+    """What is sent back of a line as it stands there: all but the fields that the mapping names."""
+    if row is None:
+        return {}
+    out = {name: row[name] for name in LINE_FIELDS if name not in ours and row.get(name) is not None}
+    if "Tracking" in out:
+        entries = [{part: entry.get(part) for part in ("Name", "Option")} for entry in rows(row, "Tracking")]
+        out["Tracking"] = [entry for entry in entries if f"Tracking.{entry['Name']}" not in ours]
+    return out
+
+
+def _keep_entries(out: dict[str, Value], before: Fields) -> None:
+    """An entry of Phones or Addresses is sent with what it held beside ours (a person's name on an address)."""
+    for name, keyed in KEYED.items():
+        entries = out.get(name)
+        if not isinstance(entries, list):
+            continue
+        known = {row.get(keyed.name): row for row in rows(before, name)}
+        out[name] = [{**known.get(entry.get(keyed.name), {}), **entry} for entry in entries if isinstance(entry, Table)]
