@@ -1,0 +1,109 @@
+"""The catalog of the Xero side (``core.catalog.Catalog``), from the table of fields."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from connector.core.catalog import FieldInfo, FieldType
+from connector.xero.entities import ENTITIES
+from connector.xero.field import Field, FieldKind
+from connector.xero.fields import FIELDS
+
+# lists whose entries are named by a type: Phones.DEFAULT, Addresses.POBOX, Tracking.Region
+KEYED: Mapping[str, str] = {"Phones": "PhoneType", "Addresses": "AddressType", "Tracking": "Name"}
+LINES: Mapping[str, str] = {"LineItems": "LineItem"}
+_TYPES: Mapping[FieldKind, FieldType] = {
+    FieldKind.TEXT: FieldType.TEXT,
+    FieldKind.NUMBER: FieldType.NUMBER,
+    FieldKind.WHOLE: FieldType.NUMBER,
+    FieldKind.DATE: FieldType.DATE,
+    FieldKind.TIME: FieldType.TIME,
+    FieldKind.BOOLEAN: FieldType.BOOLEAN,
+    FieldKind.OBJECT: FieldType.OBJECT,
+    FieldKind.REFERENCE: FieldType.ID,
+    FieldKind.LIST: FieldType.LIST,
+}
+REQUIRED: Mapping[str, frozenset[str]] = {
+    "Contact": frozenset({"Name"}),
+    "Item": frozenset({"Code"}),
+    "Invoice": frozenset({"Type", "Contact", "LineItems"}),
+    "Payment": frozenset({"Invoice", "Account", "Amount"}),
+    "Account": frozenset({"Name", "Type"}),
+}
+# written once, refused later
+CREATE_ONLY: Mapping[str, frozenset[str]] = {
+    "Invoice": frozenset({"Type"}),
+    "Payment": frozenset(FIELDS["Payment"]) - {"Status"},
+}
+# Xero gives them; they name the object
+OWN_IDS = frozenset(entity.id_field for entity in ENTITIES.values() if entity.name != "TaxRate")
+
+
+class XeroCatalog:
+    """What Xero's objects look like: the same for every organisation."""
+
+    def has(self, entity: str) -> bool:
+        return entity in ENTITIES
+
+    def children(self, entity: str, name: str) -> str | None:
+        """The rows under a line list; ``LineItem`` is an entity of the table of fields."""
+        return LINES.get(name) if name in FIELDS.get(entity, {}) else None
+
+    def field(self, entity: str, path: str) -> FieldInfo | None:
+        """``Name``, ``Contact.ContactID``, ``Phones.DEFAULT``, ``Addresses.POBOX.City``, ``Tracking.Region``."""
+        name, _, rest = path.partition(".")
+        row = FIELDS.get(entity, {}).get(name)
+        if row is None or not rest:
+            return None if row is None else _info(entity, name, row)
+        if name in KEYED and row.kind is FieldKind.LIST:
+            return _entry(row, rest)
+        if row.kind not in (FieldKind.OBJECT, FieldKind.REFERENCE):
+            return None
+        inner = self.field(row.of, rest)
+        if inner is None:
+            return None
+        if row.kind is FieldKind.REFERENCE or row.read_only:
+            return _read_only(inner)
+        return inner
+
+
+def _entry(row: Field, rest: str) -> FieldInfo | None:
+    """An entry of a keyed list as a whole, or one field of it."""
+    key, _, name = rest.partition(".")
+    known = FIELDS[row.of]
+    kinds = known[KEYED_BY[row.of]].choices
+    if not key or (kinds is not None and key not in kinds):
+        return None
+    if name:
+        return _info(row.of, name, known[name]) if name in known else None
+    whole = WHOLE_ENTRY.get(row.of)
+    return _info(row.of, whole, known[whole]) if whole else FieldInfo(FieldType.OBJECT)
+
+
+KEYED_BY: Mapping[str, str] = {
+    "Phone": "PhoneType",
+    "Address": "AddressType",
+    "AddressForOrganisation": "AddressType",
+    "LineItemTracking": "Name",
+}
+# what an entry holds when it is named without a field: the number of a phone, the option of a tracking category
+WHOLE_ENTRY: Mapping[str, str] = {"Phone": "PhoneNumber", "LineItemTracking": "Option"}
+
+
+def _info(entity: str, name: str, row: Field) -> FieldInfo:
+    writable = not (row.read_only or (entity in ENTITIES and name in OWN_IDS and ENTITIES[entity].id_field == name))
+    return FieldInfo(
+        type=_TYPES[row.kind],
+        max_length=row.max_length,
+        creatable=writable,
+        updatable=writable and name not in CREATE_ONLY.get(entity, ()),
+        required=name in REQUIRED.get(entity, ()),
+        scale=0 if row.kind is FieldKind.WHOLE else row.scale,
+        values=row.choices,
+        references=(row.of,) if row.kind is FieldKind.REFERENCE else (),
+    )
+
+
+def _read_only(info: FieldInfo) -> FieldInfo:
+    return replace(info, creatable=False, updatable=False, required=False)
