@@ -40,23 +40,23 @@ class Spent:
 
 @dataclass(slots=True)
 class Brake:
-    """Counts by mapping and UTC day. ``released`` names mappings that a person let through for the day."""
+    """Counts by mapping and UTC day. ``Connection.released`` names what a person let through for the day."""
 
     day: date | None = None
     spent: dict[str, Spent] = field(default_factory=dict)
     braked: dict[str, str] = field(default_factory=dict)
-    released: set[str] = field(default_factory=set)
 
     def allows(self, connection: Connection, job: Job) -> bool:
         """Whether this job may go now. A paused mapping writes nothing."""
         self._turn_day(connection)
-        applied = connection.applied.get(job.link.id.mapping)
-        if applied is None or applied.paused:
+        name = job.link.id.mapping
+        if connection.stopped(name):
             return False
-        if job.todo.act not in (Act.CREATE, Act.REMOVE) or applied.mapping.name in self.released:
+        if job.todo.act not in (Act.CREATE, Act.REMOVE) or name in connection.released:
+            self.braked.pop(name, None)
             return True
-        name = applied.mapping.name
-        broken = self._of(name).over(applied.mapping.limits, job.todo.act, amount(job.link))
+        limits = connection.applied[name].mapping.limits
+        broken = self._of(name).over(limits, job.todo.act, amount(job.link))
         if broken:
             self.braked[name] = broken
         return not broken
@@ -79,11 +79,6 @@ class Brake:
                 spent.creates += 1
                 spent.money += amount(link)
 
-    def release(self, mapping: str) -> None:
-        """A person says that today's volume is right."""
-        self.released.add(mapping)
-        self.braked.pop(mapping, None)
-
     def _of(self, mapping: str) -> Spent:
         return self.spent.setdefault(mapping, Spent())
 
@@ -93,7 +88,7 @@ class Brake:
             self.day = today
             self.spent.clear()
             self.braked.clear()
-            self.released.clear()
+            connection.released.clear()
 
 
 def amount(link: Link) -> Decimal:

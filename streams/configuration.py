@@ -144,6 +144,10 @@ class Follower:
             connection.applied[entry.mapping] = held
             self.refused(connection, entry, error)
 
+    def entry(self, connection: str, mapping: str) -> Entry | None:
+        """The entry of an applied mapping."""
+        return self.known.get(join_key(connection, "mapping", mapping).decode())
+
     async def run(self) -> None:
         """Follow the topic: whenever something is applied, read what stands there now."""
         async with reader(self.cluster) as consumer:

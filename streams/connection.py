@@ -14,7 +14,7 @@ from decimal import Decimal
 from connector.core.link_state import Link, Rules
 from connector.core.mapping.model import Mapping as Rule
 from connector.core.party import Party
-from connector.core.planning import Applied, Scene, rules_of
+from connector.core.planning import Applied, Gate, Scene, rules_of
 from connector.core.records import ReadPlan, Record, Side, Version
 from connector.core.values import Ref
 from connector.settings import ConnectionSettings
@@ -95,6 +95,7 @@ class Connection:
     waiting: Waiting = field(default_factory=Waiting)
     flight: Flight = field(default_factory=Flight)
     applied: dict[str, Applied] = field(default_factory=dict)
+    released: set[str] = field(default_factory=set)  # braked mappings that a person let through today
     reference: dict[str, dict[str, Record]] = field(default_factory=dict)
     _rules: dict[str, tuple[str, Rules]] = field(default_factory=dict)
 
@@ -130,6 +131,11 @@ class Connection:
             rules = rules_of(applied.mapping)
             self._rules[mapping] = (applied.mapping.version, rules)
         return rules
+
+    def stopped(self, mapping: str) -> bool:
+        """Whether a mapping may write nothing now: not applied, being applied, or paused."""
+        applied = self.applied.get(mapping)
+        return applied is None or applied.gate is not Gate.OPEN or applied.paused
 
     def mappings(self) -> Iterator[Applied]:
         yield from self.applied.values()

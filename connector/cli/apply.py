@@ -1,0 +1,93 @@
+"""``twinledger apply``: check the mapping files and make them the applied configuration. Nothing changes before it."""
+
+from __future__ import annotations
+
+import getpass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from connector.core.catalog import Catalog
+from connector.core.mapping.bind import bind
+from connector.core.mapping.check import Problem, check
+from connector.core.mapping.model import Mapping as Rule
+from connector.core.mapping.parse import parse
+from connector.core.planning import Gate
+from connector.core.records import Side
+from connector.errors import MappingError
+from connector.kafka.codec import Codec
+from connector.kafka.connection import Cluster
+from connector.kafka.producer import Producer
+from connector.settings import ConnectionSettings, mapping_files
+from streams.configuration import Entry, read_entries, write_entry
+
+MAX_MAPPING_BYTES = 256_000
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What applying does to one mapping. ``what`` is new, changed, same or removed."""
+
+    connection: str
+    mapping: str
+    what: str
+    entry: Entry
+
+
+def load_mappings(settings: ConnectionSettings, base: Path) -> tuple[tuple[Rule, str], ...]:
+    """Every mapping of a connection with its text. Raises MappingError, ConfigurationError."""
+    found: dict[str, tuple[Rule, str]] = {}
+    for path in mapping_files(settings, base):
+        text = path.read_text("utf-8")
+        if len(text) > MAX_MAPPING_BYTES:
+            raise MappingError("mapping.too-large", f"larger than {MAX_MAPPING_BYTES} bytes", file=str(path))
+        rule = parse(text, path.name)
+        if rule.name in found:
+            raise MappingError("mapping.twice", f"a second mapping is named {rule.name}", file=path.name)
+        found[rule.name] = (rule, text)
+    return tuple(found.values())
+
+
+def problems(rules: tuple[Rule, ...], catalogs: Mapping[Side, Catalog]) -> tuple[Problem, ...]:
+    """All that is wrong with these mappings together."""
+    return tuple(check(tuple(bind(rule, catalogs) for rule in rules), catalogs))
+
+
+async def changes(
+    cluster: Cluster, codec: Codec, settings: ConnectionSettings, base: Path, now: datetime
+) -> tuple[Change, ...]:
+    """What applying would do. Writes nothing."""
+    there = {entry.mapping: entry for entry in (await read_entries(cluster, codec, settings.name)).values()}
+    out: list[Change] = []
+    for rule, text in load_mappings(settings, base):
+        before = there.pop(rule.name, None)
+        entry = _entry(settings.name, rule, text, before, now)
+        what = "new" if before is None else "same" if before.text == text else "changed"
+        out.append(Change(settings.name, rule.name, what, entry))
+    for name, entry in there.items():
+        out.append(Change(settings.name, name, "removed", replace(entry, removed=True, at=now)))
+    return tuple(out)
+
+
+def _entry(connection: str, rule: Rule, text: str, before: Entry | None, now: datetime) -> Entry:
+    """A new mapping begins with a snapshot; a changed one goes on where it is, with new rules for new work."""
+    gate = Gate.SNAPSHOT if before is None else before.gate
+    pinned = now if before is None else before.pinned
+    paused = before.paused if before is not None else False
+    return Entry(connection, rule.name, rule.file, text, gate, pinned, paused, getpass.getuser(), now)
+
+
+async def apply(cluster: Cluster, codec: Codec, planned: tuple[Change, ...]) -> int:
+    """Write what changed; gives how many mappings did."""
+    moving = [change for change in planned if change.what != "same"]
+    async with Producer(cluster) as producer:
+        for change in moving:
+            await write_entry(producer, codec, change.entry)
+    return len(moving)
+
+
+def now_in_milliseconds() -> datetime:
+    """The clock of this machine, cut to what topics keep."""
+    now = datetime.now(UTC)
+    return now.replace(microsecond=now.microsecond // 1000 * 1000)
