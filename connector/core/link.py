@@ -16,7 +16,6 @@ from enum import StrEnum
 from connector.core.identity import LinkId
 from connector.core.link_events import GONE, LinkEvent, Texts
 from connector.core.link_state import (
-    PROBE_AFTER,
     PROBE_TWICE,
     QUIET,
     Attempt,
@@ -125,32 +124,34 @@ def state(link: Link, rules: Rules) -> State:
     }
     if link.hold in held:
         return held[link.hold]
-    return State.DIRTY if todo(link, rules) is not None else State.CLEAN
+    return State.DIRTY if _next(link, rules) is not None else State.CLEAN
 
 
 def todo(link: Link, rules: Rules) -> Todo | None:
     """The next act for this link, None where there is none now."""
     if link.attempt is not None:
         return _after_loss(link.attempt, link) if link.attempt.unknown else None
-    if link.hold is not Hold.NONE or link.life is Life.ENDED:
+    if any(link.end(side).asked is not None for side in Side):
+        return None  # judged after the read that was asked for
+    return _next(link, rules)
+
+
+def _next(link: Link, rules: Rules) -> Todo | None:
+    """The act that the present knowledge calls for, if nothing is to be read first."""
+    if link.hold is not Hold.NONE or link.life is Life.ENDED or link.refused:
         return None
     if link.left:
         return _removal(link, rules)
-    if any(link.end(side).asked is not None and side is not link.id.side for side in Side) and link.life is Life.LIVE:
-        return None  # judged after the read that was asked for
     return _birth(link, rules) if link.life is Life.NEW else _change(link, rules)
 
 
 def _birth(link: Link, rules: Rules) -> Todo | None:
-    side = link.id.side.other
-    if rules.never_creates:
+    side, whole = link.id.side.other, link.seen(link.id.side)
+    if rules.never_creates or not whole:
         return None
     if not link.looked and (link.find or rules.two_way):
         return Todo(Act.LOOK, side)
-    if side not in rules.creates:
-        return None
-    whole = {path: text for path, text in link.seen(link.id.side).items() if text != GONE}
-    return Todo(Act.CREATE, side, changed=whole, whole=whole)
+    return Todo(Act.CREATE, side, changed=whole, whole=whole) if side in rules.creates else None
 
 
 def _change(link: Link, rules: Rules) -> Todo | None:
@@ -169,7 +170,9 @@ def _update(link: Link, rules: Rules, side: Side, changed: Mapping[str, str]) ->
     policy = rules.changed.get(link.status, "update") if side is rules.target else "update"
     if policy == "reissue":
         return Todo(Act.REMOVE, side, target, how="void" if link.status == "approved" else "delete")
-    return Todo(Act.UPDATE, side, target, changed=_with_lines(link, side, changed), whole=link.seen(side))
+    sent = _with_lines(link, side, changed)
+    whole = {path: text for path, text in {**link.seen(side), **sent}.items() if text != GONE}
+    return Todo(Act.UPDATE, side, target, changed=sent, whole=whole)
 
 
 def _with_lines(link: Link, side: Side, changed: Mapping[str, str]) -> dict[str, str]:
@@ -190,11 +193,8 @@ def _removal(link: Link, rules: Rules) -> Todo | None:
 
 
 def _after_loss(attempt: Attempt, link: Link) -> Todo:
-    """When a lost call may be probed. Only a create in Xero must outwait its idempotency key: everything else is
-    either an upsert by external id or an update, whose target can be read."""
-    wait = attempt.last_sent + PROBE_AFTER
-    if attempt.operation != "create" or attempt.side is Side.SALESFORCE:
-        wait = attempt.deadline + QUIET
+    """When a lost call may be probed, and probed again if it was not there."""
+    wait = attempt.probe_from
     if attempt.absent_at is not None:
         wait = max(wait, attempt.absent_at + PROBE_TWICE)
     return Todo(Act.PROBE, attempt.side, link.end(attempt.side).id, call=attempt.call, not_before=wait)

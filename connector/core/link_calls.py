@@ -2,29 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
 
 from connector.core import link_failures as failures
 from connector.core.failure import Kind
-from connector.core.link_events import (
-    GONE,
-    Applied,
-    LinkEvent,
-    Rejected,
-    Started,
-    Unknown,
-)
-from connector.core.link_parts import ended, hold, judge, rest
-from connector.core.link_state import (
-    FLIPS,
-    Attempt,
-    Hold,
-    Life,
-    Link,
-    Rules,
-)
+from connector.core.link_agree import agree, swings
+from connector.core.link_events import Applied, LinkEvent, Rejected, Started, Unknown
+from connector.core.link_parts import claimed, ended, free, hold, judge
+from connector.core.link_rest import rest
+from connector.core.link_state import Attempt, End, Hold, Life, Link, Observation, Rules
 from connector.core.records import Side
 
 BACKOFF = (5, 30, 120, 600, 3600)  # seconds, by the number of tries
@@ -32,19 +19,38 @@ BACKOFF = (5, 30, 120, 600, 3600)  # seconds, by the number of tries
 
 def start(link: Link, event: Started, rules: Rules) -> Link:
     """A call is announced. An ended link that was announced in the same moment lives on until the call is over."""
-    life = Life.NEW if link.life is Life.ENDED else link.life
-    left = link.left or (link.reason if link.life is Life.ENDED else "")
-    attempt = Attempt(event.call, event.side, event.operation, event.sent, event.at, event.at, event.deadline)
+    if event.call == link.closed or _fenced(link, event):
+        return link
+    attempt = Attempt(
+        event.call, event.side, event.operation, event.sent, event.at, event.at, event.deadline, epoch=event.epoch
+    )
+    if link.life is Life.ENDED:
+        alive = Life.LIVE if link.end(link.id.side.other).id else Life.NEW
+        link = replace(link, life=alive, reason="", left=link.left or link.reason)
+    if link.hold is Hold.LATER:
+        link = replace(free(link), tries=link.tries)
     born = event.at if event.operation == "create" else link.born
-    return replace(link, life=life, reason="", left=left, attempt=attempt, born=born, not_before=None)
+    return replace(link, attempt=attempt, born=born)
+
+
+def _fenced(link: Link, event: Started) -> bool:
+    """Announced by an owner that a newer one had fenced by then: its lease cannot be renewed, so it sends nothing."""
+    newest = max(link.salesforce.version, link.xero.version)
+    return 0 < event.epoch < newest.epoch
 
 
 def repeat(link: Link, event: Started, rules: Rules) -> Link:
-    """The same call goes out once more, with the same bytes under the same key."""
+    """The same call goes out once more, with the same bytes under the same key: nobody knows what became of the send
+    before. A call of another owner replaces one that was announced after the fence, which was never sent."""
     attempt = link.attempt
-    if attempt is None or attempt.call != event.call:
-        return impossible(link, event, rules)
-    return replace(link, attempt=replace(attempt, last_sent=event.at, deadline=event.deadline, absent_at=None))
+    if attempt is None or event.epoch < attempt.epoch or event.call == link.closed:
+        return link
+    if attempt.call == event.call:
+        again = replace(attempt, last_sent=event.at, deadline=event.deadline, absent_at=None, epoch=event.epoch)
+        return replace(link, attempt=replace(again, unknown=True))
+    if event.epoch > attempt.epoch > 0 and not attempt.unknown:
+        return start(replace(link, attempt=None), event, rules)
+    return impossible(link, event, rules)
 
 
 def confirm(link: Link, event: Applied, rules: Rules) -> Link:
@@ -54,16 +60,19 @@ def confirm(link: Link, event: Applied, rules: Rules) -> Link:
     return confirmed(link, event, rules)
 
 
-def confirmed(link: Link, event: Applied, rules: Rules) -> Link:
+def confirmed(link: Link, event: Applied, rules: Rules, *, read: bool = False) -> Link:
+    """A call of ours was carried out. ``read``: it is not its answer that says so but a read some time later."""
     attempt = link.attempt
     if attempt is None:
         return link
-    side, held = attempt.side, link.end(attempt.side).held
-    link = _swings(link, attempt) if attempt.operation == "update" else link
+    side, before, held = attempt.side, link.end(attempt.side), link.end(attempt.side).held
+    if before.id and event.object_id and event.object_id != before.id:
+        twin = replace(_over(link, attempt), life=Life.LIVE)
+        return rest(hold(twin, Hold.FAILED, failures.TWINS, (event.object_id,)), rules)
+    link = swings(link, attempt) if attempt.operation == "update" else link
     link = replace(
-        _agree(link, attempt, event),
+        _over(agree(link, attempt, event, read=read), attempt),
         life=Life.LIVE,
-        attempt=None,
         tries=0,
         looked=True,
         status=event.status or link.status,
@@ -71,55 +80,35 @@ def confirmed(link: Link, event: Applied, rules: Rules) -> Link:
     )
     if attempt.operation == "remove":
         return ended(link, link.left or "reissued")
-    if event.money_differs:
-        failure = replace(failures.MONEY_DIFFERS, message=f"{failures.MONEY_DIFFERS.message} {event.money_differs}")
-        link = hold(link, Hold.FAILED, failure)
-    if held is not None and held.version > event.answered:
-        link = judge(link, side, held)
-    elif held is not None or event.flat is None:
-        link = link.with_end(side, replace(link.end(side), asked=event.answered))
+    link = _seen_meanwhile(_checked(link, attempt, event), side, held, event)
     return rest(link, rules)
 
 
-def _agree(link: Link, attempt: Attempt, event: Applied) -> Link:
-    side, other = attempt.side, attempt.side.other
-    answer = event.flat or {}
-    here, there = {**link.seen(side), **answer}, link.seen(other)
-    agreed = dict(link.agreed)
-    for path, text in attempt.sent.items():
-        own = GONE if text == GONE else answer.get(path, text)
-        if text == GONE:
-            agreed.pop(path, None)
-            here.pop(path, None)
-            continue
-        here[path] = own
-        agreed[path] = (text, own) if side is Side.XERO else (own, text)
-    link = replace(link, agreed=agreed)
-    end = replace(link.end(side), id=event.object_id, version=event.answered, stamp=event.stamp, held=None)
-    link = link.with_end(side, replace(end, drift=_moved(here, link.base(side))))
-    return link.with_end(other, replace(link.end(other), drift=_moved(there, link.base(other))))
+def _over(link: Link, attempt: Attempt) -> Link:
+    end = link.end(attempt.side)
+    return replace(link.with_end(attempt.side, replace(end, held=None)), attempt=None, closed=attempt.call)
 
 
-def _moved(seen: Mapping[str, str], base: Mapping[str, str]) -> dict[str, str]:
-    moved = {path: text for path, text in seen.items() if base.get(path) != text}
-    return moved | {path: GONE for path in base if path not in seen}
+def _checked(link: Link, attempt: Attempt, event: Applied) -> Link:
+    """What was confirmed is not yet what was meant: the money must agree, an approval must have approved."""
+    if event.money_differs:
+        text = f"{failures.MONEY_DIFFERS.message} {event.money_differs}"
+        return hold(link, Hold.FAILED, replace(failures.MONEY_DIFFERS, message=text))
+    if attempt.operation == "approve" and event.flat is not None and link.status == "draft":
+        return hold(link, Hold.FAILED, failures.NOT_APPROVED)
+    return link
 
 
-def _swings(link: Link, attempt: Attempt) -> Link:
-    """Count how often a field is set back to the value before the last one; the third time a person must look."""
-    flips = dict(link.flips)
-    stuck: list[str] = []
-    for path, text in attempt.sent.items():
-        count, _, values = flips.get(path, "0|").partition("|")
-        last, _, before = values.partition("\x00")
-        number = int(count) + 1 if before == text and last != text else 0
-        flips[path] = f"{number}|{text}\x00{last}"
-        if number >= FLIPS:
-            stuck.append(path)
-    link = replace(link, flips=flips)
-    if not stuck:
-        return link
-    return replace(hold(link, Hold.CONFLICT, failures.OSCILLATES), hold_paths=tuple(stuck))
+def _seen_meanwhile(link: Link, side: Side, held: Observation | None, event: Applied) -> Link:
+    """What was kept during the call is judged if its read was sent after the answer came; else it is read again."""
+    end = link.end(side)
+    if held is not None and held.object_id != end.id and not held.gone:
+        link = hold(link, Hold.FAILED, failures.COPIED_MARK, (held.object_id,))
+    elif held is not None and held.version > event.answered:
+        return judge(link, side, held)
+    if held is not None or event.flat is None:
+        return link.with_end(side, replace(end, asked=event.answered))
+    return link
 
 
 def refuse(link: Link, event: Rejected, rules: Rules) -> Link:
@@ -128,24 +117,27 @@ def refuse(link: Link, event: Rejected, rules: Rules) -> Link:
     if attempt is None or attempt.call != event.call:
         return link
     held = link.end(attempt.side).held
-    link = replace(link, attempt=None, born=None if link.life is Life.NEW else link.born)
-    link = link.with_end(attempt.side, replace(link.end(attempt.side), held=None))
-    if held is not None:
+    link = replace(_over(link, attempt), born=None if link.life is Life.NEW else link.born)
+    if held is not None and link.life is Life.NEW and not held.gone:
+        return rest(claimed(link, attempt.side, held), rules)
+    if held is not None and held.object_id == link.end(attempt.side).id:
         link = judge(link, attempt.side, held)
     failure = event.failure
     if failure.kind in (Kind.FIX, Kind.RESOLVE):
-        return hold(link, Hold.FAILED, failure)
+        return rest(hold(link, Hold.FAILED, failure), rules)
+    if link.hold in (Hold.FAILED, Hold.CONFLICT):
+        return rest(link, rules)
     wait = failure.retry_after if failure.retry_after is not None else BACKOFF[min(link.tries, len(BACKOFF) - 1)]
-    link = replace(link, tries=link.tries + 1, not_before=event.at + timedelta(seconds=wait))
-    return rest(hold(link, Hold.LATER, failure), rules)
+    later = hold(link, Hold.LATER, failure)
+    return rest(replace(later, tries=link.tries + 1, not_before=event.at + timedelta(seconds=wait)), rules)
 
 
 def refuse_unknown(link: Link, event: Rejected, rules: Rules) -> Link:
-    """A refusal of a repeat says nothing about the earlier send, unless it is a result for this very element.
-
-    "Must be unique" after an unknown outcome may be our own object: the probe says.
-    """
-    if not event.element or event.failure.kind is Kind.RESOLVE:
+    """A refusal of a repeat says nothing about the earlier send, unless it is a result for this very element under
+    the same key. Salesforce has no keys: there a repeat may be refused because of what the first one did. "Must be
+    unique" may be our own object. All of that is for the probe to say."""
+    keyed = link.attempt is not None and link.attempt.side is Side.XERO
+    if not keyed or not event.element or event.failure.kind is not Kind.FIX:
         return link
     return refuse(link, event, rules)
 
@@ -157,6 +149,15 @@ def lose(link: Link, event: Unknown, rules: Rules) -> Link:
     return replace(link, attempt=replace(link.attempt, unknown=True))
 
 
+def claim(link: Link, event: Applied, rules: Rules) -> Link:
+    """A call that nobody waits for made an object: it is this link's, and no other may be born."""
+    if not event.object_id or event.call == link.closed:
+        return link
+    side = link.id.side.other
+    live = replace(link, life=Life.LIVE, looked=True, closed=event.call)
+    return rest(live.with_end(side, End(event.object_id, asked=event.answered)), rules)
+
+
 def ignore(link: Link, event: LinkEvent, rules: Rules) -> Link:
     """Says nothing about this link any more."""
     return link
@@ -164,7 +165,5 @@ def ignore(link: Link, event: LinkEvent, rules: Rules) -> Link:
 
 def impossible(link: Link, event: LinkEvent, rules: Rules) -> Link:
     """Cannot be, unless a guard was broken: the link stops and a person looks."""
-    failure = replace(
-        failures.IMPOSSIBLE, message=f"{failures.IMPOSSIBLE.message} {type(event).__name__} while {link.phase.value}."
-    )
-    return hold(link, Hold.FAILED, failure)
+    text = f"{failures.IMPOSSIBLE.message} {type(event).__name__} while {link.phase.value}."
+    return hold(link, Hold.FAILED, replace(failures.IMPOSSIBLE, message=text))

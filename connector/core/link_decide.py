@@ -4,52 +4,72 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from connector.core import link_failures as failures
 from connector.core.link_events import GONE, Settled
-from connector.core.link_parts import ended, free, rest
-from connector.core.link_state import Life, Link, Rules
+from connector.core.link_parts import aimed, ended, free, sticky
+from connector.core.link_rest import rest
+from connector.core.link_state import End, Hold, Life, Link, Rules
 from connector.core.records import Side
 
 DECISIONS = ("retry", "salesforce", "xero", "link", "create", "end")
+UNCERTAIN = (failures.STRANGER.code, failures.TWINS.code)  # a birth might be the second: to retry decides nothing
 
 
 def settle(link: Link, event: Settled, rules: Rules) -> Link:
-    """Carry out a decision on a link with no call under way. Unknown words change nothing."""
+    """Carry out a decision on a link with no call under way. What does not fit the link changes nothing."""
     if event.decision == "end":
         return ended(link, "person")
-    if event.decision in ("salesforce", "xero"):
-        return rest(_won(link, Side(event.decision)), rules)
+    if event.decision in ("salesforce", "xero") and link.hold is Hold.CONFLICT:
+        return rest(_won(link, Side(event.decision), rules), rules)
     if event.decision == "link" and event.value:
-        return rest(_linked(link, rules, event.value), rules)
-    if event.decision == "create":
-        return rest(replace(free(link), looked=True), rules)
-    if event.decision == "retry":
-        return rest(_retried(link, rules), rules)
+        return rest(aimed(free(link), link.id.side.other, event.value), rules)
+    if event.decision == "create" and link.life is Life.NEW:
+        return rest(replace(_read_again(free(link)), looked=True), rules)
+    if event.decision == "retry" or (event.decision == "create" and link.status == "gone"):
+        return rest(_retried(link), rules)
     return link
 
 
-def _won(link: Link, winner: Side) -> Link:
-    """The loser's values count as agreed, so that only the winner has moved."""
-    loser, agreed = winner.other, dict(link.agreed)
-    for path in link.hold_paths:
-        theirs = {**link.base(loser), **link.end(loser).drift}.get(path, GONE)
+def _won(link: Link, winner: Side, rules: Rules) -> Link:
+    """What the loser holds counts as agreed, so that only the winner has moved. A line is won as a whole."""
+    loser, agreed, paths = winner.other, dict(link.agreed), _whole(link)
+    drift = dict(link.end(winner).drift)
+    for path in paths:
+        theirs = link.seen(loser).get(path, GONE)
         ours = link.base(winner).get(path, GONE)
+        now = link.seen(winner).get(path, GONE)
+        if path not in drift and now != theirs and (rules.two_way or winner is rules.source):
+            drift[path], ours = now, GONE if now != GONE else theirs
         agreed[path] = (ours, theirs) if winner is Side.SALESFORCE else (theirs, ours)
-    end = link.end(loser)
-    kept = {path: text for path, text in end.drift.items() if path not in link.hold_paths}
-    return free(replace(link.with_end(loser, replace(end, drift=kept)), agreed=agreed, flips={}))
+    kept = {path: text for path, text in link.end(loser).drift.items() if path not in paths}
+    link = link.with_end(winner, replace(link.end(winner), drift=drift))
+    return free(replace(link.with_end(loser, replace(link.end(loser), drift=kept)), agreed=agreed, flips={}))
 
 
-def _linked(link: Link, rules: Rules, target: str) -> Link:
-    side = link.id.side.other if rules.two_way else rules.target
-    end = replace(link.end(side), id=target, asked=link.end(side).version)
-    return replace(free(link).with_end(side, end), life=Life.LIVE, looked=True)
+def _whole(link: Link) -> set[str]:
+    """The paths in conflict, and the other fields of a line that one side took out."""
+    paths = set(link.hold_paths)
+    out = {
+        path.rsplit("/", 1)[0] for path in paths if "/" in path and GONE in (end.drift.get(path) for end in _ends(link))
+    }
+    known = {*link.agreed, *link.salesforce.drift, *link.xero.drift}
+    return paths | {path for path in known if "/" in path and path.rsplit("/", 1)[0] in out}
 
 
-def _retried(link: Link, rules: Rules) -> Link:
+def _ends(link: Link) -> tuple[End, End]:
+    return link.salesforce, link.xero
+
+
+def _retried(link: Link) -> Link:
     """Look again, read again: what failed may have been mended on either side."""
-    link = replace(free(link), looked=link.looked and link.life is Life.LIVE, flips={})
     if link.status == "gone" and link.life is Life.LIVE:
         return ended(link, "target-gone")
+    if link.life is Life.NEW and sticky(link) and link.code in UNCERTAIN:
+        return link
+    return _read_again(replace(free(link), looked=link.looked and link.life is Life.LIVE, flips={}))
+
+
+def _read_again(link: Link) -> Link:
     for side in Side:
         end = link.end(side)
         if end.id:

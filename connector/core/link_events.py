@@ -64,7 +64,7 @@ class Found:
     """What a look-up on the target side brought: before a birth (``call`` empty), or the probe of a lost call.
 
     ``hits`` are object ids; ``policy`` is what one hit means (link, ask, stop). A probe that found one says in
-    ``ours`` whether it carries our mark or equals all that we sent.
+    ``ours`` whether it carries our mark or equals all that we sent. ``at`` is when the look-up was sent.
     """
 
     side: Side
@@ -90,11 +90,16 @@ class Started:
     sent: Texts
     at: datetime
     deadline: datetime
+    epoch: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """The other side confirmed. ``flat`` is its answer projected (None: it carries no fields and must be read)."""
+    """The other side confirmed. ``flat`` is its answer projected (None: it carries no fields and must be read).
+
+    ``answered`` is the counter's number when the answer came, not when the call was sent: a read with a higher number
+    was sent after it, and shows what the call wrote.
+    """
 
     call: str
     object_id: str
@@ -108,7 +113,8 @@ class Applied:
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """The other side refused. ``element``: a result for this very element, not for the request as a whole."""
+    """The other side refused. ``element``: a result for this very element, not for the request as a whole: what a
+    429, a 401 or a mismatch of the idempotency key says of a repeat is nothing about the send before it."""
 
     call: str
     failure: Failure

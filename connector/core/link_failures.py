@@ -24,6 +24,11 @@ FOUND = _fix("link.found-one", "One object matches.", "Decide: link to it, or cr
 STRANGER = _fix(
     "link.stranger", "What was found after a lost call is not ours.", "Compare both, then link to it or create."
 )
+TWINS = _fix(
+    "link.twins",
+    "More than one object was made of this record.",
+    "Decide which one stays, remove the other there, then link to it (or retry if it is linked already).",
+)
 TARGET_MISSING = _fix(
     "link.target-missing", "The target cannot be read.", "Check the permissions of the integration user, then retry."
 )
@@ -32,6 +37,9 @@ TARGET_GONE = _fix(
 )
 MONEY_DIFFERS = _fix(
     "link.money-differs", "The other side computed other amounts:", "Correct the document there or here, then retry."
+)
+NOT_APPROVED = _fix(
+    "link.not-approved", "The other side took the approval, and the document is still a draft.", "Approve it there."
 )
 OSCILLATES = _fix(
     "link.oscillates",
@@ -51,3 +59,6 @@ CHANGED = _fix(
     "The record changed after its target was approved or paid.",
     "Change the target by hand and end the link, or set `life.changed` in the mapping.",
 )
+
+#  Only a person ends these: what the record says next mends none of them, and a birth might double what is there.
+STICKY = frozenset(failure.code for failure in (COPIED_MARK, STRANGER, TWINS, TARGET_GONE, TARGET_MISSING, IMPOSSIBLE))

@@ -1,4 +1,4 @@
-"""Moves of a link that a record, a look-up or time makes. ``link_table`` says which one runs when.
+"""Moves of a link that a record or time makes. ``link_table`` says which one runs when.
 
 Every move takes (link, event, rules) and returns the link, brought to rest: what is derived (conflicts, waiting) is in
 line with what the ends now hold.
@@ -7,201 +7,147 @@ line with what the ends now hold.
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime
 
 from connector.core import link_failures as failures
-from connector.core.link_calls import confirmed
-from connector.core.link_events import (
-    GONE,
-    TARGET,
-    Applied,
-    Asked,
-    Due,
-    Found,
-    Observed,
-    Texts,
-    Wanted,
+from connector.core.link_events import TARGET, Asked, Due, Observed, Texts, Wanted
+from connector.core.link_parts import (
+    REBORN,
+    RETURNS,
+    aimed,
+    busy,
+    claimed,
+    ended,
+    free,
+    hold,
+    judge,
+    late,
+    newer,
+    note,
+    sticky,
 )
-from connector.core.link_parts import ended, free, hold, judge, rest
-from connector.core.link_state import (
-    PROBE_TWICE,
-    QUIET,
-    Attempt,
-    End,
-    Hold,
-    Life,
-    Link,
-    Observation,
-    Phase,
-    Rules,
-)
-from connector.core.records import Side, Version
+from connector.core.link_rest import rest
+from connector.core.link_state import QUIET, End, Hold, Life, Link, Observation, Phase, Rules
+from connector.core.records import Side
 
-AGAIN = ("left", "deleted", "reissued", "target-gone")  # ended for these reasons, a record may be born anew
+AGAIN = (*RETURNS, *REBORN)  # ended for these reasons, a record may be born anew
 
 
 def take(link: Link, event: Wanted, rules: Rules) -> Link:
     """A record of a side that this link follows. Stale ones change nothing."""
-    end = link.end(event.side)
-    if not _newer(end, event.version, event.stamp):
-        return link
+    side, end = event.side, link.end(event.side)
+    flat = {path: text for path, text in (event.flat or {}).items() if path != TARGET}
+    seen = Observation(event.object_id, event.version, event.stamp, flat, gone=event.flat is None)
+    if side is not link.id.side and end.id and event.object_id != end.id:
+        return _copied(link, seen)
+    if not newer(end, event.version, event.stamp):
+        return late(link, side, seen)
     if event.before and link.phase is Phase.NEW:
-        return ended(link.with_end(event.side, _known(end, event)), event.before)
+        return ended(link.with_end(side, _known(end, event)), event.before)
+    if event.refusal is None and event.flat is not None:
+        return _wants(link, event, seen, rules)
+    if busy(link, side):
+        return link.with_end(side, replace(end, asked=event.version))  # said again when the call is over
+    link = link.with_end(side, _known(end, event))
     if event.refusal is not None:
-        seen = link.with_end(event.side, replace(_known(end, event), asked=None))
-        return hold(seen, Hold.FAILED, event.refusal)
-    if event.flat is None:
-        return _leave(link.with_end(event.side, replace(_known(end, event), asked=None)), event, rules)
+        return rest(replace(hold(link, Hold.FAILED, event.refusal), refused=True), rules)
+    return _leave(link, event, rules)
+
+
+def _known(end: End, event: Wanted) -> End:
+    asked = None if end.asked is not None and event.version > end.asked else end.asked
+    return replace(end, id=end.id or event.object_id, version=event.version, stamp=event.stamp, held=None, asked=asked)
+
+
+def _wants(link: Link, event: Wanted, seen: Observation, rules: Rules) -> Link:
+    """The record matches, and says what it wants."""
+    side, own = event.side, event.side is link.id.side
+    if not own and link.phase is Phase.NEW:
+        return rest(claimed(link, side, seen), rules)
+    before = link
+    link = _back(link, side)
     link = replace(
         link,
-        left="",
+        refused=False,
         mapping_version=event.mapping_version,
-        refs=dict(event.refs) if event.side is link.id.side else link.refs,
+        refs=dict(event.refs) if own else link.refs,
         once=event.once or link.once,
         order=event.order or link.order,
-        entity=event.entity or link.entity,
-        find=event.find or link.find,
+        entity=(event.entity if own else "") or link.entity,
+        find=(event.find if own else {}) or link.find,
         mark=event.mark or link.mark,
         money=event.money or link.money,
     )
-    link = _aimed(link, event.flat.get(TARGET, ""))
-    flat = {path: text for path, text in event.flat.items() if path != TARGET}
-    seen = note(link, event.side, Observation(event.object_id, event.version, event.stamp, flat))
-    if seen.end(event.side).drift != link.end(event.side).drift and seen.hold is Hold.FAILED:
-        seen = free(seen)  # its data changed: whatever was wrong with it may be mended
-    return rest(seen, rules)
+    link = note(_aimed(link, (event.flat or {}).get(TARGET, "")), side, seen)
+    if link.hold is Hold.FAILED and not sticky(link) and _says_else(before, link, side):
+        link = free(link)  # whatever was wrong with it may be mended
+    return rest(link, rules)
+
+
+def _says_else(before: Link, link: Link, side: Side) -> bool:
+    return before.refused or before.left != link.left or before.end(side).drift != link.end(side).drift
+
+
+def _back(link: Link, side: Side) -> Link:
+    """The end matches; the link is back when no end is away."""
+    link = link.with_end(side, replace(link.end(side), left=""))
+    away = link.left if link.left not in RETURNS else link.end(side.other).left
+    return replace(link, left=away)
+
+
+def _leave(link: Link, event: Wanted, rules: Rules) -> Link:
+    """The record no longer matches, or is gone. What was never born ends here; the rest follows ``life``. What was
+    wrong with its data is so no more."""
+    if link.hold is Hold.FAILED and not sticky(link) and link.attempt is None:
+        link = free(link)
+    link = link.with_end(event.side, replace(link.end(event.side), left=event.left or RETURNS[0]))
+    return rest(replace(link, left=event.left or RETURNS[0], refused=False), rules)
 
 
 def see(link: Link, event: Observed, rules: Rules) -> Link:
     """The target end as somebody read it."""
     end = link.end(event.side)
+    seen = _observation(event)
     if end.id and event.object_id != end.id:
-        return hold(link, Hold.FAILED, failures.COPIED_MARK)
-    if not _newer(end, event.version, event.stamp):
-        return link
-    observation = Observation(event.object_id, event.version, event.stamp, event.flat, event.status, event.gone)
-    return rest(note(link, event.side, observation), rules)
+        return _copied(link, seen)
+    if not newer(end, event.version, event.stamp):
+        return late(link, event.side, seen)
+    link = note(link, event.side, seen)
+    if link.code == failures.TARGET_MISSING.code and not busy(link, event.side):
+        link = free(link)
+    return rest(link, rules)
+
+
+def _observation(event: Observed) -> Observation:
+    return Observation(event.object_id, event.version, event.stamp, event.flat, event.status, event.gone)
+
+
+def _copied(link: Link, seen: Observation) -> Link:
+    """Another object carries the mark of this link's end. It is never adopted."""
+    return link if seen.gone else hold(link, Hold.FAILED, failures.COPIED_MARK, (seen.object_id,))
 
 
 def adopt(link: Link, event: Observed, rules: Rules) -> Link:
     """An object that carries our mark, although no call of ours is known: the link's own target."""
-    if event.gone:
+    if event.side is link.id.side:
+        return see(link, event, rules)
+    if event.gone or link.code == failures.TWINS.code:
         return link
-    live = replace(link, life=Life.LIVE, looked=True)
-    return see(live.with_end(event.side, replace(link.end(event.side), id=event.object_id)), event, rules)
+    return rest(claimed(link, event.side, _observation(event)), rules)
 
 
 def again(link: Link, event: Wanted, rules: Rules) -> Link:
     """The record of an ended link matches again: its source is read once more and planned as the next generation."""
+    end = link.end(event.side)
     born_again = link.reason in AGAIN and rules.again == "new" and event.flat is not None
-    if not born_again or event.side is not link.id.side:
+    if not born_again or event.side is not link.id.side or (end.asked is not None and end.asked >= event.version):
         return link
-    return link.with_end(event.side, replace(link.end(event.side), asked=event.version))
-
-
-def note(link: Link, side: Side, observation: Observation) -> Link:
-    if link.attempt is not None and link.attempt.side is side:
-        return link.with_end(side, replace(link.end(side), held=observation))
-    return judge(link, side, observation)
-
-
-def _newer(end: End, version: Version, stamp: datetime | None) -> bool:
-    """Newer is a source stamp that is not older and, on equal or missing stamps, a higher version."""
-    held = end.held
-    if held is not None and (held.version > version) and held.stamp == stamp:
-        return False
-    if end.stamp is None or stamp is None or end.stamp == stamp:
-        return version > end.version
-    return stamp > end.stamp
-
-
-def _known(end: End, event: Wanted) -> End:
-    return replace(end, id=end.id or event.object_id, version=event.version, stamp=event.stamp)
-
-
-def _leave(link: Link, event: Wanted, rules: Rules) -> Link:
-    """The record no longer matches, or is gone. What was never born ends here; the rest follows ``life``."""
-    if link.phase is Phase.NEW:
-        return ended(link, event.left)
-    return rest(replace(link, left=event.left), rules)
-
-
-def look(link: Link, event: Found, rules: Rules) -> Link:
-    """The look-up before a birth came back."""
-    if not event.hits:
-        return rest(replace(link, looked=True), rules)
-    if len(event.hits) > 1:
-        return replace(hold(link, Hold.FAILED, failures.AMBIGUOUS), hold_paths=event.hits)
-    if event.policy != "link":
-        return replace(
-            hold(link, Hold.FAILED, failures.TAKEN if event.policy == "stop" else failures.FOUND), hold_paths=event.hits
-        )
-    return _joined(link, event, rules)
-
-
-def _joined(link: Link, event: Found, rules: Rules) -> Link:
-    live = replace(link, life=Life.LIVE, looked=True, hold=Hold.NONE, line_ids=event.line_ids or link.line_ids)
-    end = replace(link.end(event.side), id=event.hits[0])
-    if event.version is None:
-        return rest(live.with_end(event.side, replace(end, asked=end.version)), rules)
-    seen = Observation(event.hits[0], event.version, event.stamp, event.flat, event.status)
-    return rest(judge(live.with_end(event.side, end), event.side, seen), rules)
-
-
-def probe_create(link: Link, event: Found, rules: Rules) -> Link:
-    """The probe of a create whose outcome nobody knew. "Not there" is believed when seen twice, 30 s apart."""
-    attempt = link.attempt
-    if attempt is None or attempt.call != event.call:
-        return link
-    if len(event.hits) > 1:
-        return replace(hold(replace(link, attempt=None), Hold.FAILED, failures.AMBIGUOUS), hold_paths=event.hits)
-    if event.hits and not event.ours:
-        return replace(hold(replace(link, attempt=None), Hold.FAILED, failures.STRANGER), hold_paths=event.hits)
-    if event.hits:
-        return confirmed(link, _as_applied(event, attempt), rules)
-    if attempt.absent_at is None or event.at - attempt.absent_at < PROBE_TWICE:
-        first = attempt.absent_at or event.at
-        return replace(link, attempt=replace(attempt, absent_at=first))
-    return rest(replace(link, attempt=None, looked=True, born=None), rules)
-
-
-def probe_update(link: Link, event: Found, rules: Rules) -> Link:
-    """The target as it stands after an update of unknown outcome: applied if it shows all that was sent."""
-    attempt = link.attempt
-    if attempt is None or attempt.call != event.call or event.version is None:
-        return link
-    if not event.hits:
-        return hold(replace(link, attempt=None), Hold.FAILED, failures.TARGET_MISSING)
-    if _shows(event, attempt):
-        return confirmed(link, _as_applied(event, attempt), rules)
-    seen = Observation(event.hits[0], event.version, event.stamp, event.flat, event.status)
-    return rest(judge(replace(link, attempt=None), attempt.side, seen), rules)
-
-
-def _shows(event: Found, attempt: Attempt) -> bool:
-    if attempt.operation == "remove":
-        return event.status == "gone"
-    if attempt.operation == "approve":
-        return event.status not in ("draft", "")
-    return all(event.flat.get(path, GONE) == text for path, text in attempt.sent.items())
-
-
-def _as_applied(event: Found, attempt: Attempt) -> Applied:
-    return Applied(
-        attempt.call,
-        event.hits[0],
-        event.version or Version(0, 0),
-        event.stamp,
-        event.flat or None,
-        event.status,
-        event.line_ids,
-    )
+    return link.with_end(event.side, replace(end, id=end.id or event.object_id, asked=event.version))
 
 
 def wake(link: Link, event: Due, rules: Rules) -> Link:
     """Time passed, a reference became known, or another link turned out to own this record."""
     if event.merged_into and link.life is Life.NEW:
-        return ended(replace(link, message=f"The same record as {event.merged_into}."), "merged")
+        return ended(link, "merged", f"The same record as {event.merged_into}.")
     link = _resolved(link, event.resolved)
     if link.hold is Hold.LATER and link.not_before is not None and event.at >= link.not_before:
         link = replace(free(link), tries=link.tries)
@@ -227,22 +173,28 @@ def _resolved(link: Link, known: Texts) -> Link:
     side = link.id.side
     link = _aimed(link, fresh.get(TARGET, ""))
     end, base = link.end(side), link.base(side)
-    moved = {path: text for path, text in fresh.items() if path != TARGET and base.get(path) != text}
-    drift = {**end.drift, **moved}
+    drift = {**end.drift, **{path: text for path, text in fresh.items() if path != TARGET and base.get(path) != text}}
     refs = {path: ref for path, ref in link.refs.items() if path not in fresh}
     return replace(link.with_end(side, replace(end, drift=drift)), refs=refs)
 
 
 def _aimed(link: Link, target: str) -> Link:
-    """A back-write's target is another link's end: it exists, so it is read before anything is written to it."""
+    """A back-write's target is another link's end."""
     side = link.id.side.other
     if not target or link.end(side).id == target or link.attempt is not None:
         return link
-    end = replace(link.end(side), id=target, asked=link.end(side).version)
-    return replace(link.with_end(side, end), life=Life.LIVE, looked=True)
+    return aimed(link, side, target)
 
 
 def ask(link: Link, event: Asked, rules: Rules) -> Link:
     """An end must be read again; a record with a higher version clears it."""
     end = link.end(event.side)
-    return link.with_end(event.side, replace(end, asked=end.version))
+    own = link.id.source if event.side is link.id.side else ""
+    if not (end.id or own):
+        return link
+    return link.with_end(event.side, replace(end, id=end.id or own, asked=end.version))
+
+
+__all__ = [
+    "AGAIN", "adopt", "again", "ask", "expire", "judge", "keep_resolved", "see", "take", "wake",
+]  # fmt: skip

@@ -1,99 +1,132 @@
-"""The parts that every move of a link is made of: judge what a side shows, hold, free, end, bring to rest."""
+"""The parts that every move of a link is made of: judge what a side shows, hold, free, aim, claim, end."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Mapping
 from dataclasses import replace
+from datetime import datetime
 
 from connector.core import link_failures as failures
 from connector.core.failure import Failure
-from connector.core.link_events import (
-    GONE,
-    Texts,
-)
-from connector.core.link_state import (
-    End,
-    Hold,
-    Life,
-    Link,
-    Observation,
-    Phase,
-    Rules,
-)
-from connector.core.merge import merge
-from connector.core.records import Side
+from connector.core.link_events import GONE, Texts
+from connector.core.link_explain import explained
+from connector.core.link_state import End, Hold, Life, Link, Observation
+from connector.core.records import Side, Version
+
+RETURNS = ("left", "deleted")  # why a record can leave a link: everything else is an end
+REBORN = ("reissued", "target-gone")  # ended for these reasons, the source is read again: its next generation is due
+MOOT = frozenset(
+    failure.code for failure in (failures.TAKEN, failures.FOUND, failures.AMBIGUOUS, failures.STRANGER)
+)  # questions that end when the object with our mark is seen
 
 
 def judge(link: Link, side: Side, seen: Observation) -> Link:
+    """What a side shows becomes what we know of it: where it differs from what was agreed, it has moved."""
+    link = _read_back(link, side, seen.flat)
     end = link.end(side)
-    drift = _drift(seen.flat, link.base(side))
+    silent = link.refs if side is link.id.side else ()
+    drift = end.drift if seen.gone else moved(seen.flat, link.base(side), silent)
     asked = None if end.asked is not None and seen.version > end.asked else end.asked
-    fresh = End(end.id or seen.object_id, seen.version, seen.stamp, drift, None, asked)
-    link = link.with_end(side, fresh)
+    link = link.with_end(side, End(end.id or seen.object_id, seen.version, seen.stamp, drift, None, asked))
     if side is not link.id.side or seen.status:
         link = replace(link, status="gone" if seen.gone else seen.status or link.status)
     return link
 
 
-def _drift(flat: Texts, base: Mapping[str, str]) -> dict[str, str]:
-    """Where a side differs from what it held at the agreement. A scalar that is not mentioned says nothing."""
-    moved = {path: text for path, text in flat.items() if base.get(path) != text}
-    return moved | {path: GONE for path in base if "/" in path and path not in flat}
+def moved(flat: Texts, base: Mapping[str, str], silent: Container[str] = ()) -> dict[str, str]:
+    """Where a side differs from what it held at the agreement. A scalar that is not mentioned says nothing, a line
+    that is not mentioned is gone, unless it is ``silent`` (its reference is not known yet)."""
+    drift = {path: text for path, text in flat.items() if base.get(path, GONE) != text}
+    lines = (path for path, text in base.items() if "/" in path and text != GONE)
+    return drift | {path: GONE for path in lines if path not in flat and path not in silent}
 
 
-def rest(link: Link, rules: Rules) -> Link:
-    """Bring what is derived into line: values both sides hold are agreed, conflicts and waiting are held."""
-    verdict = merge(link, rules)
-    if verdict.quiet:
-        link = replace(link, agreed={**link.agreed, **verdict.quiet})
-        for side in Side:
-            link = link.with_end(side, _without(link.end(side), verdict.quiet))
-    if link.hold is Hold.CONFLICT and link.code == failures.CONFLICT.code and not verdict.conflicts:
+def _read_back(link: Link, side: Side, flat: Texts) -> Link:
+    """The first read after an answer without fields: what the type explains is what our write became."""
+    index, agreed = (0 if side is Side.SALESFORCE else 1), dict(link.agreed)
+    for path, text in link.end(side).sent.items():
+        shown = flat.get(path, text)
+        if path in agreed and agreed[path][index] == text and shown != text and explained(text, shown):
+            agreed[path] = (shown, agreed[path][1]) if index == 0 else (agreed[path][0], shown)
+    return replace(link, agreed=agreed)
+
+
+def newer(end: End, version: Version, stamp: datetime | None) -> bool:
+    """Newer is a source stamp that is not older and, on equal or missing stamps, a higher version."""
+    known = [(end.version, end.stamp)] + ([(end.held.version, end.held.stamp)] if end.held is not None else [])
+    return all(_replaces(version, stamp, *other) for other in known)
+
+
+def _replaces(version: Version, stamp: datetime | None, than: Version, than_stamp: datetime | None) -> bool:
+    if stamp is None or than_stamp is None or stamp == than_stamp:
+        return version > than
+    return stamp > than_stamp
+
+
+def late(link: Link, side: Side, seen: Observation) -> Link:
+    """An observation that is not newer. It may be the read that was asked for; and where only the counter says that
+    it is old, but it shows something else, it may be an edit in the moment of our own write: read again."""
+    end = link.end(side)
+    if end.asked is not None and seen.version > end.asked and end.held is None:
+        return link.with_end(side, replace(end, asked=None))
+    older = end.stamp is not None and seen.stamp is not None and seen.stamp < end.stamp
+    if older or end.held is not None or end.asked is not None or seen.version == end.version or seen.gone:
+        return link
+    if not moved(seen.flat, link.seen(side), link.refs):
+        return link
+    return link.with_end(side, replace(end, asked=end.version))
+
+
+def busy(link: Link, side: Side) -> bool:
+    """Whether a call to that side is under way, or lost: what it shows meanwhile is only kept."""
+    return link.attempt is not None and link.attempt.side is side
+
+
+def note(link: Link, side: Side, observation: Observation) -> Link:
+    if busy(link, side):
+        return link.with_end(side, replace(link.end(side), held=observation))
+    return judge(link, side, observation)
+
+
+def aimed(link: Link, side: Side, target: str) -> Link:
+    """Another object becomes this link's end: it exists, so it is read before anything is written to it."""
+    end, other = link.end(side), link.end(side.other)
+    live = replace(link, life=Life.LIVE, looked=True)
+    if end.id == target:
+        return live.with_end(side, replace(end, asked=end.version))
+    drift = moved(link.seen(side.other), {})
+    live = live.with_end(side.other, replace(other, drift=drift)).with_end(side, End(target, asked=end.version))
+    return replace(live, agreed={}, line_ids={}, flips={}, status="")
+
+
+def claimed(link: Link, side: Side, seen: Observation) -> Link:
+    """An object that carries our mark although no call of ours is open: the target of this link."""
+    if link.hold is Hold.LATER or (link.hold is Hold.FAILED and link.code in MOOT):
         link = free(link)
-    if verdict.conflicts and link.hold in (Hold.NONE, Hold.CONFLICT, Hold.WAITS):
-        link = replace(hold(link, Hold.CONFLICT, failures.CONFLICT), hold_paths=verdict.conflicts)
-    missing = tuple(sorted(path for path, ref in link.refs.items() if not ref.optional))
-    if link.hold is Hold.WAITS and not missing:
-        link = free(link)
-    if missing and link.hold is Hold.NONE:
-        link = replace(hold(link, Hold.WAITS, failures.WAITS), hold_paths=missing)
-    return _unwelcome(_farewell(link, rules), rules, bool(verdict.to[rules.target]))
+    live = replace(link, life=Life.LIVE, looked=True)
+    return judge(live.with_end(side, End(seen.object_id)), side, seen)
 
 
-def _unwelcome(link: Link, rules: Rules, changed: bool) -> Link:
-    """A change that ``life.changed`` leaves to a person, because the target has come too far (approved, paid)."""
-    if not changed or rules.two_way or link.phase is not Phase.LIVE or link.hold is not Hold.NONE or link.left:
+def hold(link: Link, hold: Hold, failure: Failure, paths: tuple[str, ...] = ()) -> Link:
+    """Stop a link. What only a person can end is not covered by anything else."""
+    if sticky(link) and failure.code not in failures.STICKY:
         return link
-    if rules.changed.get(link.status, "update") not in ("tell", "credit"):
-        return link
-    return hold(link, Hold.FAILED, replace(failures.CHANGED, code=f"link.changed-{link.status}"))
+    return replace(link, hold=hold, code=failure.code, message=failure.message, remedy=failure.remedy, hold_paths=paths)
 
 
-def _farewell(link: Link, rules: Rules) -> Link:
-    """A live link whose record left, or whose target is gone, ends or asks, as ``life`` says."""
-    if link.phase is not Phase.LIVE:
-        return link
-    if link.status == "gone":
-        if link.left or rules.target_gone == "recreate":
-            return ended(link, link.left or "target-gone")
-        return link if link.hold is Hold.FAILED else hold(link, Hold.FAILED, failures.TARGET_GONE)
-    policy = (rules.deleted if link.left == "deleted" else rules.left).get(link.status, "tell")
-    if link.left and policy == "tell" and not rules.two_way and link.hold is not Hold.FAILED:
-        return hold(link, Hold.FAILED, replace(failures.LEFT, code=f"link.{link.left}-{link.status or 'unknown'}"))
-    return link
-
-
-def _without(end: End, paths: Iterable[str]) -> End:
-    return replace(end, drift={path: text for path, text in end.drift.items() if path not in set(paths)})
-
-
-def hold(link: Link, hold: Hold, failure: Failure) -> Link:
-    return replace(link, hold=hold, code=failure.code, message=failure.message, remedy=failure.remedy, hold_paths=())
+def sticky(link: Link) -> bool:
+    return link.hold is Hold.FAILED and link.code in failures.STICKY
 
 
 def free(link: Link) -> Link:
     return replace(link, hold=Hold.NONE, code="", message="", remedy="", hold_paths=(), not_before=None, tries=0)
 
 
-def ended(link: Link, reason: str) -> Link:
-    return replace(free(link), life=Life.ENDED, reason=reason, attempt=None, refs={})
+def ended(link: Link, reason: str, message: str = "") -> Link:
+    """Over. A source whose target was taken away, or went, is read again: its next generation is planned then."""
+    again = reason in REBORN and link.left not in RETURNS
+    for side in Side:
+        end = link.end(side)
+        asked = end.version if again and side is link.id.side else None
+        link = link.with_end(side, replace(end, held=None, asked=asked, sent={}))
+    return replace(free(link), life=Life.ENDED, reason=reason, message=message, attempt=None, refs={})

@@ -118,6 +118,8 @@ class End:
     drift: Texts = field(default_factory=dict)
     held: Observation | None = None
     asked: Version | None = None  # must be read again: only a version above this one clears it
+    left: str = ""  # why this end's record no longer matches: left, deleted
+    sent: Texts = field(default_factory=dict)  # written there by an answer without fields, not read back yet
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +135,15 @@ class Attempt:
     deadline: datetime
     unknown: bool = False
     absent_at: datetime | None = None  # a probe found nothing then
+    epoch: int = 0  # of the owner who announced it; 0 where nobody said
+
+    @property
+    def probe_from(self) -> datetime:
+        """When what a probe does not find may be believed. Only a create in Xero must outwait its idempotency key:
+        everything else is an upsert by external id, or an update, whose target can be read."""
+        if self.operation == "create" and self.side is Side.XERO:
+            return self.last_sent + PROBE_AFTER
+        return self.deadline + QUIET
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,8 +178,10 @@ class Link:
     left: str = ""
     status: str = ""
     born: datetime | None = None
-    flips: Texts = field(default_factory=dict)  # path → count and the two values
+    flips: Texts = field(default_factory=dict)  # path → count, side and digests of the two values
     offset: int = -1  # of the event that last moved it
+    refused: bool = False  # what the record says now cannot be written: nothing is, until it says something else
+    closed: str = ""  # the last call that is over: its announcement, delivered late, starts nothing
 
     def end(self, side: Side) -> End:
         return self.salesforce if side is Side.SALESFORCE else self.xero

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
-from connector.core.link_calls import confirm, ignore, lose, refuse, refuse_unknown, repeat, start
+from connector.core.link_calls import claim, confirm, ignore, lose, refuse, refuse_unknown, repeat, start
 from connector.core.link_decide import settle
 from connector.core.link_events import (
     Applied,
@@ -20,19 +20,8 @@ from connector.core.link_events import (
     Unknown,
     Wanted,
 )
-from connector.core.link_moves import (
-    adopt,
-    again,
-    ask,
-    expire,
-    keep_resolved,
-    look,
-    probe_create,
-    probe_update,
-    see,
-    take,
-    wake,
-)
+from connector.core.link_look import look, probe_create, probe_update
+from connector.core.link_moves import adopt, again, ask, expire, keep_resolved, see, take, wake
 from connector.core.link_state import Link, Phase, Rules
 
 Move: TypeAlias = Callable[[Link, Any, Rules], Link]
@@ -40,7 +29,7 @@ Move: TypeAlias = Callable[[Link, Any, Rules], Link]
 TABLE: Mapping[Phase, Mapping[type[LinkEvent], Move]] = {
     #  no target yet, no call: wants a look-up, a birth, or waits
     Phase.NEW: {
-        Wanted: take, Observed: adopt, Found: look, Started: start, Applied: ignore,
+        Wanted: take, Observed: adopt, Found: look, Started: start, Applied: claim,
         Rejected: ignore, Unknown: ignore, Settled: settle, Due: wake, Asked: ask,
     },
     #  the birth is announced

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from connector.core.link_events import GONE
-from connector.core.link_state import Link, Rules
+from connector.core.link_state import Life, Link, Rules
 from connector.core.records import Side
 
 
@@ -53,13 +53,13 @@ def _judge(link: Link, rules: Rules, path: str) -> str:
     """quiet | keep | conflict | the side whose value wins."""
     moved = {side for side in Side if path in link.end(side).drift}
     here, there = _seen(link, Side.SALESFORCE, path), _seen(link, Side.XERO, path)
-    if len(moved) == 2 and here == there:
+    if here == there:
         return "quiet"
     owner = rules.owner(path)
     if owner == "source":
         return _one_way(link, rules, path, moved)
     if owner in ("salesforce", "xero"):
-        return owner
+        return "keep" if _silent(link, Side(owner), path) else owner
     if len(moved) == 1:
         return next(iter(moved)).value
     if path not in link.agreed:
@@ -67,15 +67,25 @@ def _judge(link: Link, rules: Rules, path: str) -> str:
     return _by_policy(link, rules)
 
 
+def _silent(link: Link, side: Side, path: str) -> bool:
+    """Whether a side has never said anything about a scalar: nothing is not a value."""
+    return "/" not in path and _seen(link, side, path) == GONE
+
+
 def _one_way(link: Link, rules: Rules, path: str, moved: set[Side]) -> str:
     """A document follows its source; what a person changed in it stays until the source changes the same field."""
     if rules.source not in moved:
         return "keep"
-    if path in link.once and link.agreed:
+    if path in link.once and _born(link, path):
         return "quiet"
     if rules.target in moved and path in link.agreed:
         return _by_policy(link, rules)
     return rules.source.value
+
+
+def _born(link: Link, path: str) -> bool:
+    """Whether what a path belongs to is there already: the document, or the line."""
+    return link.life is Life.LIVE and ("/" not in path or path in link.agreed)
 
 
 def _first_meeting(link: Link, here: str, there: str) -> str:

@@ -1,0 +1,47 @@
+"""What a side does to a value only because of the type of its field: trims a text, rounds a number, cuts off seconds.
+
+Salesforce answers a write without fields, so what it kept is read afterwards: a value that its type explains is the
+answer to our write, any other is somebody's edit.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+
+from connector.core.link_events import GONE
+from connector.core.values import Value, from_canonical
+
+
+def explained(sent: str, shown: str) -> bool:
+    """Whether ``shown`` is what a side may make of ``sent``. Both are canonical texts, empty for what is gone."""
+    if sent == shown:
+        return True
+    if GONE in (sent, shown):
+        return _value(sent or shown) in (None, "", False)
+    return _alike(_value(sent), _value(shown))
+
+
+def _value(text: str) -> Value:
+    return from_canonical(text)
+
+
+def _alike(sent: Value, shown: Value) -> bool:
+    if isinstance(sent, str) and isinstance(shown, str):
+        return sent.split() == shown.split()
+    if isinstance(sent, Decimal) and isinstance(shown, Decimal):
+        return _rounded(sent, shown)
+    if isinstance(sent, datetime) and isinstance(shown, datetime):
+        return abs(sent - shown).total_seconds() < 1
+    return sent in (None, "") and shown in (None, "", False)
+
+
+def _rounded(sent: Decimal, shown: Decimal) -> bool:
+    """Half a unit of the last place that is shown, and fewer places than were sent."""
+    kept, given = _places(shown), _places(sent)
+    return kept < given and abs(sent - shown) <= Decimal(5).scaleb(-kept - 1)
+
+
+def _places(number: Decimal) -> int:
+    exponent = number.normalize().as_tuple().exponent
+    return max(-exponent, 0) if isinstance(exponent, int) else 0

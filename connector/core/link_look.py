@@ -1,0 +1,128 @@
+"""Moves of a link that a look-up makes: before a birth, or for a call nobody answered for."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from connector.core import link_failures as failures
+from connector.core.link_calls import confirmed
+from connector.core.link_events import GONE, Applied, Found
+from connector.core.link_explain import explained
+from connector.core.link_parts import aimed, claimed, free, hold, judge, newer, sticky
+from connector.core.link_rest import rest
+from connector.core.link_state import NEVER, PROBE_TWICE, Attempt, Hold, Link, Observation, Rules
+
+
+def look(link: Link, event: Found, rules: Rules) -> Link:
+    """The look-up before a birth came back."""
+    if event.call:
+        return _probed_late(link, event, rules)
+    if sticky(link):
+        return link
+    if not event.hits:
+        return rest(replace(link, looked=True), rules)
+    if len(event.hits) > 1:
+        return hold(link, Hold.FAILED, failures.AMBIGUOUS, event.hits)
+    if event.policy != "link":
+        return hold(link, Hold.FAILED, failures.TAKEN if event.policy == "stop" else failures.FOUND, event.hits)
+    return rest(_joined(link, event), rules)
+
+
+def _joined(link: Link, event: Found) -> Link:
+    live = aimed(free(link), event.side, event.hits[0])
+    live = replace(live, line_ids=event.line_ids)
+    if event.version is None:
+        return live
+    return judge(live, event.side, _observation(event))
+
+
+def _observation(event: Found) -> Observation:
+    gone = event.status == "gone"
+    return Observation(event.hits[0], event.version or NEVER, event.stamp, event.flat, event.status, gone)
+
+
+def _probed_late(link: Link, event: Found, rules: Rules) -> Link:
+    """The answer to the probe of a call that is over. One that found our object forbids another birth."""
+    if len(event.hits) != 1 or not event.ours or event.version is None or event.status == "gone":
+        return link
+    return rest(claimed(link, event.side, _observation(event)), rules)
+
+
+def probe_create(link: Link, event: Found, rules: Rules) -> Link:
+    """The probe of a create whose outcome nobody knew. "Not there" is believed when seen twice, 30 s apart."""
+    attempt = link.attempt
+    if attempt is None or attempt.call != event.call:
+        return link
+    if len(event.hits) > 1:
+        return hold(_given_up(link, attempt), Hold.FAILED, failures.TWINS, event.hits)
+    if event.hits and not event.ours:
+        return hold(_given_up(link, attempt), Hold.FAILED, failures.STRANGER, event.hits)
+    if event.hits:
+        return confirmed(link, _as_applied(event, attempt), rules, read=True)
+    held = link.end(attempt.side).held
+    if held is not None and not held.gone:
+        return confirmed(link, _held_as_applied(held, attempt), rules, read=True)
+    if event.at < attempt.probe_from:
+        return link
+    if attempt.absent_at is None or event.at - attempt.absent_at < PROBE_TWICE:
+        return replace(link, attempt=replace(attempt, absent_at=attempt.absent_at or event.at))
+    return rest(_given_up(link, attempt), rules)
+
+
+def _given_up(link: Link, attempt: Attempt) -> Link:
+    end = replace(link.end(attempt.side), held=None)
+    return replace(link.with_end(attempt.side, end), attempt=None, closed=attempt.call, looked=True, born=None)
+
+
+def probe_update(link: Link, event: Found, rules: Rules) -> Link:
+    """The target as it stands after an update of unknown outcome: applied if it shows all that was sent."""
+    attempt = link.attempt
+    if attempt is None or attempt.call != event.call:
+        return link
+    if attempt.operation == "create":  # its target was found by its mark in the moment it was announced
+        return probe_create(link, event, rules)
+    early = event.at < attempt.probe_from
+    if not event.hits:
+        return link if early else hold(_closed(link, attempt), Hold.FAILED, failures.TARGET_MISSING)
+    if event.version is None or event.hits[0] != link.end(attempt.side).id:
+        return link
+    if _shows(event, attempt):
+        return confirmed(link, _as_applied(event, attempt), rules, read=True)
+    return link if early else _not_shown(link, event, attempt, rules)
+
+
+def _not_shown(link: Link, event: Found, attempt: Attempt, rules: Rules) -> Link:
+    held, side = link.end(attempt.side).held, attempt.side
+    link = judge(_closed(link, attempt), side, _observation(event))
+    if held is not None and newer(link.end(side), held.version, held.stamp) and held.object_id == link.end(side).id:
+        link = judge(link, side, held)
+    return rest(link, rules)
+
+
+def _closed(link: Link, attempt: Attempt) -> Link:
+    end = replace(link.end(attempt.side), held=None)
+    return replace(link.with_end(attempt.side, end), attempt=None, closed=attempt.call)
+
+
+def _shows(event: Found, attempt: Attempt) -> bool:
+    if attempt.operation == "remove":
+        return event.status == "gone"
+    if attempt.operation == "approve":
+        return event.status not in ("draft", "")
+    return all(explained(text, event.flat.get(path, GONE)) for path, text in attempt.sent.items())
+
+
+def _as_applied(event: Found, attempt: Attempt) -> Applied:
+    return Applied(
+        attempt.call,
+        event.hits[0],
+        event.version or NEVER,
+        event.stamp,
+        event.flat or None,
+        event.status,
+        event.line_ids,
+    )
+
+
+def _held_as_applied(held: Observation, attempt: Attempt) -> Applied:
+    return Applied(attempt.call, held.object_id, held.version, held.stamp, held.flat, held.status)

@@ -1,0 +1,109 @@
+"""Bring a link to rest: what is derived (agreement, conflict, waiting, farewell) in line with what its ends hold."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from connector.core import link_failures as failures
+from connector.core.failure import Failure
+from connector.core.link_events import GONE
+from connector.core.link_parts import RETURNS, ended, free, hold, sticky
+from connector.core.link_state import End, Hold, Life, Link, Phase, Rules
+from connector.core.merge import Merge, merge
+from connector.core.records import Side
+
+
+def rest(link: Link, rules: Rules) -> Link:
+    """What every move ends with."""
+    if link.life is Life.ENDED:
+        return link
+    verdict = merge(link, rules)
+    link = _agreed(link, verdict)
+    if _over(link):
+        return ended(link, link.left)
+    link = _waiting(_conflict(link, verdict), rules)
+    return _told(link, rules, verdict)
+
+
+def _over(link: Link) -> bool:
+    """The record left before anything was born of it, or the call that an ended link was kept for is over."""
+    if not link.left or link.attempt is not None or sticky(link):
+        return False
+    return link.life is Life.NEW or link.left not in (*RETURNS, "merged")
+
+
+def _agreed(link: Link, verdict: Merge) -> Link:
+    """What both sides hold by now is agreed; a path that neither holds is forgotten."""
+    if not verdict.quiet:
+        return link
+    agreed = {path: pair for path, pair in {**link.agreed, **verdict.quiet}.items() if pair != (GONE, GONE)}
+    link = replace(link, agreed=agreed)
+    for side in Side:
+        link = link.with_end(side, _without(link.end(side), verdict.quiet))
+    return link
+
+
+def _without(end: End, paths: Iterable[str]) -> End:
+    return replace(end, drift={path: text for path, text in end.drift.items() if path not in set(paths)})
+
+
+def _conflict(link: Link, verdict: Merge) -> Link:
+    conflicts = () if link.left else verdict.conflicts
+    ours = link.hold is Hold.CONFLICT and link.code == failures.CONFLICT.code
+    if ours and not conflicts:
+        return free(link)
+    if conflicts and (ours or link.hold in (Hold.NONE, Hold.WAITS)):
+        return hold(link, Hold.CONFLICT, failures.CONFLICT, conflicts)
+    return link
+
+
+def _waiting(link: Link, rules: Rules) -> Link:
+    missing = () if link.left else tuple(sorted(path for path, ref in link.refs.items() if not ref.optional))
+    if link.hold is Hold.WAITS and not missing:
+        return free(link)
+    if missing and link.hold in (Hold.NONE, Hold.WAITS):
+        return hold(link, Hold.WAITS, failures.WAITS, missing)
+    return link
+
+
+def _told(link: Link, rules: Rules, verdict: Merge) -> Link:
+    """What a mapping leaves to a person holds the link as long as it is so, and no longer."""
+    if link.phase is not Phase.LIVE:
+        return link
+    if link.status == "gone" and (link.left in RETURNS or rules.target_gone == "recreate"):
+        return ended(link, link.left or "target-gone")
+    farewell = _farewell(link, rules)
+    told = farewell or _unwelcome(link, rules, bool(verdict.to[rules.target]))
+    if _tells(link) and (told is None or told.code != link.code):
+        link = free(link)
+    if told is None or link.hold is Hold.FAILED or (farewell is None and link.hold is not Hold.NONE):
+        return link
+    return hold(link, Hold.FAILED, told)
+
+
+def _tells(link: Link) -> bool:
+    return link.hold is Hold.FAILED and (
+        link.code == failures.TARGET_GONE.code or link.code.startswith(("link.left-", "link.deleted-", "link.changed-"))
+    )
+
+
+def _farewell(link: Link, rules: Rules) -> Failure | None:
+    """The record left and its target cannot be taken back, or the target is gone."""
+    if link.status == "gone":
+        return failures.TARGET_GONE
+    if link.left == "merged":
+        return failures.TWINS
+    if not link.left or rules.two_way:
+        return None
+    policy = (rules.deleted if link.left == "deleted" else rules.left).get(link.status, "tell")
+    if policy in ("delete", "void"):
+        return None
+    return replace(failures.LEFT, code=f"link.{link.left}-{link.status or 'unknown'}")
+
+
+def _unwelcome(link: Link, rules: Rules, changed: bool) -> Failure | None:
+    """A change that ``life.changed`` leaves to a person, because the target has come too far (approved, paid)."""
+    if not changed or rules.two_way or link.left or rules.changed.get(link.status, "update") not in ("tell", "credit"):
+        return None
+    return replace(failures.CHANGED, code=f"link.changed-{link.status}")
