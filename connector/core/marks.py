@@ -31,8 +31,8 @@ MARKS: Mapping[str, tuple[str, ...]] = {
     "BankTransaction": ("Url",),
     "ManualJournal": ("Url",),
 }
-_NATURAL = frozenset({"Code", "Name", "InvoiceNumber", "CreditNoteNumber", "PurchaseOrderNumber", "QuoteNumber"})
-_NUMBERED_ELSEWHERE = frozenset({"ACCPAY", "ACCPAYCREDIT"})  # the supplier's number, not ours
+NATURAL = frozenset({"Code", "Name", "InvoiceNumber", "CreditNoteNumber", "PurchaseOrderNumber", "QuoteNumber"})
+NUMBERED_ELSEWHERE = frozenset({"ACCPAY", "ACCPAYCREDIT"})  # the supplier's number, not ours
 
 
 def mark_of(
@@ -49,8 +49,8 @@ def mark_of(
         value = record.id if mapping.kind is Kind.TWO_WAY else flat.get(mapping.mark)
         return (mapping.mark, value) if isinstance(value, str) else None
     for field in MARKS.get(target.entity, ()):
-        if field in _NATURAL:
-            value = None if flat.get("Type") in _NUMBERED_ELSEWHERE and field != "Code" else flat.get(field)
+        if field in NATURAL:
+            value = None if flat.get("Type") in NUMBERED_ELSEWHERE and field != "Code" else flat.get(field)
         else:
             value = _OURS[field](mapping.name, record, generation, salesforce_url)
         if isinstance(value, str):

@@ -119,6 +119,11 @@ def settings(reading: Reading, node: Node, what: str, prefix: str = "") -> tuple
             out += settings(reading, part, what, f"{path}.")
         else:
             out.append(_setting(reading, path, part, line))
+    seen: set[str] = set()
+    for setting in out:
+        if setting.path in seen:
+            reading.refuse("duplicate-field", f"{setting.path} is set twice", setting.line, "Take one out.")
+        seen.add(setting.path)
     return tuple(out)
 
 
