@@ -1,6 +1,7 @@
 """How much of an API's allowance is left, from what its answers say. Pure: time is an argument, in milliseconds.
 
-The server's headers and its Retry-After decide; a count of our own calls keeps a little below the limit where headers are
+The server's headers and its Retry-After decide; a count of our own calls keeps a little below the limit where
+headers are
 missing (Xero sometimes leaves them out).
 """
 

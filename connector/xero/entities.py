@@ -17,8 +17,8 @@ ZERO_ID = "00000000-0000-0000-0000-000000000000"
 class Entity:
     """``topic`` is the middle of ``accounting.<topic>.v1``, ``batch`` the most elements of one write.
 
-    ``takes`` is what its list and its writes take: ``since`` (If-Modified-Since), ``page``, ``ids`` (IDs=), ``archived``
-    (includeArchived), ``unitdp``.
+    ``takes`` is what its list and its writes take: ``since`` (If-Modified-Since), ``page``, ``ids`` (IDs=),
+    ``archived`` (includeArchived), ``unitdp``.
     """
 
     name: str

@@ -1,0 +1,101 @@
+"""Tokens of a custom connection (client credentials): 30 minutes each, no refresh token. A thin shell over HTTP.
+
+The secret stands in no repr, no message and no log.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from decimal import Decimal
+from urllib.parse import quote, urlencode
+
+from connector.core.party import Answer, NoAnswer
+from connector.errors import AuthError, DataError, TryAgain, Unavailable
+from connector.http import HttpClient
+from connector.xero.failures import DEFAULT_RETRY, seconds_of
+from connector.xero.records import load
+
+TOKEN_URL = "https://identity.xero.com/connect/token"  # noqa: S105
+# a timeout below this can lose a token that the server has already given (seen in the field)
+TOKEN_SECONDS = 30
+EARLY_MS = 60_000  # a token is renewed this long before it ends
+SCOPES = ("accounting.invoices", "accounting.payments", "accounting.contacts", "accounting.settings")
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """A custom connection's own. Scopes are the granular ones (apps made since March 2026 have no others)."""
+
+    client_id: str
+    client_secret: str = field(repr=False)
+    token_url: str = TOKEN_URL
+    scopes: tuple[str, ...] = SCOPES
+
+
+class Tokens:
+    """The one owner of a connection's token in a process. ``now_ms`` is the clock."""
+
+    def __init__(self, http: HttpClient, credentials: Credentials, now_ms: Callable[[], int]) -> None:
+        self._http, self._credentials, self._now_ms = http, credentials, now_ms
+        self._lock = asyncio.Lock()
+        self._token = ""
+        self._ends_ms = 0
+
+    async def token(self) -> str:
+        """A token that lasts. Raises AuthError, TryAgain, Unavailable."""
+        async with self._lock:
+            if not self._token or self._now_ms() >= self._ends_ms - EARLY_MS:
+                await self._sign_in()
+            return self._token
+
+    async def renew(self, refused: str) -> str:
+        """Another token than the one that was refused; two tasks that were refused together sign in once."""
+        async with self._lock:
+            if self._token == refused:
+                await self._sign_in()
+            return self._token
+
+    async def _sign_in(self) -> None:
+        form = urlencode({"grant_type": "client_credentials", "scope": " ".join(self._credentials.scopes)})
+        pair = f"{quote(self._credentials.client_id, safe='')}:{quote(self._credentials.client_secret, safe='')}"
+        headers = [
+            ("Authorization", f"Basic {base64.b64encode(pair.encode()).decode()}"),
+            ("Content-Type", "application/x-www-form-urlencoded"),
+            ("Accept", "application/json"),
+        ]
+        started = self._now_ms()
+        try:
+            answer = await self._http.request(
+                "POST", self._credentials.token_url, headers=headers, body=form.encode(), seconds=TOKEN_SECONDS
+            )
+        except NoAnswer as error:
+            raise Unavailable("xero-sign-in-unavailable", f"Xero's sign-in gave no answer: {error.reason}.") from error
+        self._token, seconds = _read(answer)
+        self._ends_ms = started + seconds * 1000
+
+
+def _read(answer: Answer) -> tuple[str, int]:
+    """(token, seconds). Raises AuthError, TryAgain, Unavailable."""
+    if answer.status == 429:
+        seconds = seconds_of(answer.headers.get("retry-after", "")) or DEFAULT_RETRY
+        raise TryAgain("xero-sign-in-busy", "Xero's sign-in asks us to wait.", retry_after=seconds)
+    if answer.status >= 500:
+        raise Unavailable("xero-sign-in-unavailable", f"Xero's sign-in answered HTTP {answer.status}.")
+    try:
+        body: object = load(answer.body)
+    except DataError:
+        body = None
+    if answer.status != 200 or not isinstance(body, dict):
+        why = str(body.get("error", "")) if isinstance(body, dict) else ""
+        raise AuthError(
+            "xero-sign-in-refused",
+            f"Xero refused to sign us in: HTTP {answer.status} {why[:100]}".rstrip() + ".",
+            remedy="Check the client id and secret of the custom connection, and the scopes it was given.",
+        )
+    token, lasts = body.get("access_token"), body.get("expires_in")
+    if not isinstance(token, str) or not token or not isinstance(lasts, Decimal):
+        raise Unavailable("xero-sign-in-unavailable", "Xero's sign-in answered without a token.")
+    return token, max(0, min(int(lasts), 86_400))

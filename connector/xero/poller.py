@@ -1,0 +1,58 @@
+"""Polling: a thin shell over ``position``. The caller stores the watermark after what came before it is safe."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+
+from connector.core.records import Record, Version
+from connector.errors import Unavailable
+from connector.xero.entities import entity
+from connector.xero.position import Watermark, snapshot, start, step
+from connector.xero.rest import PAGE_SIZE, XeroParty
+
+MOST_PAGES = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Polled:
+    """One page. ``records`` are new to us; ``mark`` may be stored once they are safe.
+
+    ``whole`` holds all ids of a list that was read as a whole, else None: only such a list can show an absence.
+    """
+
+    records: tuple[Record, ...]
+    mark: Watermark
+    whole: frozenset[str] | None = None
+
+
+async def poll(
+    party: XeroParty, name: str, mark: Watermark, versions: Callable[[], Version], *, page_size: int = PAGE_SIZE
+) -> AsyncIterator[Polled]:
+    """All that changed since ``mark``, page by page. ``versions`` numbers each request when it is sent.
+
+    Raises TryAgain, Unavailable, AuthError; what was yielded before stays good.
+    """
+    takes = entity(name).takes
+    if "since" not in takes:
+        records = await party.page(name, versions())
+        after, fresh = snapshot(mark, records)
+        yield Polled(fresh, after, frozenset(record.id for record in records))
+        return
+    walk = start(mark)
+    paged = "page" in takes
+    for _ in range(MOST_PAGES):
+        if walk.ask is None:
+            return
+        records = await party.page(
+            name, versions(), since=walk.ask.since, page=walk.ask.page if paged else 0, size=page_size
+        )
+        all_ids = frozenset(record.id for record in records) if not paged and walk.ask.since is None else None
+        walk, fresh = step(walk, records, page_size if paged else len(records) + 1)
+        yield Polled(fresh, walk.mark, all_ids)
+    raise Unavailable("xero-endless", f"The list of {name} does not end after {MOST_PAGES} pages.")
+
+
+async def ids(party: XeroParty, name: str, version: Version) -> frozenset[str]:
+    """All ids of a list that Xero gives as a whole: what is missing from it may be gone (items leave no trace)."""
+    return frozenset(record.id for record in await party.page(name, version))
