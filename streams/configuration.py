@@ -143,6 +143,8 @@ class Follower:
             held = Applied(parse(entry.text, entry.file), Gate.CLOSED, entry.pinned, paused=True)
             connection.applied[entry.mapping] = held
             self.refused(connection, entry, error)
+        connection.work.set()
+        connection.ready.changed.set()
 
     def entry(self, connection: str, mapping: str) -> Entry | None:
         """The entry of an applied mapping."""

@@ -5,6 +5,7 @@ Everything here is in memory and can be made anew from the tables and ``configur
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -95,6 +96,8 @@ class Connection:
     waiting: Waiting = field(default_factory=Waiting)
     flight: Flight = field(default_factory=Flight)
     applied: dict[str, Applied] = field(default_factory=dict)
+    resyncs: set[str] = field(default_factory=set)  # Salesforce objects that must be read whole
+    work: asyncio.Event = field(default_factory=asyncio.Event)  # something was applied or asked for
     released: set[str] = field(default_factory=set)  # braked mappings that a person let through today
     reference: dict[str, dict[str, Record]] = field(default_factory=dict)
     _rules: dict[str, tuple[str, Rules]] = field(default_factory=dict)
@@ -120,6 +123,11 @@ class Connection:
             lookups=self.settings.lookups,
             salesforce_url=self.settings.salesforce.url,
         )
+
+    async def resync(self, entity: str) -> None:
+        """An object about which a source lost count is read whole."""
+        self.resyncs.add(entity)
+        self.work.set()
 
     def rules(self, mapping: str) -> Rules | None:
         """The rules of an applied mapping, None for one that is not."""

@@ -7,7 +7,7 @@ good one.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -23,7 +23,6 @@ from streams.connection import Connection
 from streams.hydrate import Hint, Hydrate, Reads
 from streams.plan import Plan
 from streams.settle import Settle
-from streams.takeover import Progress
 
 EVENTS, HINTS, RECORDS = "link-events.v1", "salesforce.hints.v1", "salesforce.records.v1"
 
@@ -71,33 +70,23 @@ class Hops:
     hydrate: Hydrate
     plan: Plan
     settle: Settle
-    progress: Progress
     pause: Callable[[Connection, str, bool], Awaitable[None]]
-    planned: dict[tuple[str, int], int] = field(default_factory=dict)
 
     async def on_hint(self, message: Incoming) -> None:
         connection = self._connection(message)
         await self.hydrate.take(connection, self.reads[connection.name], Hint.of(value_of(self.codec, message)))
 
     async def on_record(self, message: Incoming) -> None:
-        try:
-            if message.value is not None:  # a tombstone only tidies the topic
-                connection = self._connection(message)
-                await self.plan.take(connection, self._record(message))
-        finally:
-            key = (message.topic, message.partition)
-            self.planned[key] = max(self.planned.get(key, 0), message.offset + 1)
+        if message.value is not None:  # a tombstone only tidies the topic
+            await self.plan.take(self._connection(message), self._record(message))
 
     async def on_link_event(self, message: Incoming) -> None:
+        connection = self._connection(message)
         try:
-            connection = self._connection(message)
-            try:
-                envelope = read_event(value_of(self.codec, message))
-            except ValueError as error:
-                raise DataError("link.bad-event", f"A link event cannot be read: {error}.") from error
-            await self.settle.fold(connection, envelope, message.offset)
-        finally:
-            self.progress.processed(message.partition, message.offset)
+            envelope = read_event(value_of(self.codec, message))
+        except ValueError as error:
+            raise DataError("link.bad-event", f"A link event cannot be read: {error}.") from error
+        await self.settle.fold(connection, envelope, message.offset)
 
     async def on_signal(self, message: Incoming) -> None:
         """An operator's word: a decision on a link goes to the link, the rest to whoever it is for."""

@@ -5,10 +5,10 @@ Each has one writing agent: settle writes links and targets, hydrate writes read
 
 from __future__ import annotations
 
-from collections.abc import Iterator, MutableMapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
 from connector.core.identity import LinkId, join_key, record_key
 from connector.core.link_state import Link
@@ -18,7 +18,14 @@ from connector.kafka.codec import Codec, Decoded
 from connector.kafka.link_codec import Target, link_value, read_link
 from connector.kafka.plain import from_plain, to_plain
 
-Raw = MutableMapping[bytes, bytes]
+
+class Raw(Protocol):
+    """A table of bytes (``engine.tables.RawTable``): read and write inside an agent, peek and scan from anywhere."""
+
+    def read(self, key: bytes) -> bytes | None: ...
+    def write(self, key: bytes, value: bytes) -> None: ...
+    def peek(self, key: bytes) -> bytes | None: ...
+    def scan(self, partition: int) -> Iterator[tuple[bytes, bytes]]: ...
 
 
 def _decode(codec: Codec, table: str, key: bytes, data: bytes) -> dict[str, Any]:
@@ -41,15 +48,17 @@ class LinkTable:
     ordinal: int = 0
 
     def get(self, link_id: LinkId) -> Link | None:
-        data = self.raw.get(link_id.key)
+        data = self.raw.read(link_id.key)
         return None if data is None else read_link(_decode(self.codec, "links", link_id.key, data)).link
 
     def put(self, link: Link, epoch: int, genesis: str) -> None:
         self.ordinal += 1
-        self.raw[link.id.key] = self.codec.encode("links.v1", link_value(link, epoch, self.ordinal, genesis))
+        value = link_value(link, epoch, self.ordinal, genesis)
+        self.raw.write(link.id.key, self.codec.encode("links.v1", value))
 
-    def scan(self) -> Iterator[Link]:
-        for key, data in self.raw.items():
+    def scan(self, partition: int) -> Iterator[Link]:
+        """Every link of an owned partition, from anywhere."""
+        for key, data in self.raw.scan(partition):
             yield read_link(_decode(self.codec, "links", key, data)).link
 
 
@@ -66,12 +75,18 @@ class TargetTable:
 
     def get(self, connection: str, mapping: str, document: str) -> Target | None:
         key = self.key(connection, mapping, document)
-        data = self.raw.get(key)
+        data = self.raw.read(key)
+        return None if data is None else from_plain(Target, _decode(self.codec, "targets", key, data))
+
+    def peek(self, connection: str, mapping: str, document: str) -> Target | None:
+        """As ``get``, from outside an agent."""
+        key = self.key(connection, mapping, document)
+        data = self.raw.peek(key)
         return None if data is None else from_plain(Target, _decode(self.codec, "targets", key, data))
 
     def put(self, connection: str, mapping: str, document: str, target: Target) -> None:
         key = self.key(connection, mapping, document)
-        self.raw[key] = self.codec.encode("targets.v1", to_plain(target))
+        self.raw.write(key, self.codec.encode("targets.v1", to_plain(target)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,14 +118,15 @@ class ReadTable:
     codec: Codec
 
     def get(self, key: bytes) -> Read | None:
-        data = self.raw.get(key)
+        data = self.raw.read(key)
         return None if data is None else from_plain(Read, _decode(self.codec, "reads", key, data))
 
     def put(self, read: Read) -> None:
-        self.raw[read.key] = self.codec.encode("reads.v1", to_plain(read))
+        self.raw.write(read.key, self.codec.encode("reads.v1", to_plain(read)))
 
-    def open(self) -> Iterator[Read]:
-        for key, data in self.raw.items():
+    def open(self, partition: int) -> Iterator[Read]:
+        """Every question of an owned partition that nobody has answered, from anywhere."""
+        for key, data in self.raw.scan(partition):
             read = from_plain(Read, _decode(self.codec, "reads", key, data))
             if not read.gone:
                 yield read
@@ -143,12 +159,12 @@ class ParentTable:
     codec: Codec
 
     def get(self, key: bytes) -> Parent | None:
-        data = self.raw.get(key)
+        data = self.raw.read(key)
         return None if data is None else from_plain(Parent, _decode(self.codec, "parents", key, data))
 
     def put(self, parent: Parent) -> None:
         if self.get(parent.key) != parent:
-            self.raw[parent.key] = self.codec.encode("parents.v1", to_plain(parent))
+            self.raw.write(parent.key, self.codec.encode("parents.v1", to_plain(parent)))
 
 
 @dataclass(slots=True)

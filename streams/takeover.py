@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from connector.core.link import outputs
 from connector.core.link_state import Link
@@ -19,20 +19,6 @@ from streams.hydrate import Reads
 from streams.tables import Tables
 
 SCAN_STEP = 1_000
-POLL_SECONDS = 0.05
-
-
-class Progress:
-    """How far settle has come in ``link-events.v1``, by partition: the next offset, counted after the handler."""
-
-    def __init__(self) -> None:
-        self.done: dict[int, int] = {}
-
-    def processed(self, partition: int, offset: int) -> None:
-        self.done[partition] = max(self.done.get(partition, 0), offset + 1)
-
-    def reached(self, partition: int, end: int, committed: int) -> bool:
-        return max(self.done.get(partition, 0), committed) >= end
 
 
 @dataclass(slots=True)
@@ -40,28 +26,25 @@ class Takeover:
     """Makes one connection this process's own."""
 
     tables: Tables
-    progress: Progress
     lease: Lease
-    end_of_events: Callable[[int], Awaitable[int]]
-    committed: Callable[[int], Awaitable[int]]
+    settled: Callable[[int], Awaitable[bool]]
     load_reference: Callable[[Connection], Awaitable[None]]
     scanned: Callable[[Connection, Iterable[Link]], None]
-    links: list[Link] = field(default_factory=list)
 
-    async def run(self, connection: Connection, reads: Reads) -> None:
-        """Returns when the loops may start. Raises LeaseLost, EngineStop."""
+    async def run(self, connection: Connection, reads: Reads) -> bool:
+        """True when the loops may start, False when the partition was lost meanwhile. Raises LeaseLost, EngineStop."""
         renewal = await self.lease.claim()
         connection.numbers = Numbers(renewal.epoch)
-        end = await self.end_of_events(connection.partition)
-        while not self.progress.reached(connection.partition, end, await self.committed(connection.partition)):
-            await asyncio.sleep(POLL_SECONDS)
+        if not await self.settled(connection.partition):
+            return False
         await self._scan(connection, reads)
         await self.load_reference(connection)
         connection.caught_up = True
+        return True
 
     async def _scan(self, connection: Connection, reads: Reads) -> None:
         mine: list[Link] = []
-        for number, link in enumerate(self.tables.links.scan()):
+        for number, link in enumerate(self.tables.links.scan(connection.partition)):
             if number % SCAN_STEP == SCAN_STEP - 1:
                 await asyncio.sleep(0)
             if link.id.connection != connection.name:
@@ -72,6 +55,6 @@ class Takeover:
                 connection.ready.absorb(link, outputs(link, rules), link.offset)
                 connection.waiting.note(link)
         self.scanned(connection, mine)
-        for read in self.tables.reads.open():
+        for read in self.tables.reads.open(connection.partition):
             if read.connection == connection.name:
                 reads.put(read)

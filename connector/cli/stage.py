@@ -1,0 +1,197 @@
+"""A stage to play on: an embedded Kafka, both simulators and a connector, all on free loopback ports.
+
+Used by the demo, the scenarios and the benchmarks. The simulators run in this process, the connector in its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from connector.core.party import NoAnswer
+from connector.errors import Unavailable
+from connector.http import HttpClient
+
+STEP_SECONDS = 60.0
+LOOK_SECONDS = 0.1
+
+Json = dict[str, Any]
+
+
+@dataclass(slots=True)
+class Actor:
+    """A simulator's control page, as a person with both systems' screens open would use it."""
+
+    base: str
+    http: HttpClient
+
+    async def call(self, method: str, path: str, body: object = None, headers: Sequence[tuple[str, str]] = ()) -> Any:
+        """The decoded JSON answer of one request to the simulator. Raises Unavailable for a refusal."""
+        data = json.dumps(body).encode() if body is not None else b""
+        sent = [("Content-Type", "application/json"), ("Accept", "application/json"), *headers]
+        answer = await self.http.request(method, self.base + path, headers=sent, body=data, seconds=30)
+        if answer.status >= 400:
+            raise Unavailable("stage.refused", f"{method} {path}: {answer.status} {answer.body[:300]!r}")
+        return json.loads(answer.body, parse_float=Decimal) if answer.body else None
+
+    async def edit(self, entity: str, fields: Mapping[str, object], object_id: str | None = None) -> str:
+        """A person's edit (a new object without an id); gives the object's id."""
+        body = {"entity": entity, "fields": dict(fields)} | ({"id": object_id} if object_id else {})
+        return str((await self.call("POST", "/__sim/edit", body))["id"])
+
+    async def objects(self, entity: str) -> list[Json]:
+        found = await self.call("GET", f"/__sim/objects/{entity}")
+        rows: list[Json] = found["objects"] if isinstance(found, dict) else found
+        return rows
+
+    async def requests(self) -> list[Json]:
+        found = await self.call("GET", "/__sim/requests")
+        rows: list[Json] = found["requests"] if isinstance(found, dict) else found
+        return rows
+
+
+async def until(what: str, look: Callable[[], Awaitable[Any]], seconds: float = STEP_SECONDS) -> Any:
+    """Look until there is something to see. Raises Unavailable when it does not come."""
+    loop = asyncio.get_running_loop()
+    end = loop.time() + seconds
+    while True:
+        seen = await look()
+        if seen:
+            return seen
+        if loop.time() > end:
+            raise Unavailable(
+                "stage.waited", f"Waited {seconds:.0f} s in vain: {what}.", remedy="See the connector's log above."
+            )
+        await asyncio.sleep(LOOK_SECONDS)
+
+
+@dataclass(slots=True)
+class Stage:
+    """Everything that runs, and the configuration file that the connector was started with."""
+
+    bootstrap: str
+    salesforce: Actor
+    xero: Actor
+    tenant: str
+    config: Path
+    log: Path
+    xero_credentials: tuple[str, str]
+    worker: asyncio.subprocess.Process | None = None
+    environment: dict[str, str] = field(default_factory=dict)
+
+    async def start_connector(self) -> None:
+        """Start the connector's process; it is ready when ``/readyz`` says so."""
+        with self.log.open("ab") as log:
+            self.worker = await asyncio.create_subprocess_exec(
+                sys.executable, "-m", "connector.cli.main", "worker", "--config", str(self.config),
+                stdout=log, stderr=log, env={**os.environ, **self.environment}, start_new_session=True,
+            )  # fmt: skip
+
+    async def stop_connector(self, number: int = signal.SIGTERM) -> int:
+        """End it and wait; gives its exit code."""
+        worker, self.worker = self.worker, None
+        if worker is None or worker.returncode is not None:
+            return worker.returncode or 0 if worker is not None else 0
+        worker.send_signal(number)
+        try:
+            async with asyncio.timeout(30):
+                return await worker.wait()
+        except TimeoutError:
+            worker.kill()
+            return await worker.wait()
+
+    async def token(self) -> list[tuple[str, str]]:
+        """Headers of somebody else's access to the Xero organisation."""
+        name, secret = self.xero_credentials
+        body = f"grant_type=client_credentials&client_id={name}&client_secret={secret}".encode()
+        answer = await self.xero.http.request(
+            "POST",
+            f"{self.xero.base}/connect/token",
+            headers=[("Content-Type", "application/x-www-form-urlencoded")],
+            body=body,
+        )
+        token = json.loads(answer.body)["access_token"]
+        return [("Authorization", f"Bearer {token}"), ("Xero-Tenant-Id", self.tenant)]
+
+    async def ready(self, seconds: float = 120.0) -> None:
+        """Wait until the connector says that it has caught up."""
+        port_file = self.config.parent / "data" / "web.port"
+
+        async def look() -> bool:
+            if self.worker is not None and self.worker.returncode is not None:
+                tail = self.log.read_text("utf-8", errors="replace")[-2000:]
+                raise Unavailable("stage.connector-ended", f"The connector ended ({self.worker.returncode}):\n{tail}")
+            if not port_file.exists():
+                return False
+            port = port_file.read_text().strip()
+            try:
+                answer = await self.xero.http.request("GET", f"http://127.0.0.1:{port}/readyz", seconds=5)
+            except NoAnswer:
+                return False
+            return answer.status == 200
+
+        await until("the connector becomes ready", look, seconds)
+
+
+@asynccontextmanager
+async def stage(
+    directory: Path, *, kafka: str = "", mappings: Path, prefix: str = "", poll_seconds: int = 1
+) -> AsyncIterator[Stage]:
+    """Raise the curtain. ``kafka`` names a broker that runs already; else one is started."""
+    from connector.kafka.embedded import EmbeddedKafka
+    from connector.simulators.salesforce import app as salesforce
+    from connector.simulators.salesforce.org import Settings as Org
+    from connector.simulators.serving import running
+    from connector.simulators.xero import app as xero
+    from connector.simulators.xero.world import Settings as World
+
+    async with AsyncExitStack() as stack:
+        http = await stack.enter_async_context(HttpClient())
+        bootstrap = kafka or (await stack.enter_async_context(EmbeddedKafka())).bootstrap
+        org, world = Org(), World()
+        salesforce_app = salesforce.build(org)
+        salesforce_url = await stack.enter_async_context(running(salesforce_app))
+        xero_url = await stack.enter_async_context(running(xero.build(world)))
+        tenant = world.tenants[0][0]
+        settings = {
+            "kafka": {"bootstrap_servers": bootstrap, "prefix": prefix, "partitions": 4, "replication": 1},
+            "data_dir": str(directory / "data"),
+            "web": {"port": 0},
+            "connections": [
+                {
+                    "name": "demo",
+                    "salesforce": {
+                        "url": salesforce_url, "client_id": org.client_id, "client_secret": org.client_secret,
+                    },
+                    "xero": [
+                        {
+                            "tenant": tenant, "demo": True, "client_id": world.client_id,
+                            "client_secret": world.client_secret, "token_url": f"{xero_url}/connect/token",
+                            "api_url": f"{xero_url}/api.xro/2.0", "poll_seconds": poll_seconds,
+                        }
+                    ],
+                    "mappings": [str(mappings)],
+                }
+            ],
+        }  # fmt: skip
+        config = directory / "twinledger.yaml"
+        config.write_text(yaml.safe_dump(settings, sort_keys=False), "utf-8")
+        scene = Stage(
+            bootstrap, Actor(salesforce_url, http), Actor(xero_url, http), tenant, config, directory / "connector.log",
+            (f"{world.client_id}-all", world.client_secret),
+        )  # fmt: skip
+        try:
+            yield scene
+        finally:
+            await scene.stop_connector()

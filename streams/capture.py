@@ -1,0 +1,208 @@
+"""Capture: what the sources say becomes hints and records in Kafka; positions are stored after the acknowledgement.
+
+Salesforce speaks by itself (Change Data Capture over CometD); Xero is asked. Both run as loops of the connection's
+owner. A source that is away is asked again with a back-off, for ever: silence is a fault that readiness shows.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from connector.core.identity import record_key
+from connector.core.records import Side
+from connector.errors import DataError, EngineStop, TryAgain, TwinledgerError
+from connector.kafka.positions import Position, PositionKind
+from connector.salesforce.bayeux import ReplayExpired
+from connector.salesforce.cometd import ALL_KEPT
+from connector.salesforce.events import Change, Scope, decode
+from connector.salesforce.stream import EventSource, StreamEvent, backoff, supervised
+from connector.xero.entities import entity as xero_entity
+from connector.xero.poller import poll
+from connector.xero.position import Watermark
+from connector.xero.rest import XeroParty
+from streams.connection import Connection
+from streams.hops import HINTS, Outbox, hint_value
+
+IN_FLIGHT = 500
+STORE_SECONDS = 1.0
+Store = Callable[[Position], Awaitable[None]]
+Bury = Callable[[Connection, str, bytes, DataError], Awaitable[None]]
+Notice = Callable[[Connection, str, TwinledgerError], Awaitable[None]]
+
+
+@dataclass(slots=True)
+class Heard:
+    """When each source last gave a sign of life: what readiness and the staleness metric stand on."""
+
+    at: dict[str, datetime] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class StreamCapture:
+    """The change events of one org into ``salesforce.hints.v1``, in their order."""
+
+    connection: Connection
+    outbox: Outbox
+    store: Store
+    bury: Bury
+    notice: Notice
+    connect: Callable[[Callable[[str], int]], EventSource]
+    positions: dict[str, Position]
+    heard: Heard
+    parents: Callable[[Connection, Change], Mapping[str, str]]
+    _dirty: set[str] = field(default_factory=set)
+
+    async def run(self) -> None:
+        """Until cancelled. An expired position is an incident: said aloud, and the stream goes on from what is kept."""
+        while True:
+            try:
+                await self._run()
+            except ReplayExpired as expired:
+                await self.notice(self.connection, "incident.replay-expired", expired)
+                self._move(expired.channel, ALL_KEPT)
+            except TwinledgerError as error:
+                if isinstance(error, EngineStop):
+                    raise
+                await self.notice(self.connection, "source.failed", error)
+                await asyncio.sleep(60)
+
+    async def _run(self) -> None:
+        storing = asyncio.create_task(self._store_often())
+        try:
+            async for event in supervised(lambda: self.connect(self._from), pause=self._pause):
+                self.heard.at["salesforce"] = self.connection.clock()
+                await self._take(event)
+        finally:
+            storing.cancel()
+
+    def _from(self, channel: str) -> int:
+        position = self.positions.get(channel)
+        return int(position.value) if position is not None else ALL_KEPT
+
+    async def _pause(self, error: TwinledgerError, failures: int) -> None:
+        await self.notice(self.connection, "source.paused", error)
+        await asyncio.sleep(backoff(error, failures))
+
+    async def _take(self, event: StreamEvent) -> None:
+        """One event: acknowledged by Kafka before its position counts. A malformed one is kept as it came."""
+        try:
+            change = decode(event.payload)
+        except DataError as error:
+            await self.bury(self.connection, event.channel, event.payload, error)
+        else:
+            await self._send(event, change)
+        if event.replay_id >= 0:
+            self._move(event.channel, event.replay_id)
+
+    async def _send(self, event: StreamEvent, change: Change) -> None:
+        connection = self.connection
+        if change.scope is Scope.WHOLE:
+            await self.notice(connection, "resync.wanted", DataError("salesforce.overflow", f"{change.entity}: all"))
+            await connection.resync(change.entity)
+            return
+        value = hint_value(
+            connection, Side.SALESFORCE, "change", change.entity, change.record_ids,
+            channel=event.channel, replay_id=event.replay_id if event.replay_id >= 0 else None,
+            change_type=change.kind, commit_time=change.committed, transaction_key=change.transaction,
+            sequence=change.sequence, parents=dict(self.parents(connection, change)), payload=event.payload,
+        )  # fmt: skip
+        key = record_key(connection.name, connection.org, change.entity, change.record_ids[0])
+        await self.outbox.put(HINTS, key, self.outbox.codec.encode(HINTS, value))
+
+    def _move(self, channel: str, replay_id: int) -> None:
+        connection = self.connection
+        self.positions[channel] = Position(
+            connection.name, connection.org, channel, PositionKind.REPLAY_ID, str(replay_id),
+            connection.numbers.epoch, connection.clock(),
+        )  # fmt: skip
+        self._dirty.add(channel)
+
+    async def _store_often(self) -> None:
+        while True:
+            await asyncio.sleep(STORE_SECONDS)
+            dirty, self._dirty = self._dirty, set()
+            for channel in dirty:
+                await self.store(self.positions[channel])
+
+
+@dataclass(slots=True)
+class PollCapture:
+    """The lists of one Xero organisation, each polled in turn, into the accounting topics."""
+
+    connection: Connection
+    party: XeroParty
+    outbox: Outbox
+    store: Store
+    notice: Notice
+    entities: Callable[[], tuple[str, ...]]
+    positions: dict[str, Position]
+    heard: Heard
+    poll_seconds: float
+    failures: int = 0
+    first_scan: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def run(self) -> None:
+        """Until cancelled: one round of all lists, then a rest."""
+        while True:
+            try:
+                await self.round()
+                self.failures = 0
+                self.first_scan.set()
+                await asyncio.sleep(self.poll_seconds)
+            except EngineStop:
+                raise
+            except TwinledgerError as error:
+                await self.notice(self.connection, "source.paused", error)
+                self.failures += 1
+                await asyncio.sleep(error.retry_after if isinstance(error, TryAgain) else min(60, 2**self.failures))
+
+    async def round(self) -> None:
+        """Poll every list once. Raises TryAgain, Unavailable, AuthError."""
+        for name in self.entities():
+            pause = self.party.pause(now_ms=int(self.connection.clock().timestamp() * 1000))
+            if pause > 0:
+                await asyncio.sleep(min(pause / 1000, 60))
+            await self.list(name, self._mark(name))
+            self.heard.at[f"xero {name}"] = self.connection.clock()
+
+    async def list(self, name: str, mark: Watermark) -> list[tuple[str, int]]:
+        """Poll one list from a watermark; gives where its records stand in Kafka."""
+        placed: list[tuple[str, int]] = []
+        async for page in poll(self.party, name, mark, self.connection.numbers.next):
+            for record in page.records:
+                placed.append(await self.outbox.record(self.connection, record))
+            await self._store(name, page.mark)
+        return placed
+
+    def _mark(self, name: str) -> Watermark:
+        position = self.positions.get(name)
+        return Watermark.from_text(position.value) if position is not None else Watermark()
+
+    async def _store(self, name: str, mark: Watermark) -> None:
+        connection, before = self.connection, self.positions.get(name)
+        position = Position(
+            connection.name, connection.tenant, name, PositionKind.WATERMARK, mark.to_text(),
+            connection.numbers.epoch, connection.clock(),
+        )  # fmt: skip
+        if before is None or replace(before, at=position.at, epoch=position.epoch) != position:
+            self.positions[name] = position
+            await self.store(position)
+
+
+def polled_entities(connection: Connection) -> tuple[str, ...]:
+    """What the applied mappings read or write in Xero, and what documents are computed from."""
+    touched = {
+        applied.mapping.end(Side.XERO).entity for applied in connection.applied.values()
+    }  # fmt: skip
+    known = [name for name in (*sorted(touched), "TaxRate") if _polls(name)]
+    return tuple(dict.fromkeys(known))
+
+
+def _polls(name: str) -> bool:
+    try:
+        return bool(xero_entity(name))
+    except (KeyError, TwinledgerError):
+        return False

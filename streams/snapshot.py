@@ -1,0 +1,84 @@
+"""Snapshots: a mapping that was just applied, or an object that must be read whole, walks through its sources once.
+
+The source's position is pinned before (`apply` says when), the live stream goes on beside it. Until the walk has been
+planned and settled the mapping creates nothing; then its gate opens.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field, replace
+
+from connector.core.planning import Gate
+from connector.core.records import Record, Side
+from connector.errors import EngineStop, TwinledgerError
+from streams.configuration import Entry
+from streams.connection import Connection
+from streams.hops import EVENTS, Outbox
+
+Scan = Callable[[Connection, Side, str], AsyncIterator[tuple[Record, ...]]]
+Reached = Callable[[str, int, int], Awaitable[bool]]
+Save = Callable[[Entry], Awaitable[None]]
+Notice = Callable[[Connection, str, TwinledgerError], Awaitable[None]]
+RETRY_SECONDS = 5
+
+
+@dataclass(slots=True)
+class SnapshotLoop:
+    """Runs the snapshots of one connection, one after the other."""
+
+    connection: Connection
+    outbox: Outbox
+    scan: Scan
+    reached: Reached
+    end_of_events: Callable[[int], Awaitable[int]]
+    entry: Callable[[str, str], Entry | None]
+    save: Save
+    notice: Notice
+    done: set[tuple[str, str]] = field(default_factory=set)
+
+    async def run(self) -> None:
+        """Until cancelled: take what `apply` left to do, then wait for more."""
+        while True:
+            try:
+                await self._round()
+            except EngineStop:
+                raise
+            except TwinledgerError as error:
+                await self.notice(self.connection, "snapshot.failed", error)
+                await asyncio.sleep(RETRY_SECONDS)
+            await self.connection.work.wait()
+            self.connection.work.clear()
+
+    async def _round(self) -> None:
+        waiting = [name for name, applied in self.connection.applied.items() if applied.gate is Gate.SNAPSHOT]
+        sources = sorted({source for name in waiting for source in self._sources(name)})
+        asked = sorted((Side.SALESFORCE, entity) for entity in self.connection.resyncs)
+        self.connection.resyncs.clear()
+        for side, entity in dict.fromkeys([*sources, *asked]):
+            await self._walk(side, entity)
+        for name in waiting:
+            await self._open(name)
+
+    def _sources(self, name: str) -> list[tuple[Side, str]]:
+        mapping = self.connection.applied[name].mapping
+        ends = (mapping.source, mapping.target) if mapping.pairs else (mapping.source,)
+        return [(end.side, end.entity) for end in ends]
+
+    async def _walk(self, side: Side, entity: str) -> None:
+        """Every record of an entity into its topic; returns when all of them are planned and settled."""
+        last: dict[str, int] = {}
+        async for page in self.scan(self.connection, side, entity):
+            for record in page:
+                topic, offset = await self.outbox.record(self.connection, record)
+                last[topic] = offset
+        partition = self.connection.partition
+        for topic, offset in last.items():
+            await self.reached(topic, partition, offset + 1)
+        await self.reached(EVENTS, partition, await self.end_of_events(partition))
+
+    async def _open(self, name: str) -> None:
+        entry = self.entry(self.connection.name, name)
+        if entry is not None and entry.gate is Gate.SNAPSHOT:
+            await self.save(replace(entry, gate=Gate.OPEN))
