@@ -345,3 +345,7 @@ def test_lookups_choose_the_organisation_and_tracking_is_named() -> None:
         there = record(Side.XERO, "Invoice", "i", fields)
         assert observed(rules, there, {"all": "l1"}).get("LineItems/all/Tracking.Region") == region
     assert isinstance(document(rules, won(), HOME), Refused)
+    south = won(Name="A", Account={"Id": "0011", "Region__c": "South"})
+    home = replace(HOME, lookups=lookups, organisation="nz")
+    assert isinstance(document(rules, south, home), Document)
+    assert isinstance(document(rules, south, replace(home, organisation="uk")), NotWanted)

@@ -60,7 +60,10 @@ def _entry(catalog: Catalog, entity: str, path: str, rest: list[str], name: str)
 
 
 def _typed(catalog: Catalog | None, entity: str, setting: Setting) -> Setting:
-    return replace(setting, info=field_info(catalog, entity, setting.path))
+    info = field_info(catalog, entity, setting.path)
+    # A constant of a field that is set at birth only needs no `write: once`: it never changes.
+    fixed = setting.plain and info is not None and not info.updatable
+    return replace(setting, info=info, once=setting.once or fixed)
 
 
 def _typed_block(catalog: Catalog | None, entity: str, block: LineBlock) -> LineBlock:

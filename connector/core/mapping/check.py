@@ -123,7 +123,7 @@ def _setting(mapping: Mapping, sight: Sight, target: Catalog, entity: str, setti
         yield from _typed(mapping, sight, setting.value, setting.line)
         return
     writable = info.updatable if mapping.kind is Kind.BACK_WRITE else info.creatable
-    if not writable or not (setting.once or info.updatable):
+    if not writable or not (setting.once or setting.plain or info.updatable):
         hint = "Say write: once." if info.creatable and mapping.kind is not Kind.BACK_WRITE else "Take it out."
         yield Problem(mapping.file, setting.line, "mapping.not-writable", f"{setting.path} cannot be written", hint)
     try:

@@ -62,7 +62,10 @@ def document(mapping: Mapping, record: Record, context: Context) -> Document | N
         scope = _scope(mapping, record, context)
         if not _wanted(mapping, record.side, scope):
             return NotWanted("the record does not match `when`")
-        return _document(mapping, record, context, scope)
+        organisation = _organisation(mapping, scope)
+        if organisation and context.organisation and organisation != context.organisation:
+            return NotWanted(f"it belongs to the organisation {organisation}")
+        return _document(mapping, record, context, scope, organisation)
     except DataError as error:
         return _refused(mapping, record, error)
 
@@ -123,11 +126,16 @@ def _wanted(mapping: Mapping, side: Side, scope: Scope) -> bool:
     when = mapping.when.get(side)
     if when is None:
         return True
-    wanted = set(when.roots())
+    return not is_empty(_at("when", when, _with_let(mapping, scope, _let_needed(mapping, when))))
+
+
+def _let_needed(mapping: Mapping, expression: Expression) -> set[str]:
+    """The names of `let` that an expression builds on: only those are worked out before it."""
+    needed = set(expression.roots())
     for name, value in reversed(list(mapping.let.items())):
-        if name in wanted:
-            wanted |= value.roots()
-    return not is_empty(when.evaluate(_with_let(mapping, scope, wanted)))
+        if name in needed:
+            needed |= value.roots()
+    return needed
 
 
 def _with_let(mapping: Mapping, scope: Scope, wanted: set[str]) -> Scope:
@@ -173,7 +181,15 @@ def _keep(flat: dict[str, Value], path: str, setting: Setting, value: Value, *, 
         flat[path] = value
 
 
-def _document(mapping: Mapping, record: Record, context: Context, scope: Scope) -> Document:
+def _organisation(mapping: Mapping, scope: Scope) -> str:
+    if mapping.organisation is None:
+        return ""
+    scope = _with_let(mapping, scope, _let_needed(mapping, mapping.organisation))
+    value = _at("organisation", mapping.organisation, scope)
+    return "" if value is None else text(value)
+
+
+def _document(mapping: Mapping, record: Record, context: Context, scope: Scope, organisation: str) -> Document:
     flat, scope = _fields(mapping, scope)
     order: list[str] = []
     for block in mapping.blocks:
@@ -187,11 +203,10 @@ def _document(mapping: Mapping, record: Record, context: Context, scope: Scope) 
         flat[mark[0]] = mark[1]
         once.add(mark[0])
     find = {name: fitted(_at(f"find {name}", value, scope), None) for name, value in mapping.find.items()}
-    organisation = _at("organisation", mapping.organisation, scope) if mapping.organisation else None
     return Document(
         mapping.target.entity,
         flat,
-        organisation=text(organisation) if organisation is not None else "",
+        organisation=organisation,
         once=frozenset(once),
         lines=mapping.lines,
         order=tuple(order),

@@ -1,6 +1,6 @@
 """What happens to an object when its source moves on: decided by what has become of the object meanwhile.
 
-Pure tables. ``reissue`` is remove and make again under a new generation, ``credit`` a credit note, ``tell`` a review.
+Pure tables. ``reissue`` is remove and make again under a new generation, ``tell`` a review.
 Sources: Xero's status machines (facts/xero.md §5.4): a draft is deleted, an approved document without payments is
 voided, one with payments cannot be removed.
 """
@@ -28,7 +28,6 @@ class Group(StrEnum):
 class Action(StrEnum):
     UPDATE = "update"
     REISSUE = "reissue"
-    CREDIT = "credit"
     TELL = "tell"
     DELETE = "delete"
     VOID = "void"
@@ -51,18 +50,18 @@ _D, _A, _P = Group.DRAFT, Group.APPROVED, Group.PAID
 ALLOWED: Mapping[Happening, Mapping[Group, tuple[Action, ...]]] = {
     Happening.CHANGED: {
         _D: (Action.UPDATE, Action.TELL),
-        _A: (Action.UPDATE, Action.REISSUE, Action.CREDIT, Action.TELL),
-        _P: (Action.CREDIT, Action.TELL),
+        _A: (Action.UPDATE, Action.REISSUE, Action.TELL),
+        _P: (Action.TELL,),
     },
     Happening.LEFT: {
         _D: (Action.DELETE, Action.TELL),
-        _A: (Action.VOID, Action.CREDIT, Action.TELL),
-        _P: (Action.CREDIT, Action.TELL),
+        _A: (Action.VOID, Action.TELL),
+        _P: (Action.TELL,),
     },
     Happening.DELETED: {
         _D: (Action.DELETE, Action.TELL),
-        _A: (Action.VOID, Action.CREDIT, Action.TELL),
-        _P: (Action.CREDIT, Action.TELL),
+        _A: (Action.VOID, Action.TELL),
+        _P: (Action.TELL,),
     },
 }
 ALLOWED_ONCE: Mapping[Happening, tuple[Action, ...]] = {

@@ -121,7 +121,7 @@ class Mapping:
     expect: Table[str, Expression] = field(default_factory=dict)
     approve: str = "checked"  # checked | draft | at-once
     life: Life = field(default_factory=Life)
-    foreign_lines: str = "keep"  # keep | conflict | replace
+    foreign_lines: str = "keep"  # keep
     limits: Limits = field(default_factory=Limits)
     mark: str = ""
     pairs: tuple[Pair, ...] = ()
@@ -130,8 +130,8 @@ class Mapping:
     create: str = "both"  # both | salesforce | xero | none
     conflict: str = "ask"  # salesforce | xero | latest | ask
     of: Expression | None = None  # the object that a back-write changes
-    unlinked: str = "skip"  # skip | wait | tell
-    several: str = "newest"  # newest | sum | each
+    unlinked: str = "skip"  # skip | wait
+    several: str = "newest"  # newest | each
     lines_of_keys: Table[str, int] = field(default_factory=dict)  # top-level key → line of the file
     bound: bool = False
 

@@ -77,7 +77,9 @@ def plain(node: Node) -> object:
 
 
 def _not_yaml(error: yaml.YAMLError, file: str) -> MappingError:
-    mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
+    opened = "quoted" in str(getattr(error, "context", ""))  # a text that is never closed: where it began
+    marks = [getattr(error, name, None) for name in ("problem_mark", "context_mark")]
+    mark = next((one for one in (reversed(marks) if opened else marks) if one), None)
     problem = getattr(error, "problem", None) or str(error).split("\n", 1)[0]
     return MappingError(
         "mapping.yaml",

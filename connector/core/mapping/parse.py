@@ -38,11 +38,11 @@ _CHOICES: Table[str, tuple[str, ...]] = {  # key → what it can say; the first 
     "begin": ("new", "link", "all"),
     "found": ("stop", "link", "ask"),
     "approve": ("checked", "draft", "at-once"),
-    "foreign_lines": ("keep", "conflict", "replace"),
+    "foreign_lines": ("keep",),
     "create": ("both", "sf", "xero", "none"),
     "conflict": ("ask", "sf", "xero", "latest"),
-    "unlinked": ("skip", "wait", "tell"),
-    "several": ("newest", "sum", "each"),
+    "unlinked": ("skip", "wait"),
+    "several": ("newest", "each"),
 }
 
 
