@@ -8,6 +8,8 @@ import pytest
 
 from connector.core.mapping.check import Problem, check
 from connector.core.mapping.parse import parse
+from connector.core.records import Side
+from connector.xero.catalog import XeroCatalog
 from tests.unit.mapping_catalogs import CATALOGS, FOLDER
 
 READY = tuple(parse(path.read_text(), path.name) for path in sorted(FOLDER.glob("*.yaml")))
@@ -40,6 +42,10 @@ def codes(text: str) -> list[tuple[str, int]]:
 def test_the_ready_made_mappings_have_no_problem() -> None:
     assert check(READY, CATALOGS) == ()
     assert len(READY) == 7
+
+
+def test_the_ready_made_mappings_fit_the_catalog_of_xero() -> None:
+    assert check(READY, {**CATALOGS, Side.XERO: XeroCatalog()}) == ()
 
 
 def test_the_test_mapping_has_no_problem() -> None:

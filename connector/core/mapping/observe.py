@@ -68,7 +68,7 @@ def foreign_lines(mapping: Mapping, record: Record, lines: Table[str, str]) -> t
     """The lines of a target document that are not ours, in their order."""
     name, own_id = LINES.get(record.entity, ("", ""))
     ours = set(lines.values())
-    return tuple(row for row in rows(record.fields, name) if row.get(own_id) not in ours)
+    return tuple(row for row in rows(record.fields, name) if _text(row, own_id) not in ours)
 
 
 def rows(fields: Fields, name: str) -> list[Fields]:
@@ -76,6 +76,16 @@ def rows(fields: Fields, name: str) -> list[Fields]:
     if not isinstance(found, Sequence) or isinstance(found, str):
         return []
     return [row for row in found if isinstance(row, Table)]
+
+
+def keyed_rows(fields: Fields, name: str, key: str) -> dict[str, Fields]:
+    """The rows of a list by one of their texts; rows without it are left out."""
+    return {text: row for row in rows(fields, name) if (text := _text(row, key))}
+
+
+def _text(row: Fields, name: str) -> str:
+    value = row.get(name)
+    return value if isinstance(value, str) else ""
 
 
 def _marks(mapping: Mapping, record: Record) -> list[str]:
@@ -105,7 +115,7 @@ def _observe_lines(mapping: Mapping, fields: Fields, lines: Table[str, str], fla
     name, own_id = LINES.get(mapping.target.entity, ("", ""))
     if name not in fields:  # a summary without lines says nothing about them
         return
-    by_id = {row.get(own_id): row for row in rows(fields, name)}
+    by_id = keyed_rows(fields, name, own_id)
     for key, line_id in lines.items():
         row = by_id.get(line_id, {})
         for path, setting in line_settings(mapping, key).items():

@@ -9,7 +9,7 @@ from connector.core.catalog import FieldType
 from connector.core.document import Flat, split_line_path
 from connector.core.mapping.convert import CONVERTERS
 from connector.core.mapping.model import Kind, Mapping
-from connector.core.mapping.observe import line_settings, rows
+from connector.core.mapping.observe import keyed_rows, line_settings, rows
 from connector.core.mapping.shapes import KEYED, LINES, place
 from connector.core.records import Side
 from connector.core.values import Fields, Value
@@ -82,7 +82,7 @@ def _lines(
     before: Fields,
 ) -> list[Value]:
     own_id = LINES[mapping.target.entity][1]
-    known = {row.get(own_id): row for row in rows(before, mapping.lines)}
+    known = keyed_rows(before, mapping.lines, own_id)
     by_key: dict[str, dict[str, Value]] = {}
     for path, value in flat.items():
         parts = split_line_path(path)
@@ -115,5 +115,7 @@ def _keep_entries(out: dict[str, Value], before: Fields) -> None:
         entries = out.get(name)
         if not isinstance(entries, list):
             continue
-        known = {row.get(keyed.name): row for row in rows(before, name)}
-        out[name] = [{**known.get(entry.get(keyed.name), {}), **entry} for entry in entries if isinstance(entry, Table)]
+        known = keyed_rows(before, name, keyed.name)
+        out[name] = [
+            {**known.get(str(entry.get(keyed.name)), {}), **entry} for entry in entries if isinstance(entry, Table)
+        ]
