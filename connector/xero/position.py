@@ -1,15 +1,15 @@
 """Where a poll of one list stands, and what it must not emit twice. Pure.
 
-Why it is so (facts, §3): If-Modified-Since counts in seconds, lists are sorted by change and rows move to their end while
-we page, so each page begins again from the last change seen and overlaps with what came before; a first scan takes no time
-at all, because demo data was last changed long before the organisation was made.
+Why it is so (facts, §3): If-Modified-Since counts in seconds, lists are sorted by change and rows move to their end
+while we page. So each page begins again from the last change seen, and a poll overlaps with the one before. A first
+scan names no time at all: demo data was last changed long before its organisation was made.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from connector.core.records import Record
@@ -18,17 +18,18 @@ from connector.errors import DataError
 
 OVERLAP = timedelta(seconds=60)
 MOST_SEEN = 5000  # beyond it the oldest are forgotten: they come again, which is harmless
+Seen = tuple[str, str, int]  # id, content, milliseconds of the change since 1970 (0 where the list has no times)
 
 
 @dataclass(frozen=True, slots=True)
 class Watermark:
-    """The latest change seen, and (id, content) of what was seen within the overlap before it.
+    """The latest change seen, and what was seen within the overlap before it.
 
     ``at`` None: nothing seen yet. For a list without times ``seen`` holds all of it.
     """
 
     at: datetime | None = None
-    seen: tuple[tuple[str, str], ...] = ()
+    seen: tuple[Seen, ...] = ()
 
     def to_text(self) -> str:
         return json.dumps({"at": self.at.isoformat() if self.at else None, "seen": self.seen}, separators=(",", ":"))
@@ -39,7 +40,7 @@ class Watermark:
         try:
             raw = json.loads(text)
             at = datetime.fromisoformat(raw["at"]) if raw["at"] else None
-            return cls(at, tuple((str(key), str(content)) for key, content in raw["seen"]))
+            return cls(at, tuple((str(key), str(content), int(ms)) for key, content, ms in raw["seen"]))
         except (ValueError, KeyError, TypeError) as error:
             raise DataError("xero-position", "A stored Xero position cannot be read.") from error
 
@@ -54,65 +55,81 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class Walk:
-    """A walk over one list. ``known`` maps id to content for what is not to be emitted again."""
+    """A walk over one list; ``ask`` None is its end.
+
+    ``known`` maps id to content for what is not to be emitted again. ``crowded`` is the mark at the first second that
+    held more than a page, ``since`` that second: there, and only there, page numbers are used. If a row that we had seen
+    ``moved`` during such a walk, it may have drawn an unseen one across the border of two pages: then the walk begins
+    again from that second, and until its end only that mark is safe to store.
+    """
 
     ask: Ask | None
     mark: Watermark
-    known: tuple[tuple[str, str], ...]
+    known: dict[str, str] = field(default_factory=dict)
+    crowded: Watermark | None = None
+    since: datetime | None = None
+    moved: bool = False
+
+    @property
+    def safe(self) -> Watermark:
+        """The mark from which nothing can be missed."""
+        return self.mark if self.crowded is None or self.ask is None else self.crowded
 
 
 def start(mark: Watermark) -> Walk:
     """The first request of a poll."""
     since = None if mark.at is None else mark.at - OVERLAP
-    return Walk(Ask(since, 1), mark, mark.seen)
+    return Walk(Ask(since, 1), mark, {record_id: content for record_id, content, _ in mark.seen})
 
 
 def step(walk: Walk, records: tuple[Record, ...], size: int) -> tuple[Walk, tuple[Record, ...]]:
-    """After a page: the walk with its next request (None: the end) and what is new on this page."""
+    """After a page: the walk with its next request, and what is new on this page, in its order."""
     if walk.ask is None:
         return walk, ()
-    known = dict(walk.known)
-    fresh: list[Record] = []
-    for record in records:
-        content = content_of(record)
-        if known.get(record.id) != content:
-            known[record.id] = content
-            fresh.append(record)
+    contents = [(record, content_of(record)) for record in records]
+    fresh = tuple(record for record, content in contents if walk.known.get(record.id) != content)
+    known = {**walk.known, **{record.id: content for record, content in contents}}
     stamps = [record.stamp for record in records if record.stamp is not None]
     at = max([*stamps, *([walk.mark.at] if walk.mark.at else [])], default=None)
-    mark = Watermark(at, _recent(walk.mark, records, at))
-    ask = _next(walk.ask, at, stamps) if len(records) >= size else None
-    return Walk(ask, mark, tuple(known.items())), tuple(fresh)
+    mark = Watermark(at, _recent(walk.mark.seen, contents, at))
+    moved = walk.moved or any(record.id in walk.known for record in fresh)
+    ask = _next(walk.ask, max(stamps, default=None)) if len(records) >= size else None
+    crowded, since = walk.crowded, walk.since
+    if ask is not None and ask.page > 1 and crowded is None:
+        crowded, since = mark, ask.since
+    if ask is None and crowded is not None and moved:
+        return Walk(Ask(since, 1), mark, known, crowded, since), fresh
+    return Walk(ask, mark, known, crowded, since, moved), fresh
 
 
-def _next(ask: Ask, at: datetime | None, stamps: list[datetime]) -> Ask:
-    """Begin again from the last change of this page; page on only where a whole page changed in one second."""
-    last = max(stamps, default=None) if at else None
-    if last is None:
-        return replace(ask, page=ask.page + 1)
-    second = last.replace(microsecond=0)
-    if ask.since is not None and second <= ask.since.replace(microsecond=0):
-        return replace(ask, page=ask.page + 1)
+def _next(ask: Ask, last: datetime | None) -> Ask:
+    """After a full page: begin again from its last change; page on only where one second holds more than a page."""
+    second = None if last is None else last.replace(microsecond=0)
+    if second is None or (ask.since is not None and second <= ask.since.replace(microsecond=0)):
+        return Ask(ask.since, ask.page + 1)
     return Ask(second, 1)
 
 
-def _recent(mark: Watermark, records: Iterable[Record], at: datetime | None) -> tuple[tuple[str, str], ...]:
+def _recent(before: Iterable[Seen], contents: Iterable[tuple[Record, str]], at: datetime | None) -> tuple[Seen, ...]:
+    """What the next poll will see again."""
     if at is None:
         return ()
-    start_at = (at - OVERLAP).replace(microsecond=0)
-    kept = dict(mark.seen) if mark.at is not None and mark.at >= start_at else {}
-    kept |= {
-        record.id: content_of(record) for record in records if record.stamp is not None and record.stamp >= start_at
-    }
-    return tuple(kept.items())[-MOST_SEEN:]
+    begin = _ms((at - OVERLAP).replace(microsecond=0))
+    rows = {seen[0]: seen for seen in before}
+    rows |= {record.id: (record.id, content, _ms(record.stamp)) for record, content in contents if record.stamp}
+    return tuple(sorted((seen for seen in rows.values() if seen[2] >= begin), key=lambda seen: seen[2])[-MOST_SEEN:])
+
+
+def _ms(moment: datetime) -> int:
+    return round(moment.timestamp() * 1000)
 
 
 def snapshot(mark: Watermark, records: tuple[Record, ...]) -> tuple[Watermark, tuple[Record, ...]]:
     """A list without times: all that differs from the last one."""
-    known = dict(mark.seen)
+    known = {record_id: content for record_id, content, _ in mark.seen}
     now = {record.id: content_of(record) for record in records}
     fresh = tuple(record for record in records if known.get(record.id) != now[record.id])
-    return Watermark(None, tuple(now.items())), fresh
+    return Watermark(None, tuple((record_id, content, 0) for record_id, content in now.items())), fresh
 
 
 def content_of(record: Record) -> str:
