@@ -1,0 +1,119 @@
+"""The consumer's own thread: fetches exactly what the ledger expects, commits only for the generation that asks."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from aiokafka.errors import CommitFailedError, ConsumerStoppedError, IllegalStateError, KafkaError
+from aiokafka.structs import OffsetAndMetadata, TopicPartition
+from faust.transport.drivers import aiokafka as driver
+
+from connector.errors import EngineStop
+
+_FETCH_SECONDS = 0.5
+
+
+class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
+    """aiokafka's position moves when records are taken, delivered or not: each fetch begins where the ledger says."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._one_fetch: asyncio.Lock | None = None
+        self._positions: dict[Any, int] = {}
+        self._positions_of: Any = None
+
+    async def on_start(self) -> None:
+        await super().on_start()
+        self._one_fetch = asyncio.Lock()
+        self._hear_heartbeats()
+
+    def _hear_heartbeats(self) -> None:
+        """aiokafka keeps the time of its last good heartbeat to itself."""
+        coordinator = self._ensure_consumer()._coordinator
+        beat = getattr(coordinator, "_do_heartbeat", None)
+        if beat is None:
+            return
+        fence = self.app.fence
+
+        async def heard() -> bool:
+            sent = fence.now()
+            accepted = bool(await beat())
+            if accepted:
+                fence.beat(sent)
+            return accepted
+
+        coordinator._do_heartbeat = heard
+
+    async def fetch(self, wanted: Mapping[Any, int]) -> tuple[Mapping[Any, Sequence[Any]], Mapping[Any, int]]:
+        """Records of the wanted partitions from the wanted offsets, and where each partition stands after them."""
+        result: tuple[Mapping[Any, Sequence[Any]], Mapping[Any, int]] = await self.call_thread(self._fetch, wanted)
+        return result
+
+    async def _fetch(self, wanted: Mapping[Any, int]) -> tuple[Mapping[Any, Sequence[Any]], Mapping[Any, int]]:
+        # Two can overlap for a moment when the fetcher service restarts.
+        async with self._one_fetch or asyncio.Lock():
+            consumer = self._ensure_consumer()
+            if consumer._closed or consumer._fetcher._closed:
+                raise ConsumerStoppedError
+            assignment = self._assignment_now()
+            if assignment is None or not self.consumer.flow_active:
+                return {}, {}
+            here = {tp: offset for tp, offset in wanted.items() if tp in assignment.tps}
+            if not here:
+                return {}, {}
+            self._seek_where_needed(consumer, assignment, here)
+            with consumer._fetcher._subscriptions.fetch_context():
+                records = await consumer._fetcher.fetched_records(
+                    frozenset(here), timeout=_FETCH_SECONDS, max_records=consumer._max_poll_records
+                )
+            if self._assignment_now() is not assignment:
+                return {}, {}
+            states = {tp: assignment.state_value(tp) for tp in here}
+            moved = {tp: state.position for tp, state in states.items() if state.has_valid_position}
+            self._positions.update(moved)
+            return records, moved
+
+    def _assignment_now(self) -> Any:
+        subscription = self._ensure_consumer()._subscription.subscription
+        assignment = None if subscription is None else subscription.assignment
+        return assignment if assignment is not None and assignment.active else None
+
+    def _seek_where_needed(self, consumer: Any, assignment: Any, wanted: Mapping[Any, int]) -> None:
+        if self._positions_of is not assignment:
+            self._positions_of, self._positions = assignment, {}
+        for tp, offset in wanted.items():
+            if self._positions.get(tp) != offset:
+                consumer.seek(TopicPartition(*tp), offset)
+                self._positions[tp] = offset
+
+    async def committed(self, tps: Sequence[Any]) -> Mapping[Any, int | None]:
+        """The group's committed offset of each partition, None where there is none."""
+        result: Mapping[Any, int | None] = await self.call_thread(self._committed, tps)
+        return result
+
+    async def _committed(self, tps: Sequence[Any]) -> Mapping[Any, int | None]:
+        consumer = self._ensure_consumer()
+        values = await asyncio.gather(*(consumer.committed(TopicPartition(*tp)) for tp in tps))
+        return dict(zip(tps, values, strict=True))
+
+    async def commit_as(self, generation: int, offsets: Mapping[Any, int]) -> bool:
+        """Commits if the group is still in this generation; False: it is not, and the next owner replays."""
+        return bool(await self.call_thread(self._commit_as, generation, offsets))
+
+    async def _commit_as(self, generation: int, offsets: Mapping[Any, int]) -> bool:
+        consumer = self._ensure_consumer()
+        if consumer._coordinator.generation != generation:
+            return False
+        mine = self.assignment()
+        wanted = {TopicPartition(*tp): OffsetAndMetadata(offset, "") for tp, offset in offsets.items() if tp in mine}
+        if len(wanted) != len(offsets):
+            return False
+        try:
+            await consumer.commit(wanted)
+        except (CommitFailedError, IllegalStateError):
+            return False
+        except KafkaError as error:
+            self.app.stop_signal(EngineStop("commit-failed", f"The offsets could not be committed: {error!r}."))
+        return True
