@@ -9,6 +9,11 @@ import pytest
 from connector.core.mapping.check import Problem, check
 from connector.core.mapping.parse import parse
 from connector.core.records import Side
+from connector.salesforce.describe import SalesforceCatalog, shape_of
+from connector.simulators.salesforce.describe import describe
+from connector.simulators.salesforce.permissions import Permissions
+from connector.simulators.salesforce.sales_org import PICKLISTS, TABLES
+from connector.simulators.salesforce.schema import build_schema
 from connector.xero.catalog import XeroCatalog
 from tests.unit.mapping_catalogs import CATALOGS, FOLDER
 
@@ -44,8 +49,11 @@ def test_the_ready_made_mappings_have_no_problem() -> None:
     assert len(READY) == 7
 
 
-def test_the_ready_made_mappings_fit_the_catalog_of_xero() -> None:
-    assert check(READY, {**CATALOGS, Side.XERO: XeroCatalog()}) == ()
+def test_the_ready_made_mappings_fit_the_catalogs_of_both_parties() -> None:
+    schema = build_schema(TABLES, PICKLISTS, currencies=False)
+    shapes = [shape_of(describe(schema, entity, Permissions(), "62.0")) for entity in schema.entities.values()]
+    salesforce = SalesforceCatalog({}).with_objects(shapes)
+    assert check(READY, {Side.SALESFORCE: salesforce, Side.XERO: XeroCatalog()}) == ()
 
 
 def test_the_test_mapping_has_no_problem() -> None:

@@ -15,7 +15,7 @@ from typing import TypeAlias
 from connector.errors import DataError
 
 MAX_TEXT = 2_000
-MAX_DEPTH = 24
+MAX_DEPTH = 40
 MAX_NODES = 300
 
 
@@ -156,7 +156,11 @@ def _bound(body: ast.AST) -> None:
     while level:
         nodes, depth = nodes + len(level), depth + 1
         if depth > MAX_DEPTH or nodes > 4 * MAX_NODES:
-            raise ExpressionError("mapping.expression-size", "the expression is too large or nested too deep")
+            raise ExpressionError(
+                "mapping.expression-size",
+                "the expression is too large or nested too deep",
+                remedy="Give parts of it a name under let:, or join texts with concat().",
+            )
         level = [child for node in level for child in ast.iter_child_nodes(node)]
 
 
