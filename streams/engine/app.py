@@ -58,33 +58,25 @@ class Engine(faust.App):  # type: ignore[misc]
         )
         super().__init__(f"{engine.cluster.prefix}{engine.group}", **options)
 
-    def raw_topic(self, name: str) -> Any:
-        """A registered topic (named without the prefix) as Faust's, raw bytes both ways."""
+    def raw_topic(self, name: str, **options: Any) -> Any:
+        """A registered topic (named without the prefix) as Faust's, raw bytes both ways: no value fails to decode."""
         return self.topic(
             self.engine.cluster.topic(name),
-            key_type=bytes,
-            value_type=bytes,
-            partitions=self.engine.cluster.partitions,
-            allow_empty=True,
-        )
-
-    def raw_table(self, name: str, changelog: str, rank: Rank | None = None) -> RawTable:
-        """A table on a registered changelog topic. ``rank`` lets recovery keep the highest value, not the last."""
-        topic = self.topic(
-            self.engine.cluster.topic(changelog),
             key_type=bytes,
             value_type=bytes,
             key_serializer="raw",
             value_serializer="raw",
             partitions=self.engine.cluster.partitions,
-            acks=False,
-            internal=True,
             allow_empty=True,
+            **options,
         )
+
+    def raw_table(self, name: str, changelog: str, rank: Rank | None = None) -> RawTable:
+        """A table on a registered changelog topic. ``rank`` lets recovery keep the highest value, not the last."""
         table = RawTable(
             self,
             name=name,
-            changelog_topic=topic,
+            changelog_topic=self.raw_topic(changelog, acks=False, internal=True),
             partitions=self.engine.cluster.partitions,
             rank=rank,
             beacon=self.beacon,

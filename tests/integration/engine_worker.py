@@ -2,7 +2,7 @@
 
     python engine_worker.py BOOTSTRAP PREFIX DATADIR [INSTANCE]
 
-Source ``signals.v1``: key ``connection-N/…``, value an integer, ``poison``, ``bug``, or ``slow:N:I`` (works N ms first).
+Source ``signals.v1``: key ``connection-N/…``, value an integer, ``poison``, ``bug`` or ``slow:N:I`` (N ms).
 Table ``links.v1``: key to the sorted integers seen. Output ``notifications.v1``: the same, once per event.
 """
 
