@@ -1,7 +1,7 @@
 """Logs: one JSON object a line on stderr. ``event`` is a fixed verb phrase ("sent a call"), everything else a field.
 
-Libraries log through the same door: their lines have the event ``library said``, their text in ``text``. Nothing
-leaves without passing the mask.
+Our own rooms may use structlog or the standard library (the phrase as the message, fields in ``extra``). Libraries log
+through the same door: their lines have the event ``library said``, their text in ``text``. Nothing leaves unmasked.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ from connector.errors import ConfigurationError
 from connector.observe.masking import Mask
 
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
+_OURS = ("connector.", "streams.", "twinledger.")
+_EXTRA = structlog.stdlib.ExtraAdder()
 _LONGEST = 8_000  # characters of one field: a poison message must not fill the disk
 
 #  These report what we report better ourselves, or once per request.
@@ -98,8 +100,10 @@ def _formatter(mask: Mask) -> structlog.stdlib.ProcessorFormatter:
     )
 
 
-def _foreign(_logger: Any, _method: str, event: EventDict) -> EventDict:
-    """A library's text is not a fixed phrase: it becomes a field."""
+def _foreign(logger: Any, method: str, event: EventDict) -> EventDict:
+    """Our own lines bring their fields along. A library's text is not a fixed phrase: it becomes a field."""
+    if str(event.get("logger", "")).startswith(_OURS):
+        return dict(_EXTRA(logger, method, event))
     event["text"] = event.pop("event", "")
     event["event"] = "library said"
     return event

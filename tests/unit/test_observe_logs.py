@@ -51,6 +51,13 @@ def test_a_library_speaks_through_the_same_door(out: io.StringIO) -> None:
     assert (line["event"], line["text"]) == ("library said", "Heartbeat failed for group-1")
 
 
+def test_our_own_rooms_may_use_the_standard_library(out: io.StringIO) -> None:
+    logs.configure("INFO", stream=out)
+    logging.getLogger("streams.guard").warning("buried a message", extra={"offset": 7, "token": "a-b-c"})
+    (line,) = lines(out)
+    assert (line["event"], line["offset"], line["token"]) == ("buried a message", 7, HIDDEN)
+
+
 def test_levels_below_are_not_written(out: io.StringIO) -> None:
     logs.configure("WARNING", stream=out)
     structlog.get_logger("x").info("took a record")
