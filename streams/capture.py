@@ -168,14 +168,12 @@ class PollCapture:
             await self.list(name, self._mark(name))
             self.heard.at[f"xero {name}"] = self.connection.clock()
 
-    async def list(self, name: str, mark: Watermark) -> list[tuple[str, int]]:
-        """Poll one list from a watermark; gives where its records stand in Kafka."""
-        placed: list[tuple[str, int]] = []
+    async def list(self, name: str, mark: Watermark) -> None:
+        """Poll one list from a watermark. Its records stand in Kafka before the new watermark does."""
         async for page in poll(self.party, name, mark, self.connection.numbers.next):
             for record in page.records:
-                placed.append(await self.outbox.record(self.connection, record))
+                await self.outbox.record(self.connection, record)
             await self._store(name, page.mark)
-        return placed
 
     def _mark(self, name: str) -> Watermark:
         position = self.positions.get(name)

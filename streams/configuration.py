@@ -17,6 +17,7 @@ from aiokafka import TopicPartition
 from connector.core.catalog import Catalog
 from connector.core.identity import join_key
 from connector.core.mapping.bind import bind
+from connector.core.mapping.model import Mapping as Rule
 from connector.core.mapping.parse import parse
 from connector.core.planning import Applied, Gate
 from connector.core.records import Side
@@ -29,6 +30,7 @@ from streams.connection import Connection
 
 TOPIC = "configuration.v1"
 FOLLOW_MS = 1000
+Catalogs = Callable[[Connection, Rule], Awaitable[Mapping[Side, Catalog]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,10 +104,10 @@ async def write_entry(producer: Producer, codec: Codec, entry: Entry) -> None:
     await producer.send(TOPIC, entry.key, codec.encode(TOPIC, entry.value()))
 
 
-def compile_entry(entry: Entry, catalogs: Mapping[Side, Catalog]) -> Applied:
-    """A mapping ready to run. Raises MappingError."""
-    mapping = bind(parse(entry.text, entry.file), catalogs)
-    return Applied(mapping, entry.gate, entry.pinned, entry.paused)
+async def compile_entry(entry: Entry, catalogs: Catalogs, connection: Connection) -> Applied:
+    """A mapping ready to run. Raises MappingError, and what the catalogs raise."""
+    rule = parse(entry.text, entry.file)
+    return Applied(bind(rule, await catalogs(connection, rule)), entry.gate, entry.pinned, entry.paused)
 
 
 @dataclass(slots=True)
@@ -115,7 +117,7 @@ class Follower:
     cluster: Cluster
     codec: Codec
     connections: Mapping[str, Connection]
-    catalogs: Callable[[Connection], Awaitable[Mapping[Side, Catalog]]]
+    catalogs: Catalogs
     refused: Callable[[Connection, Entry, TwinledgerError], None]
     known: dict[str, Entry]
 
@@ -138,7 +140,7 @@ class Follower:
         if connection is None:
             return
         try:
-            connection.applied[entry.mapping] = compile_entry(entry, await self.catalogs(connection))
+            connection.applied[entry.mapping] = await compile_entry(entry, self.catalogs, connection)
         except TwinledgerError as error:
             held = Applied(parse(entry.text, entry.file), Gate.CLOSED, entry.pinned, paused=True)
             connection.applied[entry.mapping] = held

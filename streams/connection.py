@@ -96,6 +96,7 @@ class Connection:
     waiting: Waiting = field(default_factory=Waiting)
     flight: Flight = field(default_factory=Flight)
     applied: dict[str, Applied] = field(default_factory=dict)
+    linked: asyncio.Event = field(default_factory=asyncio.Event)  # set once a link has been folded
     resyncs: set[str] = field(default_factory=set)  # Salesforce objects that must be read whole
     work: asyncio.Event = field(default_factory=asyncio.Event)  # something was applied or asked for
     released: set[str] = field(default_factory=set)  # braked mappings that a person let through today

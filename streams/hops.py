@@ -11,15 +11,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from connector.core.identity import LinkId, record_key, split_key
+from connector.core.identity import LinkId, join_key, record_key, split_key
 from connector.core.link_events import LinkEvent, Settled
 from connector.core.records import Record, Side, Version
 from connector.errors import DataError
 from connector.kafka import record_codec
 from connector.kafka.codec import Codec, Decoded, Poison
-from connector.kafka.link_codec import event_value, read_event
+from connector.kafka.link_codec import Call, event_value, read_event
 from connector.xero import avro as accounting
 from streams.connection import Connection
+from streams.guard import Incoming
 from streams.hydrate import Hint, Hydrate, Reads
 from streams.plan import Plan
 from streams.settle import Settle
@@ -27,17 +28,6 @@ from streams.settle import Settle
 EVENTS, HINTS, RECORDS = "link-events.v1", "salesforce.hints.v1", "salesforce.records.v1"
 
 Put = Callable[[str, bytes, bytes], Awaitable[None]]
-
-
-@dataclass(frozen=True, slots=True)
-class Incoming:
-    """One message of a topic (its name without the prefix)."""
-
-    topic: str
-    partition: int
-    offset: int
-    key: bytes
-    value: bytes | None
 
 
 def value_of(codec: Codec, message: Incoming) -> Mapping[str, Any]:
@@ -117,7 +107,7 @@ class Hops:
         value = value_of(self.codec, message)
         if message.topic == RECORDS:
             return record_codec.from_value(value)
-        return accounting.from_value(message.topic, value)
+        return accounting.from_value(value, accounting.TOPICS[message.topic])
 
 
 @dataclass(slots=True)
@@ -131,6 +121,11 @@ class Outbox:
     async def link_event(self, connection: Connection, link: bytes, event: LinkEvent) -> int:
         value = self.codec.encode(EVENTS, event_value(link, event, self.clock()))
         return await self.put(EVENTS, link, value)
+
+    async def call(self, connection: Connection, call: Call) -> int:
+        """Announce a call, under the connection's own key."""
+        value = self.codec.encode(EVENTS, event_value(b"", call, call.at))
+        return await self.put(EVENTS, join_key(connection.name, "call", call.call), value)
 
     async def ask(self, connection: Connection, side: Side, entity: str, object_id: str, reason: str) -> int:
         value = hint_value(connection, side, "asked", entity, (object_id,), reason=reason)

@@ -14,7 +14,7 @@ from connector.core.records import Record, Side
 from streams.connection import Connection
 from streams.tables import Tables
 
-Send = Callable[[Connection, bytes, LinkEvent], Awaitable[None]]
+Send = Callable[[Connection, bytes, LinkEvent], Awaitable[object]]
 REFERENCE = ("TaxRate", "Account", "Organisation")  # what other documents are computed from
 
 

@@ -20,8 +20,8 @@ from connector.kafka.link_codec import Call, LinkEventEnvelope, Target
 from streams.connection import Connection
 from streams.tables import Tables
 
-Send = Callable[[Connection, bytes, LinkEvent], Awaitable[None]]
-Ask = Callable[[Connection, Side, str, str, str], Awaitable[None]]
+Send = Callable[[Connection, bytes, LinkEvent], Awaitable[object]]
+Ask = Callable[[Connection, Side, str, str, str], Awaitable[object]]
 
 
 @dataclass(slots=True)
@@ -68,6 +68,7 @@ class Settle:
 
     def _write(self, connection: Connection, link: Link) -> None:
         self.tables.links.put(link, connection.numbers.epoch, connection.genesis)
+        connection.linked.set()
         for document, target in ends(link):
             if target.gone and self._taken_over(connection, link, document):
                 continue

@@ -5,7 +5,7 @@ Each has one writing agent: settle writes links and targets, hydrate writes read
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
@@ -39,6 +39,16 @@ def _decode(codec: Codec, table: str, key: bytes, data: bytes) -> dict[str, Any]
     return decoded.value
 
 
+def rank_by(codec: Codec, table: str, counter: str) -> Callable[[bytes], tuple[int, int]]:
+    """(owner epoch, its own counter) of a value: recovery keeps the highest, whoever wrote last."""
+
+    def rank(data: bytes) -> tuple[int, int]:
+        value = _decode(codec, table, b"", data)
+        return value["epoch"], value[counter]
+
+    return rank
+
+
 @dataclass(slots=True)
 class LinkTable:
     """``links``: link key → link."""
@@ -58,8 +68,14 @@ class LinkTable:
 
     def scan(self, partition: int) -> Iterator[Link]:
         """Every link of an owned partition, from anywhere."""
+        for link, _ in self.stamped(partition):
+            yield link
+
+    def stamped(self, partition: int) -> Iterator[tuple[Link, str]]:
+        """As ``scan``, with the genesis under which each link was written."""
         for key, data in self.raw.scan(partition):
-            yield read_link(_decode(self.codec, "links", key, data)).link
+            stored = read_link(_decode(self.codec, "links", key, data))
+            yield stored.link, stored.genesis
 
 
 @dataclass(slots=True)

@@ -15,6 +15,7 @@ from connector.core.link import outputs
 from connector.core.link_state import Link
 from connector.kafka.lease import Lease
 from streams.connection import Connection, Numbers
+from streams.genesis import Genesis
 from streams.hydrate import Reads
 from streams.tables import Tables
 
@@ -30,6 +31,7 @@ class Takeover:
     settled: Callable[[int], Awaitable[bool]]
     load_reference: Callable[[Connection], Awaitable[None]]
     scanned: Callable[[Connection, Iterable[Link]], None]
+    genesis: Genesis
 
     async def run(self, connection: Connection, reads: Reads) -> bool:
         """True when the loops may start, False when the partition was lost meanwhile. Raises LeaseLost, EngineStop."""
@@ -37,6 +39,7 @@ class Takeover:
         connection.numbers = Numbers(renewal.epoch)
         if not await self.settled(connection.partition):
             return False
+        await self.genesis.check(connection)
         await self._scan(connection, reads)
         await self.load_reference(connection)
         connection.caught_up = True

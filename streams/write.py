@@ -16,7 +16,7 @@ from itertools import groupby
 
 from connector.core.link import Act
 from connector.core.link_events import Applied as LinkApplied
-from connector.core.link_events import LinkEvent, Observed, Rejected, Unknown
+from connector.core.link_events import LinkEvent, Rejected, Unknown
 from connector.core.link_state import REPEAT_WITHIN
 from connector.core.mapping.model import Mapping as Rule
 from connector.core.party import Answer, Applied, NoAnswer, Outcome, Party, Request, Undecided
@@ -31,7 +31,6 @@ from streams.lookup import Lookup
 from streams.ready import Job
 
 DEADLINE = timedelta(seconds=60)
-FRESH = timedelta(seconds=10)
 REPEAT_SECONDS = (1, 2, 5, 10, 20)
 IDLE_SECONDS = 1.0
 
@@ -50,7 +49,7 @@ class WriteLoop:
     announce: Announce
     renew: Lease
     new_id: Callable[[], str]
-    totals: Callable[[Draft, Connection], dict[str, Decimal]]
+    totals: Callable[[Draft, Connection], dict[str, Decimal] | str]
     answer_record: Callable[[Connection, Side, str, Applied], Record | None]
     lookup: Lookup
     brake: Brake
@@ -203,7 +202,6 @@ class _Attempt:
     async def _take(self, outcomes: Sequence[Outcome]) -> None:
         """Report every element whose fate is known; the others stay for a repeat."""
         connection = self.loop.connection
-        answered = connection.numbers.next()
         for outcome in outcomes:
             piece = self.left.get(outcome.write)
             if piece is None or isinstance(outcome, Undecided):
@@ -212,21 +210,18 @@ class _Attempt:
                 event: LinkEvent = Rejected(self.call, outcome.failure, connection.clock())
             else:
                 self.loop.written += 1
-                event = self._applied(piece, outcome, answered)
+                event = self._applied(piece, outcome)
             del self.left[outcome.write]
             await self._report(piece, event)
 
-    def _applied(self, piece: Draft, outcome: Applied, answered: object) -> LinkApplied:
+    def _applied(self, piece: Draft, outcome: Applied) -> LinkApplied:
         loop, connection = self.loop, self.loop.connection
         record = loop.answer_record(connection, loop.side, piece.write.entity, outcome)
         mapping = connection.applied[piece.link.id.mapping].mapping
-        expected = loop.totals(piece, connection) if piece.todo.act is Act.CREATE else {}
+        expected = loop.totals(piece, connection) if piece.todo.act is Act.CREATE and record is not None else {}
         return confirmed(piece, outcome, record, mapping, self.call, connection.numbers.next(), expected)
 
     async def _report(self, piece: Draft, event: LinkEvent) -> None:
         key = piece.link.id.key
         offset = await self.loop.report(self.loop.connection, key, event)
         self.loop.connection.ready.reported({key: offset})
-
-
-__all__ = ["DEADLINE", "FRESH", "Observed", "WriteLoop"]

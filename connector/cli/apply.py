@@ -5,7 +5,7 @@ from __future__ import annotations
 import getpass
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 from connector.core.catalog import Catalog
@@ -16,11 +16,14 @@ from connector.core.mapping.parse import parse
 from connector.core.planning import Gate
 from connector.core.records import Side
 from connector.errors import MappingError
+from connector.http import HttpClient
 from connector.kafka.codec import Codec
 from connector.kafka.connection import Cluster
 from connector.kafka.producer import Producer
-from connector.settings import ConnectionSettings, mapping_files
+from connector.settings import ConnectionSettings, load, mapping_files
 from streams.configuration import Entry, read_entries, write_entry
+from streams.parties import salesforce, sides
+from streams.worker import clock, cluster_of
 
 MAX_MAPPING_BYTES = 256_000
 
@@ -87,7 +90,43 @@ async def apply(cluster: Cluster, codec: Codec, planned: tuple[Change, ...]) -> 
     return len(moving)
 
 
-def now_in_milliseconds() -> datetime:
-    """The clock of this machine, cut to what topics keep."""
-    now = datetime.now(UTC)
-    return now.replace(microsecond=now.microsecond // 1000 * 1000)
+async def apply_file(config: Path, *, dry_run: bool = False) -> tuple[Change, ...]:
+    """Check and apply the mappings of every connection of a configuration file; gives what changed (or would).
+
+    Raises MappingError for the first problem; ``check_file`` lists all.
+    """
+    settings = load(config)
+    cluster, codec = cluster_of(settings.kafka), Codec()
+    planned: list[Change] = []
+    async with HttpClient() as http:
+        for connection in settings.connections:
+            wrong = await _problems(http, connection, config.parent)
+            if wrong:
+                raise _as_error(wrong)
+            planned.extend(await changes(cluster, codec, connection, config.parent, clock()))
+    if not dry_run:
+        await apply(cluster, codec, tuple(planned))
+    return tuple(planned)
+
+
+def _as_error(wrong: tuple[Problem, ...]) -> MappingError:
+    first = wrong[0]
+    more = f" ({len(wrong) - 1} more: see `twinledger mapping check`)" if len(wrong) > 1 else ""
+    return MappingError(first.code, first.message + more, remedy=first.remedy, file=first.file, line=first.line)
+
+
+async def check_file(config: Path) -> tuple[Problem, ...]:
+    """Everything that is wrong with the mappings of a configuration file, against both sides as they are now."""
+    settings = load(config)
+    found: list[Problem] = []
+    async with HttpClient() as http:
+        for connection in settings.connections:
+            found.extend(await _problems(http, connection, config.parent))
+    return tuple(found)
+
+
+async def _problems(http: HttpClient, connection: ConnectionSettings, base: Path) -> tuple[Problem, ...]:
+    rules = tuple(rule for rule, _ in load_mappings(connection, base))
+    source = salesforce(http, connection.salesforce, lambda: int(clock().timestamp() * 1000))
+    plans = [rule.read_plan(Side.SALESFORCE) for rule in rules]
+    return problems(rules, sides(await source.catalog(plans)))

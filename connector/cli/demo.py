@@ -167,7 +167,7 @@ async def demo(*, output: str = "table", keep: bool = False) -> int:
             said.append(f"Kafka at {scene.bootstrap}")
         try:
             async with story.step("Create the topics, apply the mappings, start the connector") as said:
-                said.append(f"{await apply_file(scene.config)} mappings")
+                said.append(f"{len(await apply_file(scene.config))} mappings")
                 await scene.start_connector()
                 await scene.ready()
             await play(scene, story, summary)

@@ -1,0 +1,122 @@
+"""What runs beside a worker's engine: the web endpoints and the SQL projection."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from connector.core.link_state import Rules
+from connector.core.planning import Gate
+from connector.core.records import Side
+from connector.kafka.codec import Codec
+from connector.kafka.connection import Cluster
+from connector.kafka.positions import PositionKind, read_positions
+from connector.observe.health import Facts, Source, Stop
+from connector.observe.metrics import Metrics
+from connector.settings import Settings
+from connector.store.projection import Projection
+from connector.web.app import build, serve
+from streams.genesis import MADE
+from streams.owned import Owned
+from streams.project import Projector
+from streams.worker import Worker, clock
+
+MEASURE_SECONDS = 1.0
+
+
+@dataclass(slots=True)
+class Beside:
+    """``run(worker)`` until cancelled. ``port_file`` tells where the web endpoints listen."""
+
+    settings: Settings
+    cluster: Cluster
+    codec: Codec
+    port_file: Path
+
+    async def run(self, worker: Worker) -> None:
+        """Raises TwinledgerError."""
+        metrics = Metrics()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._serve(worker, metrics), name="web")
+            group.create_task(self._project(worker), name="project")
+            group.create_task(self._measure(worker, metrics), name="measure")
+
+    async def _serve(self, worker: Worker, metrics: Metrics) -> None:
+        def listening(url: str) -> None:
+            self.port_file.write_text(url.rpartition(":")[2], "utf-8")
+
+        app = build(lambda: facts(worker, clock()), metrics)
+        await serve(app, self.settings.web.host, self.settings.web.port, listening=listening)
+
+    async def _project(self, worker: Worker) -> None:
+        """Starts once this worker's connections have caught up: the genesis is known then."""
+        while not worker.caught_up():  # noqa: ASYNC110  of several connections, in any order
+            await asyncio.sleep(MEASURE_SECONDS / 4)
+        positions = await read_positions(self.cluster, self.codec)
+        lives = sorted(p.value.removesuffix(MADE) for p in positions.values() if p.kind is PositionKind.GENESIS)
+        projection = await Projection.open(self.settings.store_url)
+        try:
+
+            def rules(connection: str, mapping: str) -> Rules | None:
+                known = worker.connections.get(connection)
+                return known.rules(mapping) if known is not None else None
+
+            await Projector(self.cluster, self.codec, projection, rules, ",".join(lives)).run()
+        finally:
+            await projection.close()
+
+    async def _measure(self, worker: Worker, metrics: Metrics) -> None:
+        while True:
+            now = clock()
+            for name, owned in worker.owned.items():
+                connection = owned.connection
+                metrics.links_ready.labels(name).set(len(connection.ready))
+                metrics.links_busy.labels(name).set(connection.ready.busy)
+                metrics.mappings_braked.labels(name).set(len(owned.brake.braked))
+                for side in Side:
+                    waiting = sum(1 for read in owned.reads.open.values() if read.side is side)
+                    metrics.reads_open.labels(name, side.value).set(waiting)
+                    pause = connection.party(side).pause(now_ms=int(now.timestamp() * 1000))
+                    metrics.api_pause.labels(name, side.value).set(pause / 1000)
+                for source in _sources(owned, now):
+                    if source.heard is not None:
+                        seconds = source.heard.total_seconds()
+                        metrics.staleness.labels(name, source.side, source.name).set(seconds)
+            await asyncio.sleep(MEASURE_SECONDS)
+
+
+def facts(worker: Worker, now: datetime) -> Facts:
+    """What the worker knows of itself at this moment."""
+    app = worker.app
+    owned = app.ownership.partitions() if app is not None else frozenset()
+    mine = [o for o in worker.owned.values() if o.connection.partition in owned]
+    notices = worker.notices.troubles if worker.notices is not None else {}
+    return Facts(
+        started=app is not None and app.started,
+        assigned=bool(owned),
+        catching_up=tuple(sorted({o.connection.partition for o in mine if not o.connection.caught_up})),
+        sources=tuple(source for o in mine for source in _sources(o, now)),
+        unreadable=tuple(Stop(name.split(" ")[0], text) for name, text in notices.items() if " read " in name),
+        notes=tuple(note for o in mine for note in _notes(o)),
+    )
+
+
+def _sources(owned: Owned, now: datetime) -> Iterator[Source]:
+    """The polls: each list must have answered within three rounds. A stream reports its own silence."""
+    limit = timedelta(seconds=max(3 * owned.xero_poll_seconds, 60))
+    for name, at in owned.heard.at.items():
+        if name.startswith("xero "):
+            yield Source(owned.connection.name, "xero", name.removeprefix("xero "), now - at, limit)
+
+
+def _notes(owned: Owned) -> Iterator[str]:
+    for mapping, limit in owned.brake.braked.items():
+        yield f"{owned.connection.name}: mapping {mapping} waits for a person: over {limit}"
+    for name, applied in owned.connection.applied.items():
+        if applied.gate is Gate.SNAPSHOT:
+            yield f"{owned.connection.name}: mapping {name} takes its snapshot"
+        elif applied.gate is Gate.CLOSED:
+            yield f"{owned.connection.name}: mapping {name} is held: it does not fit the objects as they are now"

@@ -1,0 +1,53 @@
+"""``twinledger worker``: one worker process. ``twinledger run`` starts it and starts it again."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+from pathlib import Path
+
+from connector.cli.beside import Beside
+from connector.errors import TwinledgerError
+from connector.kafka.codec import Codec
+from connector.observe.logs import configure
+from connector.settings import Settings, load
+from streams.worker import Worker, cluster_of
+
+PORT_FILE = "web.port"
+
+
+async def work(settings: Settings, *, instance: str = "") -> None:
+    """Run a worker with its web endpoints and its projection until SIGTERM. Raises TwinledgerError."""
+    worker = Worker(settings, instance)
+    beside = Beside(settings, cluster_of(settings.kafka), Codec(), Path(settings.data_dir) / PORT_FILE)
+    task = asyncio.ensure_future(_run(worker, beside))
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
+
+
+async def _run(worker: Worker, beside: Beside) -> None:
+    try:
+        await worker.run(beside.run)
+    except BaseExceptionGroup as group:
+        raise first_of(group) from group
+
+
+def first_of(error: BaseException) -> BaseException:
+    """The reason of a task group's end: an error that a reader can act on where there is one."""
+    while isinstance(error, BaseExceptionGroup):
+        known = [each for each in error.exceptions if isinstance(each, TwinledgerError | BaseExceptionGroup)]
+        error = (known or list(error.exceptions))[0]
+    return error
+
+
+def main(config: Path, *, instance: str = "") -> None:
+    """One worker's life. Raises TwinledgerError."""
+    settings = load(config)
+    secrets = [connection.salesforce.client_secret.get_secret_value() for connection in settings.connections]
+    secrets += [tenant.client_secret.get_secret_value() for each in settings.connections for tenant in each.xero]
+    Path(settings.data_dir).mkdir(parents=True, exist_ok=True)
+    configure(settings.log_level, secrets=secrets)
+    asyncio.run(work(settings, instance=instance))

@@ -1,0 +1,93 @@
+"""Which life of the topics this is: a genesis id that links and positions must share.
+
+A deployment that is pointed at another prefix, whose links topic was emptied, or whose store was restored from an old
+copy would make everything a second time. It refuses instead, and says which command mends it.
+"""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+
+from connector.errors import ConfigurationError
+from connector.kafka.codec import Codec
+from connector.kafka.compacted import end_offsets
+from connector.kafka.connection import Cluster
+from connector.kafka.positions import Position, PositionKind, read_positions, write_position
+from connector.kafka.producer import Producer
+from streams.connection import Connection
+from streams.tables import Tables
+
+SOURCE = "genesis"
+MADE = "+"  # behind the id: links have been made under it
+EVENTS = "link-events.v1"
+REMEDY = "If the links are really lost, run `twinledger links rebuild`; else point to the topics that hold them."
+
+
+@dataclass(slots=True)
+class Genesis:
+    """Checks one connection before its loops start."""
+
+    cluster: Cluster
+    producer: Producer
+    codec: Codec
+    tables: Tables
+
+    async def check(self, connection: Connection) -> None:
+        """Sets ``connection.genesis``. Raises ConfigurationError (``links-missing``, ``events-missing``)."""
+        known, made = await self._known(connection)
+        end = (await end_offsets(self.cluster, EVENTS, [connection.partition]))[connection.partition]
+        last, ids = self._stored(connection)
+        if last >= end:
+            raise ConfigurationError(
+                "events-missing",
+                f"Links of connection {connection.name} remember event {last}, but {EVENTS} ends at {end}.",
+                remedy=REMEDY,
+            )
+        if ids - {known, ""}:
+            raise ConfigurationError(
+                "links-foreign", f"Links of connection {connection.name} belong to another life of its topics.",
+                remedy=REMEDY,
+            )  # fmt: skip
+        if made and not ids:
+            raise ConfigurationError(
+                "links-missing",
+                f"Connection {connection.name} has made links before, and none is there now.",
+                remedy=REMEDY,
+            )
+        connection.genesis = known or await self._begin(connection)
+
+    async def _known(self, connection: Connection) -> tuple[str, bool]:
+        """The stored genesis, and whether links have been made under it."""
+        positions = await read_positions(self.cluster, self.codec, [connection.partition])
+        for position in positions.values():
+            if position.connection == connection.name and position.kind is PositionKind.GENESIS:
+                return position.value.removesuffix(MADE), position.value.endswith(MADE)
+        return "", False
+
+    def _stored(self, connection: Connection) -> tuple[int, set[str]]:
+        """The highest event that a link remembers, and the genesis ids that links carry."""
+        last, ids = -1, set()
+        for link, genesis in self.tables.links.stamped(connection.partition):
+            if link.id.connection == connection.name:
+                last = max(last, link.offset)
+                ids.add(genesis)
+        return last, ids
+
+    async def _begin(self, connection: Connection) -> str:
+        genesis = uuid.uuid4().hex
+        await self._write(connection, genesis)
+        return genesis
+
+    async def note_links(self, connection: Connection) -> None:
+        """Once the first link is there, remember that there must be links from now on."""
+        await connection.linked.wait()
+        if not (await self._known(connection))[1]:
+            await self._write(connection, connection.genesis + MADE)
+
+    async def _write(self, connection: Connection, value: str) -> None:
+        position = Position(
+            connection.name, connection.org, SOURCE, PositionKind.GENESIS, value, connection.numbers.epoch,
+            connection.clock(),
+        )  # fmt: skip
+        await write_position(self.producer, self.codec, position)

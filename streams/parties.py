@@ -1,0 +1,102 @@
+"""Both parties of a connection, made from its settings, and the check that they are who the settings say."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterable
+from dataclasses import dataclass
+
+from connector.core.catalog import Catalog
+from connector.core.party import Organisation
+from connector.core.records import ReadPlan, Record, Side, Version
+from connector.errors import ConfigurationError
+from connector.http import HttpClient
+from connector.salesforce.auth import ClientCredentials
+from connector.salesforce.events import Change
+from connector.salesforce.rest import SalesforceParty
+from connector.salesforce.stream import ChangeStream, EventSource
+from connector.settings import ConnectionSettings, SalesforceSettings, XeroSettings
+from connector.xero.auth import Credentials, Tokens
+from connector.xero.catalog import XeroCatalog
+from connector.xero.rest import XeroParty
+from streams.connection import Connection
+
+TOKEN_PATH = "/services/oauth2/token"  # noqa: S105  (a path)
+
+
+@dataclass(slots=True)
+class SalesforceSource:
+    """The org as capture needs it: its stream, its scans, its describe."""
+
+    party: SalesforceParty
+    credentials: ClientCredentials
+    settings: SalesforceSettings
+
+    def stream(self, replay_from: Callable[[str], int]) -> EventSource:
+        """A fresh stream of the configured channels."""
+        return ChangeStream(
+            self.credentials, self.settings.channels, replay_from, api_version=self.settings.api_version
+        )
+
+    def scan(self, plan: ReadPlan, numbers: Callable[[], Version]) -> AsyncIterator[tuple[Record, ...]]:
+        """Every record of an object, page by page."""
+        return self.party.scan(plan, numbers())
+
+    def parents(self, connection: Connection, change: Change) -> dict[str, str]:
+        """Child id → ``Parent/id`` where the event's body names a record whose lines a mapping reads."""
+        for parent in connection.entities(Side.SALESFORCE):
+            for name in connection.read_plan(Side.SALESFORCE, parent).children:
+                shape = self.party.catalog.objects.get(parent)
+                child, reference = shape.children.get(name, ("", "")) if shape is not None else ("", "")
+                parent_id = change.parents.get(reference) if child == change.entity else None
+                if parent_id:
+                    return dict.fromkeys(change.record_ids, f"{parent}/{parent_id}")
+        return {}
+
+    async def catalog(self, plans: Iterable[ReadPlan], *, fresh: bool = False) -> Catalog:
+        """What the org's objects look like now, as far as these plans reach."""
+        return await self.party.describe(plans, fresh=fresh)
+
+
+def salesforce(http: HttpClient, settings: SalesforceSettings, now_ms: Callable[[], int]) -> SalesforceSource:
+    url = settings.url.rstrip("/")
+    credentials = ClientCredentials(
+        http, url + TOKEN_PATH, settings.client_id, settings.client_secret.get_secret_value()
+    )
+    party = SalesforceParty(http, credentials, settings.organisation, now_ms=now_ms, api_version=settings.api_version)
+    return SalesforceSource(party, credentials, settings)
+
+
+def xero(http: HttpClient, settings: XeroSettings, now_ms: Callable[[], int]) -> XeroParty:
+    credentials = Credentials(
+        settings.client_id, settings.client_secret.get_secret_value(), token_url=settings.token_url
+    )
+    tokens = Tokens(http, credentials, now_ms)
+    return XeroParty(http, tokens, settings.tenant, now_ms=now_ms, api=settings.api_url)
+
+
+async def identify(settings: ConnectionSettings, org: Organisation, company: Organisation) -> None:
+    """Another organisation than the configured one stops the connection. Raises ConfigurationError."""
+    wanted = settings.salesforce.organisation
+    if wanted and org.id[:15] != wanted[:15]:
+        raise _other(settings.name, "Salesforce", org, wanted)
+    tenant = settings.xero[0]
+    if tenant.organisation and company.id != tenant.organisation:
+        raise _other(settings.name, "Xero", company, tenant.organisation)
+    if tenant.demo and company.is_demo is not True:
+        raise ConfigurationError(
+            "organisation.not-demo",
+            f"Connection {settings.name} is for a demo company, and {company.name} is none.",
+            remedy="Check the tenant id, or take `demo: true` out of the configuration.",
+        )
+
+
+def _other(connection: str, party: str, found: Organisation, wanted: str) -> ConfigurationError:
+    return ConfigurationError(
+        "organisation.other",
+        f"Connection {connection} expects {party} organisation {wanted} and reached {found.name} ({found.id}).",
+        remedy="Nothing was written. Check the credentials, or the id in the configuration.",
+    )
+
+
+def sides(salesforce_catalog: Catalog) -> dict[Side, Catalog]:
+    return {Side.SALESFORCE: salesforce_catalog, Side.XERO: XeroCatalog()}

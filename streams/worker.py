@@ -1,0 +1,235 @@
+"""One worker process: the engine with its agents, and the loops of the connections whose partitions it owns."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from connector.core.catalog import Catalog
+from connector.core.mapping.model import Mapping as Rule
+from connector.core.records import Record, Side
+from connector.errors import EngineStop
+from connector.http import HttpClient
+from connector.kafka.codec import Codec
+from connector.kafka.connection import Cluster, Security
+from connector.kafka.partition import partition_of
+from connector.kafka.producer import Producer
+from connector.settings import ConnectionSettings, KafkaSettings, Settings
+from connector.xero.avro import TOPICS as ACCOUNTING_TOPICS
+from connector.xero.rest import XeroParty
+from streams.configuration import Follower, write_entry
+from streams.connection import Connection
+from streams.engine.app import Engine, EngineSettings, make_app, running
+from streams.guard import consume
+from streams.hops import EVENTS, HINTS, RECORDS, Hops, Outbox
+from streams.hydrate import Hydrate, Reads
+from streams.notices import Notices
+from streams.owned import Owned
+from streams.parties import SalesforceSource, identify, salesforce, sides, xero
+from streams.plan import Plan
+from streams.settle import Settle
+from streams.tables import LinkTable, ParentTable, ReadTable, Tables, TargetTable, rank_by
+
+SIGNALS = "signals.v1"
+
+
+def cluster_of(settings: KafkaSettings) -> Cluster:
+    """The cluster that the settings name."""
+    security = Security(
+        settings.protocol, settings.mechanism, settings.username,
+        settings.password.get_secret_value() if settings.password else None,
+        settings.cafile, settings.certfile, settings.keyfile,
+    )  # fmt: skip
+    return Cluster(settings.bootstrap_servers, settings.prefix, settings.partitions, settings.replication, security)
+
+
+def clock() -> datetime:
+    """This machine's clock, cut to the milliseconds that topics keep."""
+    now = datetime.now(UTC)
+    return now.replace(microsecond=now.microsecond // 1000 * 1000)
+
+
+def new_id() -> str:
+    return uuid.uuid4().hex
+
+
+@dataclass(slots=True)
+class Worker:
+    """The composition root of a worker. ``run`` returns when the process is told to end."""
+
+    settings: Settings
+    instance: str = ""
+    connections: dict[str, Connection] = field(default_factory=dict)
+    sources: dict[str, SalesforceSource] = field(default_factory=dict)
+    companies: dict[str, XeroParty] = field(default_factory=dict)
+    reads: dict[str, Reads] = field(default_factory=dict)
+    owned: dict[str, Owned] = field(default_factory=dict)
+    notices: Notices | None = None
+    app: Engine | None = None
+
+    async def run(self, beside: Callable[[Worker], Awaitable[None]] | None = None) -> None:
+        """Run until cancelled; ``beside`` (web server, projector) runs with it. Raises TwinledgerError."""
+        cluster, codec = cluster_of(self.settings.kafka), Codec()
+        async with AsyncExitStack() as stack:
+            http = await stack.enter_async_context(HttpClient(connections=50))
+            producer = await stack.enter_async_context(Producer(cluster))
+            outbox = Outbox(codec, producer.send, clock)
+            self.notices = Notices(codec, producer.send, new_id, clock)
+            for each in self.settings.connections:
+                await self._connect(each, http, cluster)
+            follower = Follower(cluster, codec, self.connections, self._catalogs, self.notices.refused, {})
+            await follower.refresh()
+            app = self._engine(cluster)
+            tables = self._tables(app, codec)
+            self._agents(app, codec, tables, follower, producer)
+            await stack.enter_async_context(running(app))
+            async with asyncio.TaskGroup() as group:
+                group.create_task(follower.run(), name="configuration")
+                group.create_task(self._own(app, cluster, producer, tables, outbox, follower), name="ownership")
+                if beside is not None:
+                    group.create_task(_as_coroutine(beside(self)), name="beside")
+
+    def caught_up(self) -> bool:
+        """Whether every connection of ours has been taken over."""
+        return bool(self.owned) and all(owned.connection.caught_up for owned in self.owned.values())
+
+    async def _connect(self, settings: ConnectionSettings, http: HttpClient, cluster: Cluster) -> None:
+        """Sign in to both sides and check who they are, before anything else."""
+        source = salesforce(http, settings.salesforce, _now_ms)
+        company = xero(http, settings.xero[0], _now_ms)
+        org, organisation = await source.party.organisation(), await company.organisation()
+        await identify(settings, org, organisation)
+        source.party.organisation_id = org.id
+        self.sources[settings.name] = source
+        self.companies[settings.name] = company
+        self.reads[settings.name] = Reads()
+        self.connections[settings.name] = Connection(
+            settings, source.party, company, org.id, settings.xero[0].tenant, clock,
+            partition_of(settings.name.encode() + b"/", cluster.partitions),
+        )  # fmt: skip
+
+    async def _catalogs(self, connection: Connection, rule: Rule) -> Mapping[Side, Catalog]:
+        return sides(await self.sources[connection.name].catalog([rule.read_plan(Side.SALESFORCE)]))
+
+    def _engine(self, cluster: Cluster) -> Engine:
+        engine = EngineSettings(
+            cluster, Path(self.settings.data_dir) / "tables", self.settings.group, self.instance or None
+        )
+        self.app = make_app(engine)
+        return self.app
+
+    def _tables(self, app: Engine, codec: Codec) -> Tables:
+        return Tables(
+            LinkTable(app.raw_table("links", "links.v1", rank_by(codec, "links", "ordinal")), codec),
+            TargetTable(app.raw_table("targets", "targets.v1"), codec),
+            ReadTable(app.raw_table("reads", "reads.v1", rank_by(codec, "reads", "counter")), codec),
+            ParentTable(app.raw_table("parents", "parents.v1"), codec),
+        )
+
+    def _agents(self, app: Engine, codec: Codec, tables: Tables, follower: Follower, producer: Producer) -> None:
+        async def put(topic: str, key: bytes, value: bytes) -> int:
+            await app.emit(topic, key, value)
+            return -1  # acknowledged before the event that caused it is committed
+
+        async def pause(connection: Connection, mapping: str, paused: bool) -> None:
+            entry = follower.entry(connection.name, mapping)
+            if entry is not None:
+                await write_entry(producer, codec, replace(entry, paused=paused))
+
+        agents = Outbox(codec, put, clock)
+        hops = Hops(
+            codec, self.connections, self.reads, Hydrate(tables, _record(agents)), Plan(tables, agents.link_event),
+            Settle(tables, agents.link_event, agents.ask), pause,
+        )  # fmt: skip
+        consume(app, codec, HINTS, "hydrate", hops.on_hint)
+        for topic in (RECORDS, *ACCOUNTING_TOPICS):
+            consume(app, codec, topic, "plan", hops.on_record)
+        consume(app, codec, EVENTS, "settle", hops.on_link_event)
+        consume(app, codec, SIGNALS, "signals", hops.on_signal)
+
+    async def _own(
+        self, app: Engine, cluster: Cluster, producer: Producer, tables: Tables, outbox: Outbox, follower: Follower
+    ) -> None:
+        """Start the loops of what we own, end the loops of what we lost."""
+        running_loops: dict[str, asyncio.Task[None]] = {}
+        async for partitions in app.ownership.changes():
+            for name, connection in self.connections.items():
+                mine = connection.partition in partitions
+                if mine and name not in running_loops:
+                    owned = self._owned(app, cluster, producer, tables, outbox, follower, connection)
+                    self.owned[name] = owned
+                    running_loops[name] = app.spawn(owned.run(), name=f"loops of {name}")
+                    running_loops[name].add_done_callback(lambda task: _report(app, task))
+                elif not mine and name in running_loops:
+                    task = running_loops.pop(name)
+                    self.owned.pop(name, None)
+                    task.cancel()
+                    await asyncio.gather(task, return_exceptions=True)
+
+    def _owned(
+        self, app: Engine, cluster: Cluster, producer: Producer, tables: Tables, outbox: Outbox, follower: Follower,
+        connection: Connection,
+    ) -> Owned:  # fmt: skip
+        if self.notices is None:
+            raise RuntimeError("the worker has not been started")
+        source = self.sources[connection.name]
+        company = self.companies[connection.name]
+        return Owned(
+            app, cluster, producer, tables, connection, source, company, self.reads[connection.name], outbox,
+            follower, self.notices, f"{socket.gethostname()}:{os.getpid()}", new_id,
+        )  # fmt: skip
+
+
+def _report(app: Engine, task: asyncio.Task[None]) -> None:
+    """A connection's loops ended by themselves: this process cannot go on for it (crash-only)."""
+    if task.cancelled():
+        return
+    error = task.exception()
+    if error is None:
+        return
+    first = _first(error)
+    reason = first if isinstance(first, EngineStop) else EngineStop("loop.failed", f"{task.get_name()}: {first!r}")
+    try:
+        app.stop_signal(reason)
+    except EngineStop:
+        return
+
+
+def _first(error: BaseException) -> BaseException:
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
+
+
+def _record(outbox: Outbox) -> Callable[[Connection, Record], Awaitable[None]]:
+    async def emit(connection: Connection, record: Record) -> None:
+        await outbox.record(connection, record)
+
+    return emit
+
+
+def _now_ms() -> int:
+    return int(datetime.now(UTC).timestamp() * 1000)
+
+
+async def _as_coroutine(work: Awaitable[None]) -> None:
+    await work
+
+
+@asynccontextmanager
+async def worker(settings: Settings) -> AsyncIterator[Worker]:
+    """A worker running in this loop, for benchmarks and tests."""
+    one = Worker(settings)
+    task = asyncio.create_task(one.run())
+    try:
+        yield one
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
