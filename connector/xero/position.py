@@ -58,9 +58,9 @@ class Walk:
     """A walk over one list; ``ask`` None is its end.
 
     ``known`` maps id to content for what is not to be emitted again. ``crowded`` is the mark at the first second that
-    held more than a page, ``since`` that second: there, and only there, page numbers are used. If a row that we had seen
-    ``moved`` during such a walk, it may have drawn an unseen one across the border of two pages: then the walk begins
-    again from that second, and until its end only that mark is safe to store.
+    held more than a page, ``since`` that second: there, and only there, page numbers are used. If a row that we had
+    seen ``moved`` during such a walk, it may have drawn an unseen one across the border of two pages: then the walk
+    begins again from that second, and until its end only that mark is safe to store.
     """
 
     ask: Ask | None
