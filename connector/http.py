@@ -1,7 +1,7 @@
 """The one module of the product that imports an HTTP library (httpx2, the maintained successor of httpx).
 
-Used of it: ``AsyncClient``, ``AsyncHTTPTransport``, ``URL``, ``Limits``, ``Timeout``, ``HTTPError``, ``InvalidURL`` and
-the errors of the connecting phase (``ConnectError``, ``ConnectTimeout``, ``PoolTimeout``, ``UnsupportedProtocol``).
+Used of it: ``AsyncClient``, ``AsyncHTTPTransport``, ``create_ssl_context``, ``URL``, ``Limits``, ``Timeout``, ``HTTPError``,
+``InvalidURL`` and the errors of the connecting phase (``ConnectError``, ``ConnectTimeout``, ``PoolTimeout``, ``UnsupportedProtocol``).
 """
 
 from __future__ import annotations
@@ -29,8 +29,10 @@ class HttpClient:
 
     def __init__(self, *, connections: int = 20, max_body: int = MAX_BODY) -> None:
         limits = httpx2.Limits(max_connections=connections, max_keepalive_connections=connections, keepalive_expiry=30)
-        loopback = {f"all://{host}": httpx2.AsyncHTTPTransport(limits=limits) for host in ("127.0.0.1", "localhost")}
-        self._client = httpx2.AsyncClient(limits=limits, mounts=loopback, follow_redirects=False)
+        trust = httpx2.create_ssl_context()
+        direct = httpx2.AsyncHTTPTransport(limits=limits, verify=trust)
+        loopback = dict.fromkeys(("all://127.0.0.1", "all://localhost"), direct)
+        self._client = httpx2.AsyncClient(limits=limits, mounts=loopback, follow_redirects=False, verify=trust)
         self._max_body = max_body
 
     async def request(
