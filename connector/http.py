@@ -1,7 +1,8 @@
 """The one module of the product that imports an HTTP library (httpx2, the maintained successor of httpx).
 
-Used of it: ``AsyncClient``, ``AsyncHTTPTransport``, ``create_ssl_context``, ``URL``, ``Limits``, ``Timeout``, ``HTTPError``,
-``InvalidURL`` and the errors of the connecting phase (``ConnectError``, ``ConnectTimeout``, ``PoolTimeout``, ``UnsupportedProtocol``).
+Used of it: ``AsyncClient``, ``AsyncHTTPTransport``, ``create_ssl_context``, ``URL``, ``Limits``, ``Timeout``,
+``HTTPError``, ``InvalidURL`` and the errors of the connecting phase (``ConnectError``, ``ConnectTimeout``,
+``PoolTimeout``, ``UnsupportedProtocol``).
 """
 
 from __future__ import annotations
