@@ -105,7 +105,7 @@ class Cometd:
             return [refusal]
         session.connects += 1
         first = session.connects == 1
-        if not first:
+        if not first and not self.sessions.exhausted():
             await self._hold(request, session)
         session.seen = time.monotonic()
         session, refusal = self._session(request, message)

@@ -1,0 +1,279 @@
+"""The Salesforce party (``core.party.Party``) of one org: the shell around writer, soql, reader and describe."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Any, TypeVar
+
+from connector.core.budget import Budget
+from connector.core.failure import Kind
+from connector.core.party import (
+    Answer,
+    NoAnswer,
+    Operation,
+    Organisation,
+    Outcome,
+    ReadResult,
+    Rejected,
+    Request,
+    Write,
+)
+from connector.core.records import ReadPlan, Record, Side, Version
+from connector.core.values import Fields
+from connector.errors import AuthError, ConfigurationError, DataError, TryAgain, TwinledgerError, Unavailable
+from connector.http import HttpClient
+from connector.salesforce import writer
+from connector.salesforce.auth import Credentials
+from connector.salesforce.cometd import API_VERSION
+from connector.salesforce.describe import ObjectShape, SalesforceCatalog, read_describe
+from connector.salesforce.failures import DAILY_RETRY, failure, refusal
+from connector.salesforce.reader import Page, Reading, read_page, records, unfinished
+from connector.salesforce.soql import by_criteria, by_ids, everything
+
+READ_SECONDS = 60
+MAX_PAGES = 10_000  # of one query: 20 million rows
+RESERVE = 500  # API calls of the day that are left to people and other apps
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_ID = re.compile(r"[0-9A-Za-z]{18}")
+_USAGE = re.compile(r"api-usage=(\d{1,12})/(\d{1,12})")
+Query = tuple[tuple[str, str], ...]
+T = TypeVar("T")
+
+
+class SalesforceParty:
+    """One org (``organisation_id`` is its 18-character id). ``now_ms`` is the clock, in milliseconds since 1970."""
+
+    side = Side.SALESFORCE
+
+    def __init__(
+        self,
+        http: HttpClient,
+        credentials: Credentials,
+        organisation_id: str,
+        *,
+        now_ms: Callable[[], int],
+        api_version: str = API_VERSION,
+        reserve: int = RESERVE,
+    ) -> None:
+        self.organisation_id = organisation_id
+        self._http, self._credentials, self._now_ms = http, credentials, now_ms
+        self._version = api_version
+        self.budget = Budget(reserve=reserve)
+        self.calls = 0
+        self._one_by_one: dict[tuple[str, Operation], int] = {}
+        self.catalog = SalesforceCatalog({})
+        self._describing = asyncio.Lock()
+
+    # --- pure parts ---------------------------------------------------------------------------------------------------
+
+    def batch_limit(self, entity: str, operation: Operation) -> int:
+        """200; 1 while the rows of a call that was refused as a whole are told apart."""
+        return 1 if self._one_by_one.get((entity, operation), 0) > 0 else writer.BATCH
+
+    def prepare(self, writes: Sequence[Write], idempotency_key: str) -> Request:
+        """Salesforce knows no idempotency keys; a create is safe by its mark, an update by its nature."""
+        return writer.prepare(writes, self._version)
+
+    def outcomes(self, writes: Sequence[Write], answer: Answer) -> tuple[Outcome, ...]:
+        out = writer.outcomes(writes, answer)
+        kind = (writes[0].entity, writes[0].operation)
+        if any(isinstance(one, Rejected) and one.failure.code == writer.CALL_REFUSED for one in out):
+            self._one_by_one[kind] = len(writes)
+        elif len(writes) == 1 and kind in self._one_by_one:
+            self._one_by_one[kind] -= 1
+        return out
+
+    def pause(self, *, now_ms: int) -> int:
+        return self.budget.pause(now_ms)
+
+    # --- calls --------------------------------------------------------------------------------------------------------
+
+    async def send(self, request: Request, *, seconds: int) -> Answer:
+        """Signed in; a refused token is renewed once and the same bytes sent again (a 401 has written nothing)."""
+        deadline = asyncio.get_running_loop().time() + seconds
+        try:
+            token = await self._credentials.token()
+            answer = await self._exchange(request, token.access, token.instance_url, deadline)
+            if answer.status == 401:
+                token = await self._credentials.renew(token)
+                answer = await self._exchange(request, token.access, token.instance_url, deadline)
+        except AuthError:
+            return Answer(401, {}, b'[{"errorCode":"INVALID_SESSION_ID","message":"the sign-in is refused"}]')
+        except Unavailable as error:
+            raise NoAnswer(error.message, sent=False) from error
+        return answer
+
+    async def _exchange(self, request: Request, access: str, instance: str, deadline: float) -> Answer:
+        seconds = deadline - asyncio.get_running_loop().time()
+        if seconds <= 0:
+            raise NoAnswer(f"{request.method} {request.path}: no time left to send", sent=False)
+        headers = [("Authorization", f"Bearer {access}"), ("Accept", "application/json"), *request.headers]
+        self.budget = self.budget.call(self._now_ms())
+        self.calls += 1
+        answer = await self._http.request(
+            request.method, instance + request.path, headers=headers, query=request.query, body=request.body,
+            seconds=seconds,
+        )  # fmt: skip
+        self.budget = heard(self.budget, answer, self._now_ms())
+        return answer
+
+    async def get(self, path: str, query: Query = ()) -> Answer:
+        """A GET that answers 200. Raises TryAgain, Unavailable, AuthError; ConfigurationError for what is not there."""
+        request = Request("GET", path, query, (("Sforce-Call-Options", f"client={writer.CLIENT}"),))
+        try:
+            answer = await self.send(request, seconds=READ_SECONDS)
+        except NoAnswer as error:
+            raise Unavailable("salesforce.away", f"Salesforce gave no answer: {error.reason}") from error
+        if answer.status != 200:
+            raise refused_read(answer, path)
+        return answer
+
+    # --- reading ------------------------------------------------------------------------------------------------------
+
+    async def organisation(self) -> Organisation:
+        """Asked by query; a sandbox counts as a demo. A single-currency org names no currency."""
+        soql = "SELECT Id, Name, OrganizationType, IsSandbox FROM Organization"
+        page = await self._page(f"/services/data/v{self._version}/query", (("q", soql),))
+        if len(page.rows) != 1 or not isinstance(page.rows[0].get("Id"), str):
+            raise Unavailable("salesforce.answer", "Salesforce names no organisation.")
+        row = page.rows[0]
+        sandbox = row.get("IsSandbox")
+        return Organisation(
+            id=row["Id"],
+            name=str(row.get("Name") or ""),
+            base_currency=None,
+            is_demo=sandbox if isinstance(sandbox, bool) else None,
+        )
+
+    async def read(self, plan: ReadPlan, ids: Sequence[str], version: Version) -> ReadResult:
+        """Records by id with their child rows; what is in the recycle bin comes as deleted.
+
+        Raises also ConfigurationError: the plan names an object or field that the user does not see (any more).
+        """
+        wanted = [one for one in dict.fromkeys(ids) if _ID.fullmatch(one)]
+        found: dict[str, Record] = {}
+        for part in range(0, len(wanted), 200):
+            chunk = wanted[part : part + 200]
+            for soql in await self._planned((plan,), partial(by_ids, plan, ids=chunk)):
+                rows = [row async for page in self._pages("queryAll", soql) for row in page]
+                found |= {one.id: one for one in records(rows, self._reading(plan, version))}
+        missing = tuple(one for one in dict.fromkeys(ids) if one not in found)
+        return ReadResult(tuple(found[one] for one in wanted if one in found), missing)
+
+    async def find(self, plan: ReadPlan, criteria: Fields, version: Version) -> tuple[Record, ...]:
+        """Live records that equal all criteria, at most ten; texts compare without regard to case."""
+        if not criteria:
+            return ()
+        plans = (plan, ReadPlan(plan.entity, tuple(criteria)))
+        soql = await self._planned(plans, partial(by_criteria, plan, criteria=criteria))
+        rows = [row async for page in self._pages("query", soql) for row in page]
+        return records(rows, self._reading(plan, version))
+
+    async def scan(self, plan: ReadPlan, version: Version) -> AsyncIterator[tuple[Record, ...]]:
+        """All live records, page by page. The version is that of the moment the query is sent."""
+        soql = await self._planned((plan,), partial(everything, plan))
+        async for rows in self._pages("query", soql):
+            yield records(rows, self._reading(plan, version))
+
+    def _reading(self, plan: ReadPlan, version: Version) -> Reading:
+        read_at = EPOCH + timedelta(milliseconds=self._now_ms())
+        return Reading(plan, self.catalog, self.organisation_id, version, read_at)
+
+    async def _pages(self, resource: str, soql: str) -> AsyncIterator[list[dict[str, Any]]]:
+        """The pages of a query, each with its child rows complete."""
+        path = f"/services/data/v{self._version}/{resource}"
+        query: Query = (("q", soql),)
+        for _ in range(MAX_PAGES):
+            page = await self._page(path, query)
+            for child in unfinished(page.rows):
+                await self._complete(child)
+            yield page.rows
+            if page.more is None:
+                return
+            path, query = page.more, ()
+        raise Unavailable("salesforce.answer", "a query of Salesforce does not end")
+
+    async def _complete(self, child: dict[str, Any]) -> None:
+        """Fetch the rest of child rows that came in part."""
+        rows, more = child["records"], child.get("nextRecordsUrl")
+        for _ in range(MAX_PAGES):
+            if not isinstance(more, str):
+                break
+            page = await self._page(more, ())
+            rows.extend(page.rows)
+            more = page.more
+        child["done"], child["nextRecordsUrl"] = True, None
+
+    async def _page(self, path: str, query: Query) -> Page:
+        answer = await self.get(path, query)
+        try:
+            return read_page(answer.body)
+        except DataError as error:
+            raise Unavailable(error.code, error.message, remedy=error.remedy) from error
+
+    # --- describe -----------------------------------------------------------------------------------------------------
+
+    async def describe(self, plans: Iterable[ReadPlan], *, fresh: bool = False) -> SalesforceCatalog:
+        """The catalog with every object that the plans pass through; ``fresh`` asks again for all of them."""
+        known = list(plans)
+        async with self._describing:
+            catalog = SalesforceCatalog({}) if fresh else self.catalog
+            for _ in range(20):  # parents of parents: one more level each time
+                wanted = sorted(catalog.undescribed(known))
+                if not wanted:
+                    break
+                shapes = [await self._describe(name) for name in wanted]
+                catalog = catalog.with_objects(shapes)
+            self.catalog = self.catalog.with_objects(catalog.objects.values())
+        return self.catalog
+
+    async def _describe(self, name: str) -> ObjectShape:
+        if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]{0,79}", name):
+            raise ConfigurationError("salesforce.name", f"{name[:80]!r} is no name of an object")
+        answer = await self.get(f"/services/data/v{self._version}/sobjects/{name}/describe")
+        try:
+            return read_describe(answer.body)
+        except DataError as error:
+            raise Unavailable(error.code, error.message) from error
+
+    async def _planned(self, plans: Sequence[ReadPlan], make: Callable[[SalesforceCatalog], T]) -> T:
+        """What ``make`` makes of the catalog; a name that is missing from it is asked for once more."""
+        catalog = await self.describe(plans)
+        try:
+            return make(catalog)
+        except ConfigurationError as error:
+            if error.code != "salesforce.field-missing":
+                raise
+        return make(await self.describe(plans, fresh=True))
+
+
+def heard(budget: Budget, answer: Answer, now_ms: int) -> Budget:
+    """The budget after an answer: Sforce-Limit-Info counts the whole org's calls of 24 hours."""
+    usage = _USAGE.search(answer.headers.get("sforce-limit-info", ""))
+    if usage is not None:
+        budget = budget.answered(now_ms, day_left=int(usage[2]) - int(usage[1]))
+    if answer.status == 403:
+        told = failure(refusal(answer))
+        if told.retry_after is not None:
+            budget = budget.refused(now_ms, seconds=told.retry_after)
+    return budget
+
+
+def refused_read(answer: Answer, path: str) -> TwinledgerError:
+    """The error of a refused read."""
+    said = refusal(answer)
+    told = failure(said)
+    words = f"Salesforce refuses GET {path}: {said.message} ({said.code})"
+    if told.kind is Kind.RENEW or answer.status == 401:
+        return AuthError("salesforce.unauthorised", words, remedy="Check the app and the integration user.")
+    if told.kind is Kind.STOP:
+        return TryAgain(told.code, words, retry_after=told.retry_after or DAILY_RETRY, remedy=told.remedy)
+    if told.kind is Kind.RETRY or answer.status >= 500 or answer.status in (408, 420, 429):
+        if told.retry_after is not None:
+            return TryAgain(told.code, words, retry_after=told.retry_after)
+        return Unavailable(told.code, words)
+    return ConfigurationError(told.code, words, remedy=told.remedy)
