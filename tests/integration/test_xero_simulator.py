@@ -348,3 +348,35 @@ def test_the_ready_line_names_what_a_client_needs() -> None:
     line = ready()(8123)
     assert line["base_url"] == "http://127.0.0.1:8123"
     assert [tenant["id"] for tenant in line["tenants"]] == [DEMO_TENANT, OTHER_TENANT]
+
+
+async def test_a_part_paid_invoice_takes_a_new_due_date_in_silence(xero: Client) -> None:
+    (made,) = await xero.got("PUT", "Invoices", invoice(await contact_id(xero), Status="AUTHORISED"))
+    key = made["InvoiceID"]
+    await xero.got(
+        "PUT",
+        "Payments",
+        {"Invoice": {"InvoiceID": key}, "Account": {"Code": "090"}, "Amount": 1, "Date": "2026-10-02"},
+    )
+    (before,) = await xero.got("GET", f"Invoices/{key}")
+    await xero.ask("POST", "/__sim/clock", {"advance_seconds": 5})
+    (after,) = await xero.got("POST", f"Invoices/{key}", {"DueDate": "2026-12-24"})
+    assert (after["DueDateString"], after["UpdatedDateUTC"]) == ("2026-12-24T00:00:00", before["UpdatedDateUTC"])
+    status, _ = await xero.ask(
+        "POST", f"Invoices/{key}", {"LineItems": made["LineItems"][:0] or [{"Description": "x"}]}
+    )
+    assert status == 400
+    over = {"Invoice": {"InvoiceID": key}, "Account": {"Code": "090"}, "Amount": 90}
+    _, refused = await xero.ask("PUT", "Payments", over, summarizeErrors="false")
+    assert refused["Payments"][0]["ValidationErrors"] == [
+        {"Message": "Payment amount exceeds the amount outstanding on this document"}
+    ]
+
+
+async def test_the_contact_of_a_document_changes_that_contact_as_xero_does(xero: Client) -> None:
+    named = {"Name": "Boom FM", "EmailAddress": "new@boom.example"}
+    await xero.got("PUT", "Invoices", invoice("", Contact=named))
+    (found,) = await xero.got("GET", "Contacts", where='EmailAddress=="new@boom.example"')
+    assert found["Name"] == "Boom FM"
+    await xero.got("PUT", "Invoices", invoice("", Contact={"Name": "Born of an invoice"}))
+    assert len(await xero.got("GET", "Contacts", where='Name.StartsWith("born")')) == 1

@@ -16,7 +16,7 @@ from typing import Any
 from connector.simulators.xero import accounts, contacts, invoices, items, payments
 from connector.simulators.xero.errors import ZERO_ID, Invalid, not_found, unreadable, unsupported
 from connector.simulators.xero.shapes import Table, read
-from connector.simulators.xero.shows import FULL, show
+from connector.simulators.xero.shows import WRITTEN, show
 from connector.simulators.xero.store import ID_FIELDS, PLURALS, Stored, Tenant
 from connector.simulators.xero.wire import spell
 
@@ -96,7 +96,7 @@ def _write(tenant: Tenant, batch: Batch, element: Any, at: int) -> Done:
         stored = write_one(tenant, batch.entity, given, known, places=batch.places)
     except Invalid as invalid:
         return Done(_refused(tenant, batch, element, known, invalid), ok=False)
-    body = show(tenant, batch.entity, stored, FULL, batch.places)
+    body = show(tenant, batch.entity, stored, WRITTEN, batch.places)
     if stored.get("_warnings"):
         body["Warnings"] = [{"Message": message} for message in stored["_warnings"]]
     return Done(body, ok=True)
@@ -132,7 +132,7 @@ def write_one(
 
 def _refused(tenant: Tenant, batch: Batch, element: Any, known: Stored | None, invalid: Invalid) -> dict[str, Any]:
     """The echo of what was asked, with a zero id when it was to be created."""
-    echo: dict[str, Any] = show(tenant, batch.entity, known, FULL, batch.places) if known else {}
+    echo: dict[str, Any] = show(tenant, batch.entity, known, WRITTEN, batch.places) if known else {}
     asked = spell(element) if isinstance(element, Mapping) else {}
     id_field = ID_FIELDS[batch.entity]
     body = {**echo, **asked, id_field: known[id_field] if known else ZERO_ID}

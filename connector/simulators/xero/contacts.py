@@ -152,7 +152,7 @@ def _problems(tenant: Tenant, contact: Stored, given: Mapping[str, Any]) -> list
     return wrong
 
 
-def show_contact(tenant: Tenant, contact: Stored, *, summary: bool = False) -> dict[str, Any]:
+def show_contact(tenant: Tenant, contact: Stored, *, summary: bool = False, balances: bool = True) -> dict[str, Any]:
     """The wire form. Balances are reckoned at reading and do not move UpdatedDateUTC."""
     body: dict[str, Any] = spell(
         {name: value for name, value in contact.items() if value != [] or name != "ContactPersons"}
@@ -161,9 +161,9 @@ def show_contact(tenant: Tenant, contact: Stored, *, summary: bool = False) -> d
         return {name: value for name, value in body.items() if name not in ("Addresses", "Phones", "ContactPersons")}
     for name in ("ContactGroups", "ContactPersons", "SalesTrackingCategories", "PurchasesTrackingCategories"):
         body.setdefault(name, [])
-    balances = {side: _owed(tenant, contact["ContactID"], kind) for side, kind in _SIDES.items()}
-    if any(part["Outstanding"] or part["Overdue"] for part in balances.values()):
-        body["Balances"] = spell(balances)
+    owed = {side: _owed(tenant, contact["ContactID"], kind) for side, kind in _SIDES.items()} if balances else {}
+    if any(part["Outstanding"] or part["Overdue"] for part in owed.values()):
+        body["Balances"] = spell(owed)
     return {**body, "HasAttachments": False, "HasValidationErrors": False}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
@@ -142,7 +143,8 @@ class LineWriter:
         name, chosen = option.get("Name"), option.get("Option")
         if chosen not in self.tenant.tracking.get(str(name), ()):
             self.problems.append(f"The tracking option '{chosen}' of the category '{name}' could not be found")
-        return {"Name": name, "Option": chosen, "Options": []}
+        category = str(uuid.uuid5(uuid.NAMESPACE_OID, f"{self.tenant.id} {name}"))
+        return {"Name": name, "Option": chosen, "TrackingCategoryID": category, "Options": []}
 
 
 def check_lines(writer: LineWriter, lines: Sequence[Any]) -> None:

@@ -22,10 +22,12 @@ _MS_DATE = re.compile(r"/Date\((-?\d+)([+-]\d{4})?\)/")
 
 
 def text(limit: int) -> Parser:
+    """Trimmed."""
+
     def parse(raw: Any, path: str) -> str:
         if isinstance(raw, bool | Mapping | list):
             raise unreadable(f"Unexpected value. Path '{path}'.")
-        value = str(raw)
+        value = str(raw).strip()
         if len(value) > limit:
             raise Invalid(f"The length of the field {path.rpartition('.')[2]} must be {limit} characters or fewer.")
         return value

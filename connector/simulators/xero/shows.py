@@ -11,11 +11,11 @@ from connector.simulators.xero.store import Stored, Tenant
 from connector.simulators.xero.wire import day_string, moment_string, spell
 
 Body = dict[str, Any]
-FULL, PAGE, LIST, SUMMARY = "full", "page", "list", "summary"
+WRITTEN, FULL, PAGE, LIST, SUMMARY = "written", "full", "page", "list", "summary"
 
 
 def show(tenant: Tenant, entity: str, record: Stored, form: str, places: int) -> Body:
-    """``form``: full (one object, answers to writes), page (paged list), list (unpaged), summary (summaryOnly)."""
+    """``form``: written (answers to writes), full (one object), page, list (without pages), summary."""
     if entity == "Invoice":
         return show_invoice(tenant, record, form, places)
     if entity == "Payment":
@@ -47,7 +47,8 @@ def show_invoice(tenant: Tenant, invoice: Stored, form: str, places: int = 2) ->
     contact_id = invoice["Contact"]["ContactID"]
     dates = {f"{name}String": day_string(invoice[name]) for name in ("Date", "DueDate") if invoice.get(name)}
     kept = {name: value for name, value in invoice.items() if name not in ("Contact", "LineItems")}
-    full_contact = form == FULL and show_contact(tenant, tenant.tables["Contact"][contact_id])
+    whole = form in (FULL, WRITTEN)
+    full_contact = whole and show_contact(tenant, tenant.tables["Contact"][contact_id], balances=False)
     body: Body = {
         **spell(kept),
         **dates,
@@ -63,6 +64,8 @@ def show_invoice(tenant: Tenant, invoice: Stored, form: str, places: int = 2) ->
     }
     if form == SUMMARY:
         return {name: value for name, value in body.items() if name not in ("LineItems", "Prepayments", "Overpayments")}
+    if form == WRITTEN:
+        return {name: value for name, value in body.items() if name != "AmountCredited"}
     return {**body, "Payments": _payments_of(tenant, invoice["InvoiceID"]), "CreditNotes": []}
 
 
@@ -70,10 +73,11 @@ def _show_line(line: Stored, form: str, places: int) -> Body:
     shown = dict(line)
     if shown.get("UnitAmount") is not None:
         shown["UnitAmount"] = cents(shown["UnitAmount"], places)
-    if form != FULL:
+    whole = form in (FULL, WRITTEN)
+    if not whole:
         shown.pop("Item", None)
     body: Body = spell(shown)
-    return {**body, "ValidationErrors": []} if form == FULL else body
+    return {**body, "ValidationErrors": []} if whole else body
 
 
 def _payments_of(tenant: Tenant, invoice_id: str) -> list[Body]:
@@ -89,8 +93,8 @@ def show_payment(tenant: Tenant, payment: Stored, form: str) -> Body:
     account = tenant.tables["Account"][payment["Account"]["AccountID"]]
     invoice = tenant.tables["Invoice"][payment["Invoice"]["InvoiceID"]]
     named = {"AccountID": account["AccountID"], "Code": account.get("Code")}
-    about = show_invoice(tenant, invoice, FULL) if form == FULL else _payment_invoice(tenant, invoice)
-    if form == FULL:
+    about = show_invoice(tenant, invoice, form) if form in (FULL, WRITTEN) else _payment_invoice(tenant, invoice)
+    if form in (FULL, WRITTEN):
         about["Contact"] = _slim_contact(tenant, invoice["Contact"]["ContactID"])
         named["Name"] = account["Name"]
     return {
