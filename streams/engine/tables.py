@@ -115,6 +115,11 @@ class TableManager(FaustTableManager):  # type: ignore[misc]
 
     _recovery: Recovery | None
 
+    async def on_start(self) -> None:
+        """Faust sleeps a second first, for agents that declare tables while they start; ours declare none."""
+        await self._update_channels()
+        await self.recovery.start()
+
     @property
     def recovery(self) -> Recovery:
         if self._recovery is None:
