@@ -176,11 +176,18 @@ def _update(link: Link, rules: Rules, side: Side, changed: Mapping[str, str]) ->
 
 
 def _with_lines(link: Link, side: Side, changed: Mapping[str, str]) -> dict[str, str]:
-    """Lines are replaced as a whole: one changed line sends them all, what stands there kept as it is."""
+    """Lines are replaced as a whole: one changed line sends them all, what stands there kept as it is. A line that is
+    taken out goes with all that the other side had filled in."""
     if not any("/" in path for path in changed):
         return dict(changed)
-    lines = {path: text for path, text in link.seen(side).items() if "/" in path}
+    stays = {_line(path) for path in link.seen(side.other) if "/" in path}
+    out = {_line(path) for path, text in changed.items() if text == GONE} - stays
+    lines = {path: GONE if _line(path) in out else text for path, text in link.seen(side).items() if "/" in path}
     return {**lines, **changed}
+
+
+def _line(path: str) -> str:
+    return path.rsplit("/", 1)[0]
 
 
 def _removal(link: Link, rules: Rules) -> Todo | None:
@@ -210,6 +217,6 @@ def _due(link: Link, task: Todo | None) -> datetime | None:
 
 
 def _review(link: Link) -> Review | None:
-    if link.hold not in (Hold.FAILED, Hold.CONFLICT) or link.life is Life.ENDED:
+    if link.hold not in (Hold.FAILED, Hold.CONFLICT):
         return None
     return Review(link.code, link.message, link.remedy, link.hold_paths)

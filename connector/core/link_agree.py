@@ -9,11 +9,11 @@ from connector.core import link_failures as failures
 from connector.core.link_events import GONE, Applied, Texts
 from connector.core.link_explain import explained
 from connector.core.link_parts import hold, moved
-from connector.core.link_state import FLIPS, Attempt, Hold, Link
+from connector.core.link_state import FLIPS, Attempt, Hold, Link, Rules
 from connector.core.records import Side
 
 
-def agree(link: Link, attempt: Attempt, event: Applied, *, read: bool) -> Link:
+def agree(link: Link, attempt: Attempt, event: Applied, rules: Rules, *, read: bool) -> Link:
     """Agreed moves for what this call changed, to what the answer gives. What was only carried along (lines are sent
     as a whole) and every other field of the answer is an observation. So is, in a later ``read``, a sent field that
     shows another value than its type explains."""
@@ -29,10 +29,10 @@ def agree(link: Link, attempt: Attempt, event: Applied, *, read: bool) -> Link:
         shown[path] = own
         if text == GONE:
             del agreed[path]
-            shown.pop(path)
+            shown.pop(path, None)
         elif answer is None:
             unread[path] = text
-    link = replace(link, agreed=agreed)
+    link = replace(link, agreed={**_filled(attempt, known, answer, rules), **agreed})
     end, elsewhere = link.end(side), link.end(other)
     fresh = replace(
         end,
@@ -44,6 +44,14 @@ def agree(link: Link, attempt: Attempt, event: Applied, *, read: bool) -> Link:
     )
     silent = link.refs if other is link.id.side else ()
     return link.with_end(side, fresh).with_end(other, replace(elsewhere, drift=moved(there, link.base(other), silent)))
+
+
+def _filled(attempt: Attempt, known: Texts, answer: Texts | None, rules: Rules) -> dict[str, tuple[str, str]]:
+    """What the side filled in by itself where a document said nothing: nobody's edit, until somebody edits it."""
+    if rules.two_way or answer is None:
+        return {}
+    new = {path: text for path, text in answer.items() if path not in attempt.sent and path not in known}
+    return {path: (GONE, text) if attempt.side is Side.XERO else (text, GONE) for path, text in new.items()}
 
 
 def _shown(known: Texts, answer: Texts | None) -> dict[str, str]:

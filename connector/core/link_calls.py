@@ -9,7 +9,7 @@ from connector.core import link_failures as failures
 from connector.core.failure import Kind
 from connector.core.link_agree import agree, swings
 from connector.core.link_events import Applied, LinkEvent, Rejected, Started, Unknown
-from connector.core.link_parts import claimed, ended, free, hold, judge
+from connector.core.link_parts import claimed, closed, ended, free, hold, judge, over
 from connector.core.link_rest import rest
 from connector.core.link_state import Attempt, End, Hold, Life, Link, Observation, Rules
 from connector.core.records import Side
@@ -19,7 +19,7 @@ BACKOFF = (5, 30, 120, 600, 3600)  # seconds, by the number of tries
 
 def start(link: Link, event: Started, rules: Rules) -> Link:
     """A call is announced. An ended link that was announced in the same moment lives on until the call is over."""
-    if event.call == link.closed or _fenced(link, event):
+    if event.call in link.closed or _fenced(link, event):
         return link
     attempt = Attempt(
         event.call, event.side, event.operation, event.sent, event.at, event.at, event.deadline, epoch=event.epoch
@@ -43,7 +43,7 @@ def repeat(link: Link, event: Started, rules: Rules) -> Link:
     """The same call goes out once more, with the same bytes under the same key: nobody knows what became of the send
     before. A call of another owner replaces one that was announced after the fence, which was never sent."""
     attempt = link.attempt
-    if attempt is None or event.epoch < attempt.epoch or event.call == link.closed:
+    if attempt is None or event.epoch < attempt.epoch or event.call in link.closed:
         return link
     if attempt.call == event.call:
         again = replace(attempt, last_sent=event.at, deadline=event.deadline, absent_at=None, epoch=event.epoch)
@@ -67,11 +67,11 @@ def confirmed(link: Link, event: Applied, rules: Rules, *, read: bool = False) -
         return link
     side, before, held = attempt.side, link.end(attempt.side), link.end(attempt.side).held
     if before.id and event.object_id and event.object_id != before.id:
-        twin = replace(_over(link, attempt), life=Life.LIVE)
+        twin = replace(over(link, attempt), life=Life.LIVE)
         return rest(hold(twin, Hold.FAILED, failures.TWINS, (event.object_id,)), rules)
     link = swings(link, attempt) if attempt.operation == "update" else link
     link = replace(
-        _over(agree(link, attempt, event, read=read), attempt),
+        over(agree(link, attempt, event, rules, read=read), attempt),
         life=Life.LIVE,
         tries=0,
         looked=True,
@@ -82,11 +82,6 @@ def confirmed(link: Link, event: Applied, rules: Rules, *, read: bool = False) -
         return ended(link, link.left or "reissued")
     link = _seen_meanwhile(_checked(link, attempt, event), side, held, event)
     return rest(link, rules)
-
-
-def _over(link: Link, attempt: Attempt) -> Link:
-    end = link.end(attempt.side)
-    return replace(link.with_end(attempt.side, replace(end, held=None)), attempt=None, closed=attempt.call)
 
 
 def _checked(link: Link, attempt: Attempt, event: Applied) -> Link:
@@ -117,7 +112,7 @@ def refuse(link: Link, event: Rejected, rules: Rules) -> Link:
     if attempt is None or attempt.call != event.call:
         return link
     held = link.end(attempt.side).held
-    link = replace(_over(link, attempt), born=None if link.life is Life.NEW else link.born)
+    link = replace(over(link, attempt), born=None if link.life is Life.NEW else link.born)
     if held is not None and link.life is Life.NEW and not held.gone:
         return rest(claimed(link, attempt.side, held), rules)
     if held is not None and held.object_id == link.end(attempt.side).id:
@@ -151,10 +146,10 @@ def lose(link: Link, event: Unknown, rules: Rules) -> Link:
 
 def claim(link: Link, event: Applied, rules: Rules) -> Link:
     """A call that nobody waits for made an object: it is this link's, and no other may be born."""
-    if not event.object_id or event.call == link.closed:
+    if not event.object_id or event.call in link.closed:
         return link
     side = link.id.side.other
-    live = replace(link, life=Life.LIVE, looked=True, closed=event.call)
+    live = replace(link, life=Life.LIVE, looked=True, closed=closed(link, event.call))
     return rest(live.with_end(side, End(event.object_id, asked=event.answered)), rules)
 
 

@@ -30,6 +30,15 @@ def settle(link: Link, event: Settled, rules: Rules) -> Link:
     return link
 
 
+def revive(link: Link, event: Settled, rules: Rules) -> Link:
+    """What a person says of an ended link whose record matches again."""
+    if link.code != failures.AGAIN.code:
+        return link
+    if event.decision == "end":
+        return ended(link, "person")
+    return ended(replace(link, left=""), "reissued") if event.decision in ("create", "retry") else link
+
+
 def _won(link: Link, winner: Side, rules: Rules) -> Link:
     """What the loser holds counts as agreed, so that only the winner has moved. A line is won as a whole."""
     loser, agreed, paths = winner.other, dict(link.agreed), _whole(link)

@@ -53,6 +53,9 @@ WAITS = _fix(
 LEFT = _fix(
     "link.left", "The record no longer matches, and its target cannot be taken back.", "Undo it there, or end the link."
 )
+AGAIN = _fix(
+    "link.again", "The record matches again, after its target was taken back.", "Decide: create it anew, or end it."
+)
 IMPOSSIBLE = _fix("link.impossible", "An event that cannot be:", "Report this, with the link's history.")
 CHANGED = _fix(
     "link.changed",

@@ -8,7 +8,7 @@ from connector.core import link_failures as failures
 from connector.core.link_calls import confirmed
 from connector.core.link_events import GONE, Applied, Found
 from connector.core.link_explain import explained
-from connector.core.link_parts import aimed, claimed, free, hold, judge, newer, sticky
+from connector.core.link_parts import aimed, claimed, free, hold, judge, newer, over, sticky
 from connector.core.link_rest import rest
 from connector.core.link_state import NEVER, PROBE_TWICE, Attempt, Hold, Link, Observation, Rules
 
@@ -70,8 +70,7 @@ def probe_create(link: Link, event: Found, rules: Rules) -> Link:
 
 
 def _given_up(link: Link, attempt: Attempt) -> Link:
-    end = replace(link.end(attempt.side), held=None)
-    return replace(link.with_end(attempt.side, end), attempt=None, closed=attempt.call, looked=True, born=None)
+    return replace(over(link, attempt), looked=True, born=None)
 
 
 def probe_update(link: Link, event: Found, rules: Rules) -> Link:
@@ -83,7 +82,7 @@ def probe_update(link: Link, event: Found, rules: Rules) -> Link:
         return probe_create(link, event, rules)
     early = event.at < attempt.probe_from
     if not event.hits:
-        return link if early else hold(_closed(link, attempt), Hold.FAILED, failures.TARGET_MISSING)
+        return link if early else hold(over(link, attempt), Hold.FAILED, failures.TARGET_MISSING)
     if event.version is None or event.hits[0] != link.end(attempt.side).id:
         return link
     if _shows(event, attempt):
@@ -93,15 +92,10 @@ def probe_update(link: Link, event: Found, rules: Rules) -> Link:
 
 def _not_shown(link: Link, event: Found, attempt: Attempt, rules: Rules) -> Link:
     held, side = link.end(attempt.side).held, attempt.side
-    link = judge(_closed(link, attempt), side, _observation(event))
+    link = judge(over(link, attempt), side, _observation(event))
     if held is not None and newer(link.end(side), held.version, held.stamp) and held.object_id == link.end(side).id:
         link = judge(link, side, held)
     return rest(link, rules)
-
-
-def _closed(link: Link, attempt: Attempt) -> Link:
-    end = replace(link.end(attempt.side), held=None)
-    return replace(link.with_end(attempt.side, end), attempt=None, closed=attempt.call)
 
 
 def _shows(event: Found, attempt: Attempt) -> bool:

@@ -37,7 +37,8 @@ def take(link: Link, event: Wanted, rules: Rules) -> Link:
     side, end = event.side, link.end(event.side)
     flat = {path: text for path, text in (event.flat or {}).items() if path != TARGET}
     seen = Observation(event.object_id, event.version, event.stamp, flat, gone=event.flat is None)
-    if side is not link.id.side and end.id and event.object_id != end.id:
+    own = side is link.id.side
+    if not own and end.id and event.object_id != end.id:
         return _copied(link, seen)
     if not newer(end, event.version, event.stamp):
         return late(link, side, seen)
@@ -45,8 +46,8 @@ def take(link: Link, event: Wanted, rules: Rules) -> Link:
         return ended(link.with_end(side, _known(end, event)), event.before)
     if event.refusal is None and event.flat is not None:
         return _wants(link, event, seen, rules)
-    if busy(link, side):
-        return link.with_end(side, replace(end, asked=event.version))  # said again when the call is over
+    if not own and link.life is Life.NEW:  # it is being born: read again when the call is over
+        return link.with_end(side, replace(end, asked=event.version)) if busy(link, side) else link
     link = link.with_end(side, _known(end, event))
     if event.refusal is not None:
         return rest(replace(hold(link, Hold.FAILED, event.refusal), refused=True), rules)
@@ -95,8 +96,8 @@ def _back(link: Link, side: Side) -> Link:
 
 
 def _leave(link: Link, event: Wanted, rules: Rules) -> Link:
-    """The record no longer matches, or is gone. What was never born ends here; the rest follows ``life``. What was
-    wrong with its data is so no more."""
+    """The record no longer matches, or is gone: what was made of it follows ``life``, what was never born rests. What
+    was wrong with its data is so no more."""
     if link.hold is Hold.FAILED and not sticky(link) and link.attempt is None:
         link = free(link)
     link = link.with_end(event.side, replace(link.end(event.side), left=event.left or RETURNS[0]))
@@ -136,10 +137,15 @@ def adopt(link: Link, event: Observed, rules: Rules) -> Link:
 
 
 def again(link: Link, event: Wanted, rules: Rules) -> Link:
-    """The record of an ended link matches again: its source is read once more and planned as the next generation."""
-    end = link.end(event.side)
-    born_again = link.reason in AGAIN and rules.again == "new" and event.flat is not None
-    if not born_again or event.side is not link.id.side or (end.asked is not None and end.asked >= event.version):
+    """The record of an ended link matches again: its source is read once more and planned as the next generation,
+    or a person is asked."""
+    end, own = link.end(event.side), event.side is link.id.side
+    if not own or link.reason not in AGAIN or not newer(replace(end, held=None), event.version, event.stamp):
+        return link
+    if link.reason in RETURNS and rules.again != "new":
+        seen = link.with_end(event.side, _known(end, event))
+        return free(seen) if event.flat is None else hold(seen, Hold.FAILED, failures.AGAIN)
+    if event.flat is None or (end.asked is not None and end.asked >= event.version):
         return link
     return link.with_end(event.side, replace(end, id=end.id or event.object_id, asked=event.version))
 

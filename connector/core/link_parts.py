@@ -10,7 +10,7 @@ from connector.core import link_failures as failures
 from connector.core.failure import Failure
 from connector.core.link_events import GONE, Texts
 from connector.core.link_explain import explained
-from connector.core.link_state import End, Hold, Life, Link, Observation
+from connector.core.link_state import CLOSED, Attempt, End, Hold, Life, Link, Observation
 from connector.core.records import Side, Version
 
 RETURNS = ("left", "deleted")  # why a record can leave a link: everything else is an end
@@ -26,7 +26,7 @@ def judge(link: Link, side: Side, seen: Observation) -> Link:
     end = link.end(side)
     silent = link.refs if side is link.id.side else ()
     drift = end.drift if seen.gone else moved(seen.flat, link.base(side), silent)
-    asked = None if end.asked is not None and seen.version > end.asked else end.asked
+    asked = None if _answers(end, seen) else end.asked
     link = link.with_end(side, End(end.id or seen.object_id, seen.version, seen.stamp, drift, None, asked))
     if side is not link.id.side or seen.status:
         link = replace(link, status="gone" if seen.gone else seen.status or link.status)
@@ -67,7 +67,7 @@ def late(link: Link, side: Side, seen: Observation) -> Link:
     """An observation that is not newer. It may be the read that was asked for; and where only the counter says that
     it is old, but it shows something else, it may be an edit in the moment of our own write: read again."""
     end = link.end(side)
-    if end.asked is not None and seen.version > end.asked and end.held is None:
+    if _answers(end, seen):
         return link.with_end(side, replace(end, asked=None))
     older = end.stamp is not None and seen.stamp is not None and seen.stamp < end.stamp
     if older or end.held is not None or end.asked is not None or seen.version == end.version or seen.gone:
@@ -77,6 +77,11 @@ def late(link: Link, side: Side, seen: Observation) -> Link:
     return link.with_end(side, replace(end, asked=end.version))
 
 
+def _answers(end: End, seen: Observation) -> bool:
+    """Whether this is the read that was asked for, or one that was sent after it."""
+    return end.asked is not None and seen.version > end.asked
+
+
 def busy(link: Link, side: Side) -> bool:
     """Whether a call to that side is under way, or lost: what it shows meanwhile is only kept."""
     return link.attempt is not None and link.attempt.side is side
@@ -84,7 +89,9 @@ def busy(link: Link, side: Side) -> bool:
 
 def note(link: Link, side: Side, observation: Observation) -> Link:
     if busy(link, side):
-        return link.with_end(side, replace(link.end(side), held=observation))
+        end = link.end(side)
+        asked = None if _answers(end, observation) else end.asked
+        return link.with_end(side, replace(end, held=observation, asked=asked))
     return judge(link, side, observation)
 
 
@@ -105,6 +112,17 @@ def claimed(link: Link, side: Side, seen: Observation) -> Link:
         link = free(link)
     live = replace(link, life=Life.LIVE, looked=True)
     return judge(live.with_end(side, End(seen.object_id)), side, seen)
+
+
+def over(link: Link, attempt: Attempt) -> Link:
+    """A call is over. What was to be read of an object that never came to be is not to be read any more."""
+    end = link.end(attempt.side)
+    end = replace(end, held=None, asked=end.asked if end.id else None)
+    return replace(link.with_end(attempt.side, end), attempt=None, closed=closed(link, attempt.call))
+
+
+def closed(link: Link, call: str) -> tuple[str, ...]:
+    return (*link.closed, call)[-CLOSED:]
 
 
 def hold(link: Link, hold: Hold, failure: Failure, paths: tuple[str, ...] = ()) -> Link:

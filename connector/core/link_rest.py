@@ -27,10 +27,8 @@ def rest(link: Link, rules: Rules) -> Link:
 
 
 def _over(link: Link) -> bool:
-    """The record left before anything was born of it, or the call that an ended link was kept for is over."""
-    if not link.left or link.attempt is not None or sticky(link):
-        return False
-    return link.life is Life.NEW or link.left not in (*RETURNS, "merged")
+    """The call that an ended link was kept for is over. A record that left before its birth may come back."""
+    return link.left not in ("", *RETURNS, "merged") and link.attempt is None and not sticky(link)
 
 
 def _agreed(link: Link, verdict: Merge) -> Link:
@@ -71,7 +69,7 @@ def _told(link: Link, rules: Rules, verdict: Merge) -> Link:
     """What a mapping leaves to a person holds the link as long as it is so, and no longer."""
     if link.phase is not Phase.LIVE:
         return link
-    if link.status == "gone" and (link.left in RETURNS or rules.target_gone == "recreate"):
+    if link.status == "gone" and not rules.two_way and (link.left in RETURNS or rules.target_gone == "recreate"):
         return ended(link, link.left or "target-gone")
     farewell = _farewell(link, rules)
     told = farewell or _unwelcome(link, rules, bool(verdict.to[rules.target]))
@@ -89,12 +87,15 @@ def _tells(link: Link) -> bool:
 
 
 def _farewell(link: Link, rules: Rules) -> Failure | None:
-    """The record left and its target cannot be taken back, or the target is gone."""
+    """The record left and its target cannot be taken back, or the target is gone. Of two equal ends one may leave:
+    the link rests."""
+    if rules.two_way and link.left in RETURNS:
+        return None
     if link.status == "gone":
         return failures.TARGET_GONE
     if link.left == "merged":
         return failures.TWINS
-    if not link.left or rules.two_way:
+    if not link.left:
         return None
     policy = (rules.deleted if link.left == "deleted" else rules.left).get(link.status, "tell")
     if policy in ("delete", "void"):

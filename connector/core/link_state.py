@@ -20,6 +20,7 @@ QUIET = timedelta(seconds=5)  # after the deadline of a call nobody answered for
 REPEAT_WITHIN = timedelta(minutes=4)  # of the first send: Xero keeps idempotency keys for six
 PROBE_AFTER = timedelta(minutes=7)  # of the last announced send
 PROBE_TWICE = timedelta(seconds=30)  # apart, before "not there" is believed
+CLOSED = 8  # calls that a link remembers after they are over
 FLIPS = 3  # times that a field may swing between the same two values
 
 NEVER = Version(0, 0)
@@ -181,7 +182,7 @@ class Link:
     flips: Texts = field(default_factory=dict)  # path → count, side and digests of the two values
     offset: int = -1  # of the event that last moved it
     refused: bool = False  # what the record says now cannot be written: nothing is, until it says something else
-    closed: str = ""  # the last call that is over: its announcement, delivered late, starts nothing
+    closed: tuple[str, ...] = ()  # the last calls that are over: an announcement delivered again starts nothing
 
     def end(self, side: Side) -> End:
         return self.salesforce if side is Side.SALESFORCE else self.xero

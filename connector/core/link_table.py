@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
 from connector.core.link_calls import claim, confirm, ignore, lose, refuse, refuse_unknown, repeat, start
-from connector.core.link_decide import settle
+from connector.core.link_decide import revive, settle
 from connector.core.link_events import (
     Applied,
     Asked,
@@ -60,6 +60,6 @@ TABLE: Mapping[Phase, Mapping[type[LinkEvent], Move]] = {
     #  over; it stays, so that nothing is born of the same record twice
     Phase.ENDED: {
         Wanted: again, Observed: ignore, Found: ignore, Started: start, Applied: ignore,
-        Rejected: ignore, Unknown: ignore, Settled: ignore, Due: ignore, Asked: ask,
+        Rejected: ignore, Unknown: ignore, Settled: revive, Due: ignore, Asked: ignore,
     },
 }  # fmt: skip

@@ -78,9 +78,17 @@ def _one_way(link: Link, rules: Rules, path: str, moved: set[Side]) -> str:
         return "keep"
     if path in link.once and _born(link, path):
         return "quiet"
-    if rules.target in moved and path in link.agreed:
-        return _by_policy(link, rules)
+    edited = rules.target in moved and path in link.agreed
+    if edited or (_seen(link, rules.source, path) == GONE and _edited_line(link, rules, path)):
+        verdict = _by_policy(link, rules)
+        return "keep" if verdict == rules.target.value else verdict
     return rules.source.value
+
+
+def _edited_line(link: Link, rules: Rules, path: str) -> bool:
+    """Whether a person changed any field of the line that the source took out."""
+    line = path.rsplit("/", 1)[0] + "/"
+    return any(other.startswith(line) and text != GONE for other, text in link.end(rules.target).drift.items())
 
 
 def _born(link: Link, path: str) -> bool:
