@@ -24,14 +24,23 @@ OF_THE_ANSWER = frozenset({"HasErrors", "HasValidationErrors", "StatusAttributeS
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MS_DATE = re.compile(r"/Date\((-?\d{1,15})(?:[+-]\d{4})?\)/")
 _DEEPEST = 40
+_LONGEST_NUMBER = 60
 
 
 def load(body: bytes) -> Any:
     """JSON with every number a Decimal. Raises DataError (``xero-not-json``)."""
     try:
-        return json.loads(body, parse_float=Decimal, parse_int=Decimal, parse_constant=_no_constant)
+        return json.loads(body, parse_float=_number, parse_int=_number, parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:
         raise DataError("xero-not-json", f"Xero answered something that is not JSON: {str(error)[:200]}.") from error
+
+
+def _number(text: str) -> Decimal:
+    """Bounded: an exponent of a billion would be a billion digits when it is spelled out."""
+    value = Decimal(text) if len(text) <= _LONGEST_NUMBER else None
+    if value is None or abs(value.adjusted()) > _LONGEST_NUMBER:
+        raise ValueError("a number with too many digits")
+    return value
 
 
 def _no_constant(name: str) -> Any:

@@ -227,6 +227,19 @@ async def test_nothing_is_silently_ignored(xero: Client, path: str, query: dict[
     assert (await xero.ask("GET", path, None, **query))[0] == status
 
 
+@pytest.mark.parametrize(
+    "raw", [b"[" * 200_000, b"\xff", b"", b'{"Name":1e999999}', b'{"Invoices":[]}', b'{"Invoices":7}']
+)
+async def test_a_body_that_is_nothing_is_a_400(xero: Client, raw: bytes) -> None:
+    headers = {
+        "Authorization": f"Bearer {xero.token}",
+        "Accept": "application/json",
+        "Content-Type": "application/json",
+    }
+    async with xero.http.put(f"{xero.base}{API}/Invoices", data=raw, headers=headers) as answer:
+        assert answer.status == 400
+
+
 async def test_a_misspelt_field_and_xml_are_refused_in_words(xero: Client) -> None:
     status, answer = await xero.ask("PUT", "Contacts", {"Nmae": "x"})
     assert (status, "Nmae" in answer["Message"]) == (400, True)

@@ -57,6 +57,7 @@ def test_the_offset_in_a_date_is_for_show() -> None:
     [
         (b"<html>", "xero-not-json"),
         (b'{"Invoices":[NaN]}', "xero-not-json"),
+        (b'{"Invoices":[1e999999999]}', "xero-not-json"),
         (b"[" * 100_000, "xero-not-json"),
         (b'{"Invoices":{}}', "xero-envelope"),
         (b'{"Invoices":["x"]}', "xero-envelope"),

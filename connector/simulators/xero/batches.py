@@ -57,7 +57,7 @@ def read_body(entity: str, body: bytes) -> list[Any]:
         raise unreadable(f"The request is larger than {LARGEST_BODY} bytes.")
     try:
         parsed = json.loads(body, parse_float=Decimal, parse_int=Decimal)
-    except ValueError as error:
+    except (ValueError, ArithmeticError, RecursionError) as error:
         raise unreadable(f"Unexpected character encountered while parsing: {error}") from None
     if not isinstance(parsed, dict) or not parsed:
         raise unreadable("The request contains no object.")

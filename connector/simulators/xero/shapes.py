@@ -42,7 +42,7 @@ def number(raw: Any, path: str) -> Decimal:
         value = Decimal(str(raw))
     except InvalidOperation:
         raise unreadable(f"Error converting value \"{raw}\" to type 'System.Decimal'. Path '{path}'.") from None
-    if not value.is_finite():
+    if not value.is_finite() or abs(value) >= Decimal("1e15"):
         raise unreadable(f"Error converting value \"{raw}\" to type 'System.Decimal'. Path '{path}'.")
     return value
 
