@@ -6,6 +6,7 @@ fenced owner's next commit fails. Measured: a renewal takes 6 to 27 ms.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -82,6 +83,7 @@ class Lease:
         self._kafka: AIOKafkaProducer | None = None
         self._epoch = 0
         self._number = 0
+        self._one = asyncio.Lock()  # a transactional producer has one transaction at a time
         self.partition = partition
 
     async def __aenter__(self) -> Lease:
@@ -123,7 +125,8 @@ class Lease:
         """Proves at the broker that no newer owner has started. Raises LeaseLost (``lease-lost``)."""
         if self._kafka is None or self._epoch == 0:
             raise LeaseLost("lease-lost", f"The lease of partition {self.partition} has been closed.")
-        return await self._commit()
+        async with self._one:
+            return await self._commit()
 
     async def close(self) -> None:
         """Gives up without a word: the next owner fences."""
