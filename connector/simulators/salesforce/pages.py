@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from typing import Any
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, TypeAlias
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -15,107 +15,141 @@ from connector.simulators.salesforce.events import NOWHERE
 from connector.simulators.salesforce.org import Org
 from connector.simulators.salesforce.wire import answer, loads
 
-Page = Callable[[dict[str, Any]], object]
-_NUMBERS = frozenset(
-    {"query_page", "child_page", "hold_seconds", "client_seconds", "advice_interval_ms", "event_batch", "max_clients",
-     "api_limit", "event_limit", "collections_origin"}
+Body: TypeAlias = Mapping[str, Any]
+Handler: TypeAlias = Callable[[Request], Awaitable[Response]]
+_SETTABLE = frozenset(
+    {
+        "query_page", "child_page", "hold_seconds", "client_seconds", "advice_interval_ms", "event_batch",
+        "max_clients", "api_limit", "event_limit", "collections_origin",
+    }
 )  # fmt: skip
 
 
-def pages(org: Org, cometd: Cometd) -> list[Route]:
-    """POST pages take a JSON object; GET /__sim/events shows the bus."""
+class Pages:
+    """POST pages take a JSON object and give one; each says what stands in it."""
 
-    def gap(body: dict[str, Any]) -> object:
+    def __init__(self, org: Org, cometd: Cometd) -> None:
+        self.org = org
+        self.cometd = cometd
+
+    def gap(self, body: Body) -> object:
         """{"kind": "GAP_UPDATE", "entity", "ids"}; GAP_OVERFLOW needs no ids; ["001*"] is the wildcard."""
-        entity = _entity(org, body)
-        return {"replayId": org.bus.gap(str(body["kind"]), entity, body.get("ids") or [NOWHERE])}
+        entity = self._entity(body.get("entity"))
+        return {"replayId": self.org.bus.gap(str(body["kind"]), entity, body.get("ids") or [NOWHERE])}
 
-    def permissions(body: dict[str, Any]) -> object:
+    def permissions(self, body: Body) -> object:
         """{"hide": ["Account.Phone", "Contact"], "show": [...]}"""
         for name in body.get("hide", ()):
-            _hide(org, name, hidden=True)
+            self._right(name, hidden=True)
         for name in body.get("show", ()):
-            _hide(org, name, hidden=False)
-        rights = org.permissions
-        return {
-            "objects": sorted(rights.hidden_objects),
-            "fields": [".".join(one) for one in sorted(rights.hidden_fields)],
-        }
+            self._right(name, hidden=False)
+        rights = self.org.permissions
+        fields = [".".join(one) for one in sorted(rights.hidden_fields)]
+        return {"objects": sorted(rights.hidden_objects), "fields": fields}
 
-    def forget_sessions(_body: dict[str, Any]) -> object:
-        org.forget_sessions()
+    def forget_sessions(self, _body: Body) -> object:
+        """{}: every streaming session is unknown from now on."""
+        self.org.forget_sessions()
         return {}
 
-    def revoke_tokens(_body: dict[str, Any]) -> object:
-        org.revoke_tokens()
+    def revoke_tokens(self, _body: Body) -> object:
+        """{}: every token given out so far stops working."""
+        self.org.revoke_tokens()
         return {}
 
-    def stage_error(body: dict[str, Any]) -> object:
+    def stage_error(self, body: Body) -> object:
         """{"channel": "/meta/connect", "answer": {"error": ...}}, or "http": {"status", "body"} for it; "count"."""
         staged = Staged(str(body["channel"]), body.get("answer") or {}, body.get("http"), int(body.get("count", 1)))
-        cometd.staged.append(staged)
-        org.bus.listeners[0]()  # a client that waits asks again and meets it
-        return {"staged": len(cometd.staged)}
+        self.cometd.staged.append(staged)
+        return {"staged": len(self.cometd.staged)}
 
-    def channels(body: dict[str, Any]) -> object:
-        """{"select": [objects]} and {"channel": "X__chn", "members": {object: [enriched fields]}}"""
-        for name in body.get("select", ()):
-            org.bus.selected.add(_entity(org, {"entity": name}))
-        for name in body.get("deselect", ()):
-            org.bus.selected.discard(name)
+    def channels(self, body: Body) -> object:
+        """{"select": [objects], "deselect": [objects]} and {"channel": "X__chn", "members": {object: [enriched]}}"""
+        org = self.org
+        org.bus.selected.update(self._entity(name) for name in body.get("select", ()))
+        org.bus.selected.difference_update(body.get("deselect", ()))
         if "channel" in body:
-            members = {_entity(org, {"entity": one}): tuple(fields) for one, fields in body["members"].items()}
+            members = {self._entity(name): tuple(fields) for name, fields in body["members"].items()}
             org.channels[str(body["channel"])] = members
             org.bus.selected.update(members)
         return {"selected": sorted(org.bus.selected), "channels": {name: dict(of) for name, of in org.channels.items()}}
 
-    def settings(body: dict[str, Any]) -> object:
-        """Any of the numbers in ``Settings``."""
+    def settings(self, body: Body) -> object:
+        """Any of the numbers in ``Settings`` that can be turned while running."""
+        settings = self.org.settings
         for name, value in body.items():
-            if name not in _NUMBERS:
-                raise Refused(f"{name} cannot be set while running; these can: {', '.join(sorted(_NUMBERS))}")
-            setattr(org.settings, name, type(getattr(org.settings, name))(value))
-        return {name: getattr(org.settings, name) for name in sorted(_NUMBERS)}
+            if name not in _SETTABLE:
+                raise Refused(f"{name} cannot be set while running; these can: {', '.join(sorted(_SETTABLE))}")
+            setattr(settings, name, type(getattr(settings, name))(value))
+        return {name: getattr(settings, name) for name in sorted(_SETTABLE)}
 
-    def organisation(body: dict[str, Any]) -> object:
-        org.rename(str(body["id"]))
-        return {"id": org.organisation}
+    def organisation(self, body: Body) -> object:
+        """{"id"}: become another org."""
+        self.org.rename(str(body["id"]))
+        return {"id": self.org.organisation}
 
-    def undelete(body: dict[str, Any]) -> object:
-        org.undelete(_entity(org, body), str(body["id"]))
+    def undelete(self, body: Body) -> object:
+        """{"entity", "id"}: out of the recycle bin."""
+        self.org.undelete(self._entity(body.get("entity")), str(body["id"]))
         return {}
 
-    def edit_many(body: dict[str, Any]) -> object:
+    def edit_many(self, body: Body) -> object:
         """{"entity", "ids", "fields"}: one transaction, one merged event."""
-        org.edit_many(_entity(org, body), body["ids"], body["fields"])
+        self.org.edit_many(self._entity(body.get("entity")), body["ids"], body["fields"])
         return {}
 
-    def empty_recycle_bin(_body: dict[str, Any]) -> object:
-        org.empty_recycle_bin()
+    def empty_recycle_bin(self, _body: Body) -> object:
+        """{}: hard delete, of which no event tells."""
+        self.org.empty_recycle_bin()
         return {}
 
-    async def events(request: Request) -> Response:
+    async def events(self, request: Request) -> Response:
+        """The event bus, behind ?since=<replay id>."""
         since = int(request.query_params.get("since", "0"))
-        told = [e for e in org.bus.events if e.replay > since]
+        told = [one for one in self.org.bus.events if one.replay > since]
         return answer([{"replayId": e.replay, "payload": {"ChangeEventHeader": e.header, **e.body}} for e in told])
 
-    async def sessions(_request: Request) -> Response:
-        live = cometd.sessions.live.values()
-        told = [
-            {"clientId": s.id, "subscriptions": {c: sub.cursor for c, sub in s.subscriptions.items()}} for s in live
-        ]
-        return answer_json(told)
+    async def sessions(self, _request: Request) -> Response:
+        """The streaming clients and how far each subscription has read."""
+        return answer_json(
+            [
+                {"clientId": one.id, "subscriptions": {name: sub.cursor for name, sub in one.subscriptions.items()}}
+                for one in self.cometd.sessions.live.values()
+            ]
+        )
 
-    posts: dict[str, Page] = {
-        "/gap": gap, "/permissions": permissions, "/forget-sessions": forget_sessions, "/revoke-tokens": revoke_tokens,
-        "/stage-error": stage_error, "/channels": channels, "/settings": settings, "/organisation": organisation,
-        "/undelete": undelete, "/edit-many": edit_many, "/empty-recycle-bin": empty_recycle_bin,
+    def _entity(self, name: object) -> str:
+        found = self.org.schema.find(str(name))
+        if found is None:
+            raise Refused(f"no object {name!r}")
+        return found.name
+
+    def _right(self, name: str, *, hidden: bool) -> None:
+        object_name, _, field = name.partition(".")
+        entity = self.org.schema.entities[self._entity(object_name)]
+        rights = self.org.permissions
+        if field and field not in entity.fields:
+            raise Refused(f"no field {name!r}")
+        if field:
+            (rights.hidden_fields.add if hidden else rights.hidden_fields.discard)((entity.name, field))
+        else:
+            (rights.hidden_objects.add if hidden else rights.hidden_objects.discard)(entity.name)
+
+
+def pages(org: Org, cometd: Cometd) -> list[Route]:
+    """The routes under /__sim."""
+    page = Pages(org, cometd)
+    posts: dict[str, Callable[[Body], object]] = {
+        "/gap": page.gap, "/permissions": page.permissions, "/forget-sessions": page.forget_sessions,
+        "/revoke-tokens": page.revoke_tokens, "/stage-error": page.stage_error, "/channels": page.channels,
+        "/settings": page.settings, "/organisation": page.organisation, "/undelete": page.undelete,
+        "/edit-many": page.edit_many, "/empty-recycle-bin": page.empty_recycle_bin,
     }  # fmt: skip
-    routes = [Route(path, _posted(page), methods=["POST"]) for path, page in posts.items()]
-    return [*routes, Route("/events", events), Route("/sessions", sessions)]
+    routes = [Route(path, _posted(handler), methods=["POST"]) for path, handler in posts.items()]
+    return [*routes, Route("/events", page.events), Route("/sessions", page.sessions)]
 
 
-def _posted(page: Page) -> Callable[[Request], Awaitable[Response]]:
+def _posted(page: Callable[[Body], object]) -> Handler:
     async def handler(request: Request) -> Response:
         try:
             body = loads(await request.body() or b"{}")
@@ -126,21 +160,3 @@ def _posted(page: Page) -> Callable[[Request], Awaitable[Response]]:
             return answer_json({"error": str(wrong) or type(wrong).__name__}, 400)
 
     return handler
-
-
-def _entity(org: Org, body: dict[str, Any]) -> str:
-    found = org.schema.find(str(body.get("entity")))
-    if found is None:
-        raise Refused(f"no object {body.get('entity')!r}")
-    return found.name
-
-
-def _hide(org: Org, name: str, *, hidden: bool) -> None:
-    entity_name, _, field = name.partition(".")
-    entity = org.schema.find(entity_name)
-    if entity is None or (field and field not in entity.fields):
-        raise Refused(f"no object or field {name!r}")
-    if field:
-        (org.permissions.hidden_fields.add if hidden else org.permissions.hidden_fields.discard)((entity.name, field))
-    else:
-        (org.permissions.hidden_objects.add if hidden else org.permissions.hidden_objects.discard)(entity.name)
