@@ -46,7 +46,7 @@ class SalesforceSettings(Part):
     client_id: str
     client_secret: SecretStr
     api_version: str = "62.0"
-    channels: tuple[str, ...] = ("/data/ChangeEvents",)
+    channels: tuple[str, ...] = ("/data/TwinledgerSync__chn",)
 
 
 class XeroSettings(Part):
@@ -61,6 +61,7 @@ class XeroSettings(Part):
     token_url: str = "https://identity.xero.com/connect/token"  # noqa: S105  (an address)
     api_url: str = "https://api.xero.com/api.xro/2.0"
     poll_seconds: int = Field(default=60, ge=1, le=86_400)
+    calls_per_minute: int = Field(default=55, ge=1, le=100_000)  # of Xero's 60: people and other apps need some too
 
 
 class ConnectionSettings(Part):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from connector.core.identity import record_key
 from connector.core.records import Side
@@ -26,7 +26,9 @@ from connector.xero.rest import XeroParty
 from streams.connection import Connection
 from streams.hops import HINTS, Outbox, hint_value
 
-IN_FLIGHT = 500
+COLD = ("Account", "TaxRate", "Organisation", "Item")
+COLD_TIMES = 20  # rarer than the lists that people change all day
+LOOK_SECONDS = 0.5
 STORE_SECONDS = 1.0
 Store = Callable[[Position], Awaitable[None]]
 Bury = Callable[[Connection, str, bytes, DataError], Awaitable[None]]
@@ -142,16 +144,15 @@ class PollCapture:
     heard: Heard
     poll_seconds: float
     failures: int = 0
-    first_scan: asyncio.Event = field(default_factory=asyncio.Event)
+    _next: dict[str, datetime] = field(default_factory=dict)
 
     async def run(self) -> None:
-        """Until cancelled: one round of all lists, then a rest."""
+        """Until cancelled: every list when it is due."""
         while True:
             try:
                 await self.round()
                 self.failures = 0
-                self.first_scan.set()
-                await asyncio.sleep(self.poll_seconds)
+                await asyncio.sleep(min(self.poll_seconds, LOOK_SECONDS))
             except EngineStop:
                 raise
             except TwinledgerError as error:
@@ -160,8 +161,12 @@ class PollCapture:
                 await asyncio.sleep(error.retry_after if isinstance(error, TryAgain) else min(60, 2**self.failures))
 
     async def round(self) -> None:
-        """Poll every list once. Raises TryAgain, Unavailable, AuthError."""
+        """Poll every list that is due: what people change all day often, the rest rarely. Raises as ``poll``."""
         for name in self.entities():
+            now = self.connection.clock()
+            if self._next.get(name, now) > now:
+                continue
+            self._next[name] = now + timedelta(seconds=self.poll_seconds * (COLD_TIMES if name in COLD else 1))
             pause = self.party.pause(now_ms=int(self.connection.clock().timestamp() * 1000))
             if pause > 0:
                 await asyncio.sleep(min(pause / 1000, 60))

@@ -71,7 +71,9 @@ def xero(http: HttpClient, settings: XeroSettings, now_ms: Callable[[], int]) ->
         settings.client_id, settings.client_secret.get_secret_value(), token_url=settings.token_url
     )
     tokens = Tokens(http, credentials, now_ms)
-    return XeroParty(http, tokens, settings.tenant, now_ms=now_ms, api=settings.api_url)
+    return XeroParty(
+        http, tokens, settings.tenant, now_ms=now_ms, api=settings.api_url, per_minute=settings.calls_per_minute
+    )
 
 
 async def identify(settings: ConnectionSettings, org: Organisation, company: Organisation) -> None:

@@ -19,6 +19,7 @@ from connector.observe.metrics import Metrics
 from connector.settings import Settings
 from connector.store.projection import Projection
 from connector.web.app import build, serve
+from streams.capture import COLD_TIMES
 from streams.genesis import MADE
 from streams.owned import Owned
 from streams.project import Projector
@@ -106,7 +107,7 @@ def facts(worker: Worker, now: datetime) -> Facts:
 
 def _sources(owned: Owned, now: datetime) -> Iterator[Source]:
     """The polls: each list must have answered within three rounds. A stream reports its own silence."""
-    limit = timedelta(seconds=max(3 * owned.xero_poll_seconds, 60))
+    limit = timedelta(seconds=max(3 * COLD_TIMES * owned.xero_poll_seconds, 60))
     for name, at in owned.heard.at.items():
         if name.startswith("xero "):
             yield Source(owned.connection.name, "xero", name.removeprefix("xero "), now - at, limit)

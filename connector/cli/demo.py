@@ -70,19 +70,19 @@ async def play(scene: Stage, story: Story, summary: Summary) -> None:
     """The story: metadata, an account, a won opportunity, its payment."""
     salesforce, xero = scene.salesforce, scene.xero
     async with story.step("Xero's chart of accounts and tax rates become Salesforce objects") as said:
-        wanted = len(await xero.objects("Account"))
+        accounts, rates = len(await xero.objects("Account")), len(await xero.objects("TaxRate"))
 
         async def metadata() -> bool:
-            return len(await salesforce.objects("Xero_Account__c")) >= wanted
+            there = await salesforce.objects("Xero_Account__c"), await salesforce.objects("Xero_Tax_Rate__c")
+            return len(there[0]) >= accounts and len(there[1]) >= rates
 
-        await until("the accounts arrive in Salesforce", metadata)
-        rates = len(await salesforce.objects("Xero_Tax_Rate__c"))
-        said.append(f"{wanted} accounts, {rates} tax rates")
+        await until("the accounts and tax rates arrive in Salesforce", metadata)
+        said.append(f"{accounts} accounts, {rates} tax rates")
     async with story.step("A sales person adds an Account; it becomes a Contact") as said:
         account = await salesforce.edit(
             "Account",
             {
-                "Name": "Ridgeway University", "Type": "Customer", "Phone": "0800 1123 445",
+                "Name": "Oaktown College", "Type": "Customer", "Phone": "0800 1123 445",
                 "BillingStreet": "PO Box 5500", "BillingCity": "Oaktown", "BillingPostalCode": "OK12 3TN",
                 "BillingCountry": "United Kingdom",
             },
@@ -110,12 +110,12 @@ async def _opportunity(scene: Stage, account: str) -> str:
     opportunity = await scene.salesforce.edit(
         "Opportunity",
         {
-            "Name": "Ridgeway: new lab", "AccountId": account, "StageName": "Proposal/Price Quote",
+            "Name": "Oaktown: new lab", "AccountId": account, "StageName": "Proposal/Price Quote",
             "CloseDate": "2026-11-30", "Number__c": "1001", "PO_Number__c": "P/O 9711",
         },
     )  # fmt: skip
     entries = await scene.salesforce.objects("PricebookEntry")
-    for number, entry in enumerate(entries[:3], start=1):
+    for number, entry in zip(map(Decimal, (1, 2, 3)), entries, strict=False):
         line = {"OpportunityId": opportunity, "PricebookEntryId": entry["Id"], "Quantity": number, "SortOrder": number}
         await scene.salesforce.edit("OpportunityLineItem", {**line, "UnitPrice": entry["UnitPrice"]})
     return opportunity
@@ -134,7 +134,7 @@ async def _invoice(scene: Stage, status: str) -> Json | None:
 async def _pay(scene: Stage, invoice: Json) -> None:
     payment = {
         "Invoice": {"InvoiceID": invoice["InvoiceID"]}, "Account": {"Code": "090"}, "Date": "2026-11-23",
-        "Amount": float(Decimal(str(invoice["AmountDue"]))),
+        "Amount": invoice["AmountDue"],
     }  # fmt: skip
     await scene.xero.call("PUT", "/api.xro/2.0/Payments", payment, await scene.token())
 

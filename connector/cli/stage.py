@@ -20,8 +20,10 @@ from typing import Any
 import yaml
 
 from connector.core.party import NoAnswer
+from connector.core.values import Value
 from connector.errors import Unavailable
 from connector.http import HttpClient
+from connector.xero.records import json_bytes
 
 STEP_SECONDS = 60.0
 LOOK_SECONDS = 0.1
@@ -36,19 +38,22 @@ class Actor:
     base: str
     http: HttpClient
 
-    async def call(self, method: str, path: str, body: object = None, headers: Sequence[tuple[str, str]] = ()) -> Any:
+    async def call(self, method: str, path: str, body: Value = None, headers: Sequence[tuple[str, str]] = ()) -> Any:
         """The decoded JSON answer of one request to the simulator. Raises Unavailable for a refusal."""
-        data = json.dumps(body).encode() if body is not None else b""
+        data = json_bytes(body) if body is not None else b""
         sent = [("Content-Type", "application/json"), ("Accept", "application/json"), *headers]
         answer = await self.http.request(method, self.base + path, headers=sent, body=data, seconds=30)
         if answer.status >= 400:
             raise Unavailable("stage.refused", f"{method} {path}: {answer.status} {answer.body[:300]!r}")
         return json.loads(answer.body, parse_float=Decimal) if answer.body else None
 
-    async def edit(self, entity: str, fields: Mapping[str, object], object_id: str | None = None) -> str:
+    async def edit(self, entity: str, fields: Mapping[str, Value], object_id: str | None = None) -> str:
         """A person's edit (a new object without an id); gives the object's id."""
-        body = {"entity": entity, "fields": dict(fields)} | ({"id": object_id} if object_id else {})
-        return str((await self.call("POST", "/__sim/edit", body))["id"])
+        body: dict[str, Value] = {"entity": entity, "fields": dict(fields)}
+        if object_id:
+            body["id"] = object_id
+        row = await self.call("POST", "/__sim/edit", body)
+        return str(row.get("Id") or row[f"{entity}ID"])
 
     async def objects(self, entity: str) -> list[Json]:
         found = await self.call("GET", f"/__sim/objects/{entity}")
@@ -146,7 +151,7 @@ class Stage:
 
 @asynccontextmanager
 async def stage(
-    directory: Path, *, kafka: str = "", mappings: Path, prefix: str = "", poll_seconds: int = 1
+    directory: Path, *, kafka: str = "", mappings: Path, prefix: str = "", poll_seconds: int = 3
 ) -> AsyncIterator[Stage]:
     """Raise the curtain. ``kafka`` names a broker that runs already; else one is started."""
     from connector.kafka.embedded import EmbeddedKafka

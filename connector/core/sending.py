@@ -90,9 +90,12 @@ def confirmed(
     mapping: Rule,
     call: str,
     version: Version,
-    expected: Mapping[str, Decimal],
+    expected: Mapping[str, Decimal] | str,
 ) -> Applied:
-    """What the link is told of a confirmed write. ``record`` is the answer as a record, if it shows fields."""
+    """What the link is told of a confirmed write. ``record`` is the answer as a record, if it shows fields.
+
+    ``expected`` are the amounts that we computed before the call, or why we could not.
+    """
     if record is None:
         return Applied(call, answered.target, version)
     lines = {**piece.link.line_ids, **_line_ids(piece, mapping, record.fields)}
@@ -112,8 +115,10 @@ def _line_ids(piece: Draft, mapping: Rule, answer: Fields) -> dict[str, str]:
     return evaluate.line_ids(mapping, tuple(order), answer)
 
 
-def _differences(expected: Mapping[str, Decimal], answer: Fields) -> str:
+def _differences(expected: Mapping[str, Decimal] | str, answer: Fields) -> str:
     """Each amount that came back different, to the cent; empty if all agree."""
+    if isinstance(expected, str):
+        return expected
     wrong: list[str] = []
     for name, ours in expected.items():
         theirs = answer.get(name)

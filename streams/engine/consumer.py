@@ -188,15 +188,20 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
         notify(self._waiting_for_ack)
         return counted
 
+    async def wait_empty(self) -> None:
+        """Until the agents are done with what they have begun; not when the worker has a reason to stop."""
+        if self.app.stop_signal.reason is None:
+            await super().wait_empty()
+
     async def force_commit(self, topics: Any = None, start_new_transaction: bool = True) -> bool:
         """Outputs and changelog are acknowledged first, then the offsets are committed, all contiguous as fetched."""
         generation = self.app.consumer_generation_id
         offsets = self.ledger.committable()
-        if not offsets:
+        if not offsets or self.app.stop_signal.reason is not None:
             return False
         self.app.fence.check()
         await self.app.producer.flush()
-        if not await self._thread.commit_as(generation, offsets):
+        if self.app.stop_signal.reason is not None or not await self._thread.commit_as(generation, offsets):
             return False
         self.ledger.committed(offsets)
         self._committed_offset.update({TP(*tp): offset for tp, offset in offsets.items()})

@@ -36,7 +36,7 @@ class Buffer(ProducerBuffer):  # type: ignore[misc]
 
     async def flush(self) -> None:
         """Until every write is in the producer's hands. Raises EngineStop when the buffer has died."""
-        while not self._drained.is_set():
+        while not self._drained.is_set() and self.app.stop_signal.reason is None:
             if self.state != "running":
                 raise EngineStop("flush-failed", f"The send buffer ended with {self._waiting} writes in it.")
             await self.wait_first(self._drained.wait(), timeout=1.0)
@@ -77,11 +77,10 @@ class Producer(driver.Producer):  # type: ignore[misc]
                 return  # a callback has nobody to raise to; `flush` and the fence raise it
 
     async def flush(self) -> None:
-        """Until everything handed over is acknowledged by all in-sync replicas. Raises EngineStop."""
-        self.app.stop_signal.check()
+        """Until everything handed over is acknowledged by all in-sync replicas, or the worker has a reason to stop."""
         await self.buffer.flush()
-        while self._sent:
-            await asyncio.wait(set(self._sent))
+        while self._sent and self.app.stop_signal.reason is None:
+            await asyncio.wait(set(self._sent), timeout=1.0)
             await asyncio.sleep(0)  # the callbacks of what is done
-        await super().flush()
-        self.app.stop_signal.check()
+        if self.app.stop_signal.reason is None:
+            await super().flush()
