@@ -1,0 +1,54 @@
+"""The options that all commands share, and what the configuration file gives them."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from connector.kafka.connection import Cluster, Security
+from connector.settings import KafkaSettings, Settings, load
+
+DEFAULT_CONFIG = Path("twinledger.yaml")
+
+
+class Format(StrEnum):
+    """How data is written to stdout."""
+
+    TABLE = "table"
+    JSON = "json"
+
+
+Config = Annotated[
+    Path,
+    typer.Option("--config", "-c", envvar="TWINLEDGER_CONFIG", metavar="FILE", help="The configuration file."),
+]
+Output = Annotated[
+    Format, typer.Option("--output", "-o", envvar="TWINLEDGER_OUTPUT", help="A table for people, JSON for programs.")
+]
+Connection = Annotated[
+    str, typer.Option("--connection", metavar="NAME", help="Only this connection.", show_default=False)
+]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be done and do nothing.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+
+
+def settings_of(config: Path) -> Settings:
+    """The settings of a command. Raises ConfigurationError."""
+    return load(config)
+
+
+def cluster_of(settings: KafkaSettings) -> Cluster:
+    """Where Kafka is. Raises ConfigurationError for security settings that cannot work."""
+    security = Security(
+        protocol=settings.protocol,
+        mechanism=settings.mechanism,
+        username=settings.username,
+        password=settings.password.get_secret_value() if settings.password else None,
+        cafile=settings.cafile,
+        certfile=settings.certfile,
+        keyfile=settings.keyfile,
+    )
+    return Cluster(settings.bootstrap_servers, settings.prefix, settings.partitions, settings.replication, security)

@@ -1,0 +1,170 @@
+"""``twinledger status``: how a deployment stands, on one page."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import typer
+from aiokafka.errors import GroupCoordinatorNotAvailableError
+from aiokafka.structs import TopicPartition
+from rich.table import Table
+
+from connector.cli.options import DEFAULT_CONFIG, Config, Connection, Format, Output, cluster_of, settings_of
+from connector.cli.printing import ago, coloured, report, show, table
+from connector.errors import TwinledgerError, Unavailable
+from connector.kafka.admin import admin_client
+from connector.kafka.codec import Codec
+from connector.kafka.compacted import reader
+from connector.kafka.connection import Cluster
+from connector.kafka.positions import Position, PositionKind, read_positions
+from connector.settings import Settings
+from connector.store.projection import Projection
+from connector.store.rows import Count, Review
+
+STATES = ("clean", "dirty", "in-flight", "unknown", "blocked", "failed", "conflict", "ended")
+
+
+@dataclass(frozen=True, slots=True)
+class Lag:
+    """How many messages of a topic the workers have not processed yet; None where they never committed."""
+
+    topic: str
+    messages: int | None
+
+
+@dataclass(slots=True)
+class Status:
+    """All that is shown. ``away`` says what could not be asked."""
+
+    at: datetime
+    links: tuple[Count, ...] = ()
+    reviews: tuple[Review, ...] = ()
+    projected: datetime | None = None
+    positions: tuple[Position, ...] = ()
+    lag: tuple[Lag, ...] = ()
+    away: list[TwinledgerError] = field(default_factory=list)
+
+    def data(self) -> dict[str, Any]:
+        """The same for programs."""
+        codes = Counter(review.code for review in self.reviews)
+        return {
+            "at": self.at,
+            "links": self.links,
+            "reviews": {"open": len(self.reviews), "by_code": dict(codes)},
+            "dead_letters": sum(review.kind == "dead-letter" for review in self.reviews),
+            "projected_at": self.projected,
+            "positions": self.positions,
+            "lag": self.lag,
+            "away": [{"code": each.code, "message": each.message} for each in self.away],
+        }
+
+
+def status(config: Config = DEFAULT_CONFIG, connection: Connection = "", output: Output = Format.TABLE) -> None:
+    """Show links by state, what needs a person, where each source is, and how far the workers are behind."""
+    found = asyncio.run(_ask(settings_of(config), connection))
+    show(found.data(), output, _page(found))
+    for error in found.away:
+        report(error, output)
+    if found.away:
+        raise typer.Exit(found.away[0].exit_code)
+
+
+async def _ask(settings: Settings, connection: str) -> Status:
+    """Asks the store and Kafka; one that does not answer does not hide the other."""
+    found = Status(datetime.now(UTC))
+    cluster = cluster_of(settings.kafka)
+    for part in (
+        _ask_store(found, settings.store_url, connection),
+        _ask_kafka(found, cluster, settings.group, connection),
+    ):
+        try:
+            await part
+        except Unavailable as error:
+            found.away.append(error)
+    return found
+
+
+async def _ask_store(found: Status, url: str, connection: str) -> None:
+    async with await Projection.open(url, create=False) as projection:
+        found.links = await projection.counts(connection)
+        found.reviews = await projection.reviews(connection, limit=10_000)
+        found.projected = await projection.updated()
+
+
+async def _ask_kafka(found: Status, cluster: Cluster, group: str, connection: str) -> None:
+    positions = (await read_positions(cluster, Codec())).values()
+    found.positions = tuple(
+        sorted(
+            (each for each in positions if connection in ("", each.connection)),
+            key=lambda each: (each.connection, each.organisation, each.source),
+        )
+    )
+    found.lag = await lag_of(cluster, f"{cluster.prefix}{group}")
+
+
+async def lag_of(cluster: Cluster, group: str) -> tuple[Lag, ...]:
+    """The lag of a consumer group by topic, for the topics that it ever committed."""
+    async with admin_client(cluster) as admin:
+        try:
+            committed: Mapping[TopicPartition, Any] = await admin.list_consumer_group_offsets(group)
+        except GroupCoordinatorNotAvailableError:  # a cluster that has never seen a group
+            return ()
+    if not committed:
+        return ()
+    async with reader(cluster) as consumer:
+        ends = await consumer.end_offsets([*committed])
+        begins = await consumer.beginning_offsets([*committed])
+    behind: Counter[str] = Counter()
+    for each, offset in committed.items():
+        behind[each.topic] += max(ends[each] - max(offset.offset, begins[each]), 0)
+    return tuple(Lag(topic.removeprefix(cluster.prefix), behind[topic]) for topic in sorted(behind))
+
+
+def _page(found: Status) -> list[Table | str]:
+    parts: list[Table | str] = []
+    if found.links:
+        parts += [_links(found.links), ""]
+    if found.reviews:
+        parts += [_reviews(found.reviews), ""]
+    sources = [each for each in found.positions if each.kind is not PositionKind.GENESIS]
+    if sources:
+        parts += [_positions(sources, found.at), ""]
+    if found.lag:
+        rows = [(each.topic, each.messages) for each in found.lag]
+        parts += [table(("topic", "behind"), rows, title="Workers", right="behind"), ""]
+    return [*parts, _summary(found)]
+
+
+def _links(counts: Sequence[Count]) -> Table:
+    states = [state for state in STATES if any(count.state == state for count in counts)]
+    rows = []
+    for connection, mapping in dict.fromkeys((count.connection, count.mapping) for count in counts):
+        numbers = {
+            each.state: each.number for each in counts if (each.connection, each.mapping) == (connection, mapping)
+        }
+        rows.append([connection, mapping, *(numbers.get(state, "·") for state in states), sum(numbers.values())])
+    return table(("connection", "mapping", *states, "all"), rows, title="Links", right=" ".join((*states, "all")))
+
+
+def _reviews(reviews: Sequence[Review]) -> Table:
+    kinds = Counter((each.connection, each.mapping or "-", each.state, each.code) for each in reviews)
+    rows = [(*key[:2], coloured(key[2]), key[3], number) for key, number in sorted(kinds.items())]
+    return table(("connection", "mapping", "state", "code", "open"), rows, title="Reviews", right="open")
+
+
+def _positions(positions: Sequence[Position], now: datetime) -> Table:
+    rows = [(each.connection, each.source, each.kind.value, each.value, ago(each.at, now)) for each in positions]
+    return table(("connection", "source", "kind", "position", "moved"), rows, title="Sources", right="moved")
+
+
+def _summary(found: Status) -> str:
+    links, letters = sum(count.number for count in found.links), sum(r.kind == "dead-letter" for r in found.reviews)
+    seen = ago(found.projected, found.at)
+    return (
+        f"{links} links, {len(found.reviews)} reviews open ({letters} dead letters). Last change taken in: {seen} ago."
+    )
