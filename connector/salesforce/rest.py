@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, TypeVar
@@ -160,9 +161,22 @@ class SalesforceParty:
             chunk = wanted[part : part + 200]
             for soql in await self._planned((plan,), partial(by_ids, plan, ids=chunk)):
                 rows = [row async for page in self._pages("queryAll", soql) for row in page]
-                found |= {one.id: one for one in records(rows, self._reading(plan, version))}
+                found |= {one.id: one for one in await self._readable(rows, plan, version)}
         missing = tuple(one for one in dict.fromkeys(ids) if one not in found)
         return ReadResult(tuple(found[one] for one in wanted if one in found), missing)
+
+    async def _readable(self, rows: list[dict[str, Any]], plan: ReadPlan, version: Version) -> tuple[Record, ...]:
+        """The records of rows. A type may have changed: describe anew. A row that stays unreadable is left out, and so
+        is missing: one bad row must not hold the others for ever."""
+        try:
+            return records(rows, self._reading(plan, version))
+        except DataError:
+            await self.describe((plan,), fresh=True)
+        out: list[Record] = []
+        for row in rows:
+            with suppress(DataError):
+                out.extend(records([row], self._reading(plan, version)))
+        return tuple(out)
 
     async def find(self, plan: ReadPlan, criteria: Fields, version: Version) -> tuple[Record, ...]:
         """Live records that equal all criteria, at most ten; texts compare without regard to case."""

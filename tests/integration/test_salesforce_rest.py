@@ -217,6 +217,15 @@ async def test_salesforce_party_a_field_that_vanishes_is_never_empty() -> None:
         assert (await party.read(ACCOUNT, [account], V)).records[0].fields["Phone"] == "1"
 
 
+async def test_salesforce_party_an_unreadable_row_does_not_hold_the_others() -> None:
+    async with a_party() as (party, client):
+        good, bad = await client.create("Account", Name="A"), await client.create("Account", Name="B")
+        row = client.org.store.tables["Account"][bad]
+        client.org.store.tables["Account"][bad] = {**row, "Terms__c": "many"}
+        result = await party.read(ACCOUNT, [good, bad], V)
+        assert ([one.id for one in result.records], result.missing) == ([good], (bad,))
+
+
 async def test_salesforce_party_an_object_that_vanishes() -> None:
     async with a_party() as (party, client):
         await client.sim("/permissions", {"hide": ["Account"]})

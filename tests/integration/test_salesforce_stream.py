@@ -462,3 +462,12 @@ def test_salesforce_backoff_grows_and_obeys() -> None:
     assert [backoff(away, n) for n in (1, 2, 3, 7, 50)] == [1, 2, 4, 60, 60]
     assert backoff(TryAgain("x", "x", retry_after=900), 1) == 900
     assert backoff(AuthError("x", "x"), 1) == 30
+
+
+async def test_salesforce_stream_that_is_silent_too_long_is_given_up() -> None:
+    async with an_org() as client:
+        stream = ChangeStream(credentials(client), [CHANNEL], lambda _: -1, silent_seconds=0.2)
+        with pytest.raises(Unavailable) as silent:
+            async for _ in stream:
+                pass
+        assert silent.value.code == "salesforce.stream-silent"
