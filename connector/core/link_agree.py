@@ -19,7 +19,7 @@ def agree(link: Link, attempt: Attempt, event: Applied, rules: Rules, *, read: b
     shows another value than its type explains."""
     side, other = attempt.side, attempt.side.other
     known, there, answer = link.seen(side), link.seen(other), event.flat
-    shown, agreed, unread = _shown(known, answer), dict(link.agreed), {}
+    shown, agreed, unread = _shown(attempt, known, answer), dict(link.agreed), {}
     for path, text in attempt.sent.items():
         if known.get(path, GONE) == text:
             continue
@@ -32,7 +32,8 @@ def agree(link: Link, attempt: Attempt, event: Applied, rules: Rules, *, read: b
             shown.pop(path, None)
         elif answer is None:
             unread[path] = text
-    link = replace(link, agreed={**_filled(attempt, known, answer, rules), **agreed})
+    filled = {} if rules.two_way or answer is None else _filled(attempt, known, answer, read=read)
+    link = replace(link, agreed={**filled, **agreed})
     end, elsewhere = link.end(side), link.end(other)
     fresh = replace(
         end,
@@ -46,19 +47,24 @@ def agree(link: Link, attempt: Attempt, event: Applied, rules: Rules, *, read: b
     return link.with_end(side, fresh).with_end(other, replace(elsewhere, drift=moved(there, link.base(other), silent)))
 
 
-def _filled(attempt: Attempt, known: Texts, answer: Texts | None, rules: Rules) -> dict[str, tuple[str, str]]:
-    """What the side filled in by itself where a document said nothing: nobody's edit, until somebody edits it."""
-    if rules.two_way or answer is None:
-        return {}
+def _filled(attempt: Attempt, known: Texts, answer: Texts, *, read: bool) -> dict[str, tuple[str, str]]:
+    """What the side filled in by itself where a document said nothing: nobody's edit, until somebody edits it. Of what
+    a later ``read`` shows that is known only of the fields of our own lines."""
+    ours = {_line(path) for path in attempt.sent if "/" in path}
     new = {path: text for path, text in answer.items() if path not in attempt.sent and path not in known}
-    return {path: (GONE, text) if attempt.side is Side.XERO else (text, GONE) for path, text in new.items()}
+    filled = {path: text for path, text in new.items() if not read or _line(path) in ours}
+    return {path: (GONE, text) if attempt.side is Side.XERO else (text, GONE) for path, text in filled.items()}
 
 
-def _shown(known: Texts, answer: Texts | None) -> dict[str, str]:
-    """What a side holds after the answer. An answer that shows lines shows all of them."""
+def _line(path: str) -> str:
+    return path.rsplit("/", 1)[0]
+
+
+def _shown(attempt: Attempt, known: Texts, answer: Texts | None) -> dict[str, str]:
+    """What a side holds after the answer. An answer shows all lines that are there, if it shows lines at all."""
     if answer is None:
         return dict(known)
-    whole = any("/" in path for path in answer)
+    whole = any("/" in path for path in answer) or not any("/" in path for path in attempt.sent)
     return {path: text for path, text in known.items() if "/" not in path or not whole} | dict(answer)
 
 

@@ -162,14 +162,17 @@ def wake(link: Link, event: Due, rules: Rules) -> Link:
 
 def expire(link: Link, event: Due, rules: Rules) -> Link:
     """A call past its deadline that nobody reported: its sender is gone."""
-    link = _resolved(link, event.resolved)
+    link = keep(link, event, rules)
     if link.attempt is None or event.at < link.attempt.deadline + QUIET:
         return link
     return replace(link, attempt=replace(link.attempt, unknown=True))
 
 
-def keep_resolved(link: Link, event: Due, rules: Rules) -> Link:
-    return _resolved(link, event.resolved)
+def keep(link: Link, event: Due, rules: Rules) -> Link:
+    """What became known during a call. A link that turns out to be another's twin ends when its birth failed; if it
+    did not, a person must join the two."""
+    link = _resolved(link, event.resolved)
+    return replace(link, left="merged") if event.merged_into and link.life is Life.NEW else link
 
 
 def _resolved(link: Link, known: Texts) -> Link:
@@ -202,5 +205,5 @@ def ask(link: Link, event: Asked, rules: Rules) -> Link:
 
 
 __all__ = [
-    "AGAIN", "adopt", "again", "ask", "expire", "judge", "keep_resolved", "see", "take", "wake",
+    "AGAIN", "adopt", "again", "ask", "expire", "judge", "keep", "see", "take", "wake",
 ]  # fmt: skip

@@ -22,7 +22,7 @@ def rest(link: Link, rules: Rules) -> Link:
     link = _agreed(link, verdict)
     if _over(link):
         return ended(link, link.left)
-    link = _waiting(_conflict(link, verdict), rules)
+    link = _waiting(_conflict(free(link) if _tells(link) else link, verdict), rules)
     return _told(link, rules, verdict)
 
 
@@ -73,8 +73,6 @@ def _told(link: Link, rules: Rules, verdict: Merge) -> Link:
         return ended(link, link.left or "target-gone")
     farewell = _farewell(link, rules)
     told = farewell or _unwelcome(link, rules, bool(verdict.to[rules.target]))
-    if _tells(link) and (told is None or told.code != link.code):
-        link = free(link)
     if told is None or link.hold is Hold.FAILED or (farewell is None and link.hold is not Hold.NONE):
         return link
     return hold(link, Hold.FAILED, told)

@@ -21,7 +21,7 @@ from connector.core.link_events import (
     Wanted,
 )
 from connector.core.link_look import look, probe_create, probe_update
-from connector.core.link_moves import adopt, again, ask, expire, keep_resolved, see, take, wake
+from connector.core.link_moves import adopt, again, ask, expire, keep, see, take, wake
 from connector.core.link_state import Link, Phase, Rules
 
 Move: TypeAlias = Callable[[Link, Any, Rules], Link]
@@ -40,7 +40,7 @@ TABLE: Mapping[Phase, Mapping[type[LinkEvent], Move]] = {
     #  nobody knows whether it was born
     Phase.LOST: {
         Wanted: take, Observed: see, Found: probe_create, Started: repeat, Applied: confirm,
-        Rejected: refuse_unknown, Unknown: ignore, Settled: ignore, Due: keep_resolved, Asked: ask,
+        Rejected: refuse_unknown, Unknown: ignore, Settled: ignore, Due: keep, Asked: ask,
     },
     #  both ends are there, no call
     Phase.LIVE: {
@@ -55,7 +55,7 @@ TABLE: Mapping[Phase, Mapping[type[LinkEvent], Move]] = {
     #  nobody knows whether the change arrived
     Phase.UNSURE: {
         Wanted: take, Observed: see, Found: probe_update, Started: repeat, Applied: confirm,
-        Rejected: refuse_unknown, Unknown: ignore, Settled: ignore, Due: keep_resolved, Asked: ask,
+        Rejected: refuse_unknown, Unknown: ignore, Settled: ignore, Due: keep, Asked: ask,
     },
     #  over; it stays, so that nothing is born of the same record twice
     Phase.ENDED: {

@@ -78,17 +78,19 @@ def _one_way(link: Link, rules: Rules, path: str, moved: set[Side]) -> str:
         return "keep"
     if path in link.once and _born(link, path):
         return "quiet"
-    edited = rules.target in moved and path in link.agreed
-    if edited or (_seen(link, rules.source, path) == GONE and _edited_line(link, rules, path)):
+    if (rules.target in moved and link.agreed) or _edited_line(link, rules, path):
         verdict = _by_policy(link, rules)
         return "keep" if verdict == rules.target.value else verdict
     return rules.source.value
 
 
 def _edited_line(link: Link, rules: Rules, path: str) -> bool:
-    """Whether a person changed any field of the line that the source took out."""
-    line = path.rsplit("/", 1)[0] + "/"
-    return any(other.startswith(line) and text != GONE for other, text in link.end(rules.target).drift.items())
+    """Whether a person changed any field of the line that the source took out, or took out the line it changed."""
+    line, out = path.rsplit("/", 1)[0] + "/", _seen(link, rules.source, path) == GONE
+    return any(
+        other.startswith(line) and (text != GONE if out else text == GONE)
+        for other, text in link.end(rules.target).drift.items()
+    )
 
 
 def _born(link: Link, path: str) -> bool:
