@@ -70,9 +70,9 @@ def _made(each: Later) -> Any:
 def asked_output(words: Sequence[str]) -> Format:
     """The form that the command line asks for: an error that happens before it is read is told in it too."""
     asked = os.environ.get("TWINLEDGER_OUTPUT", "")
-    for word, following in zip(words, [*words[1:], ""], strict=True):
+    for number, word in enumerate(words):
         if word in ("--output", "-o"):
-            asked = following
+            asked = next(iter(words[number + 1 :]), "")
         elif word.startswith("--output="):
             asked = word.removeprefix("--output=")
     return Format.JSON if asked == Format.JSON else Format.TABLE

@@ -91,7 +91,7 @@ def retry_reviews(
     if bool(names) == bool(code):
         raise typer.BadParameter("name reviews by their ids, or all of a kind with --code")
     reviews = asyncio.run(_named(config, names) if names else _read(config, connection, code, "", 10_000))
-    _send(config, [signal_for(review, "retry", "") for review in reviews], dry_run, output)
+    _send(config, reviews, [signal_for(review, "retry", "") for review in reviews], dry_run, output)
 
 
 @app.command("decide")
@@ -109,7 +109,7 @@ def decide_review(
     signal = signal_for(review, decision, value)
     if decision in FINAL and not (yes or dry_run):
         ask(f"{review.about}: {decision}. This cannot be taken back. Go on?")
-    _send(config, [signal], dry_run, output)
+    _send(config, [review], [signal], dry_run, output)
 
 
 def decisions_for(review: Review) -> tuple[str, ...]:
@@ -158,16 +158,21 @@ async def _named(config: Path, names: Sequence[str]) -> tuple[Review, ...]:
     return tuple(found)
 
 
-def _send(config: Path, signals: Sequence[Signal], dry_run: bool, output: Format) -> None:
+def _send(config: Path, reviews: Sequence[Review], signals: Sequence[Signal], dry_run: bool, output: Format) -> None:
     if signals and not dry_run:
         asyncio.run(send(cluster_of(settings_of(config).kafka), signals))
-    rows = [(each.connection, each.arguments.get("decision", ""), each.subject) for each in signals]
-    shown: Table | list[str] = table(("connection", "decision", "subject"), rows) if rows else []
+    rows = [
+        (review.ref, signal.arguments["decision"], review.about, review.code)
+        for review, signal in zip(reviews, signals, strict=True)
+    ]
+    shown: Table | list[str] = table(("id", "decision", "about", "code"), rows) if rows else []
     show({"signals": [each.value() for each in signals], "sent": not dry_run}, output, shown)
     if not signals:
         note("No open review matches.")
+    elif dry_run:
+        note("Nothing was sent.")
     else:
-        note(f"{len(signals)} signal(s) {'would be sent' if dry_run else 'sent; the worker carries them out'}.")
+        note("Sent; the worker carries it out.")
 
 
 def _listed(reviews: Sequence[Review]) -> Table:

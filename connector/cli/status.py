@@ -164,7 +164,7 @@ def _positions(positions: Sequence[Position], now: datetime) -> Table:
 
 def _summary(found: Status) -> str:
     links, letters = sum(count.number for count in found.links), sum(r.kind == "dead-letter" for r in found.reviews)
-    seen = ago(found.projected, found.at)
-    return (
-        f"{links} links, {len(found.reviews)} reviews open ({letters} dead letters). Last change taken in: {seen} ago."
+    projected = (
+        f"last change taken in {ago(found.projected, found.at)} ago" if found.projected else "nothing taken in yet"
     )
+    return f"{links} links, {len(found.reviews)} open reviews ({letters} of them dead letters); {projected}."

@@ -14,7 +14,7 @@ from connector.cli.printing import coloured, note, show, table
 from connector.kafka import admin
 from connector.kafka.admin import Difference, Kind, acl_lines
 from connector.kafka.connection import Cluster
-from connector.kafka.topics import TOPICS
+from connector.kafka.topics import TOPICS, Kept, Topic
 
 DIFFERENT = 3  # exit code: something is not as it should be
 
@@ -75,12 +75,16 @@ def _show(differences: Sequence[Difference], cluster: Cluster, output: Format) -
 
 
 def _row(cluster: Cluster) -> Callable[[Difference], tuple[object, ...]]:
-    kept = {cluster.topic(topic.name): topic.kept.value for topic in TOPICS}
+    kept = {cluster.topic(topic.name): _kept(topic) for topic in TOPICS}
 
     def row(each: Difference) -> tuple[object, ...]:
         if each.kind is Kind.MISSING:
-            shape = f"{cluster.partitions} partitions, {cluster.replication} replicas, keeps {kept.get(each.topic, '')}"
+            shape = f"{cluster.partitions} partitions × {cluster.replication}, {kept[each.topic]}"
             return each.topic, coloured("missing"), "-", shape
         return each.topic, each.setting, each.actual or "not set", each.wanted
 
     return row
+
+
+def _kept(topic: Topic) -> str:
+    return topic.kept.value if topic.kept in (Kept.WEEK, Kept.AUDIT) else "compacted"
