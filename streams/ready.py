@@ -32,14 +32,17 @@ class Ready:
         self._jobs: dict[bytes, Job] = {}
         self._due: dict[bytes, datetime] = {}
         self._busy: dict[bytes, int] = {}
+        self._folded: dict[bytes, int] = {}
         self._births: dict[str, set[bytes]] = {}
         self.changed = asyncio.Event()
 
     def absorb(self, link: Link, outputs: Outputs, offset: int) -> None:
         """Take in a link as it was just folded. The fold of our own last report frees it."""
         key = link.id.key
-        if offset >= self._busy.get(key, -1):
-            self._busy.pop(key, None)
+        if key in self._busy:
+            self._folded[key] = offset
+            if offset >= self._busy[key]:
+                self.release([key])
         if outputs.todo is not None:
             self._jobs[key] = Job(link, outputs.todo)
         else:
@@ -72,13 +75,17 @@ class Ready:
             self._busy[key] = IN_PROGRESS
 
     def reported(self, offsets: Mapping[bytes, int]) -> None:
-        """Our report on these stands at this offset: free once it is folded."""
-        self._busy.update(offsets)
+        """Our report on these stands at this offset: free once it is folded, which may have been before we knew."""
+        for key, offset in offsets.items():
+            self._busy[key] = offset
+            if self._folded.get(key, -1) >= offset:
+                self.release([key])
 
     def release(self, keys: Iterable[bytes]) -> None:
         """Nothing was reported on these: they may be taken again."""
         for key in keys:
             self._busy.pop(key, None)
+            self._folded.pop(key, None)
         self.changed.set()
 
     def overdue(self, now: datetime) -> tuple[bytes, ...]:

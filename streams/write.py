@@ -19,10 +19,10 @@ from connector.core.link_events import Applied as LinkApplied
 from connector.core.link_events import LinkEvent, Rejected, Unknown
 from connector.core.link_state import REPEAT_WITHIN
 from connector.core.mapping.model import Mapping as Rule
-from connector.core.party import Answer, Applied, NoAnswer, Outcome, Party, Request, Undecided
+from connector.core.party import Answer, Applied, NoAnswer, Operation, Outcome, Party, Request, Undecided
 from connector.core.party import Rejected as Refused
 from connector.core.records import Record, Side
-from connector.core.sending import Draft, confirmed, draft
+from connector.core.sending import Draft, confirmed
 from connector.errors import TryAgain, TwinledgerError, Unavailable
 from connector.kafka.link_codec import Call, Member
 from streams.brake import Brake
@@ -103,10 +103,8 @@ class WriteLoop:
         return []
 
     def _limit(self, job: Job) -> int:
-        piece = draft(job.link, job.todo, self._mapping(job)) if job.todo.act is Act.CREATE else None
-        if piece is None:
-            return 50 if self.side is Side.XERO else 200
-        return self.party.batch_limit(piece.write.entity, piece.write.operation)
+        operation = Operation.CREATE if job.todo.act is Act.CREATE else Operation.UPDATE
+        return self.party.batch_limit(self._mapping(job).end(self.side).entity, operation)
 
     def _mapping(self, job: Job) -> Rule:
         return self.connection.applied[job.link.id.mapping].mapping

@@ -16,7 +16,6 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from connector.cli.apply import apply_file
 from connector.cli.stage import Json, Stage, stage, until
 from connector.errors import TwinledgerError
 
@@ -167,7 +166,7 @@ async def demo(*, output: str = "table", keep: bool = False) -> int:
             said.append(f"Kafka at {scene.bootstrap}")
         try:
             async with story.step("Create the topics, apply the mappings, start the connector") as said:
-                said.append(f"{len(await apply_file(scene.config))} mappings")
+                said.append(f"{await scene.prepare()} mappings")
                 await scene.start_connector()
                 await scene.ready()
             await play(scene, story, summary)

@@ -19,11 +19,15 @@ from typing import Any
 
 import yaml
 
+from connector.cli.apply import apply_file
 from connector.core.party import NoAnswer
 from connector.core.values import Value
 from connector.errors import Unavailable
 from connector.http import HttpClient
+from connector.kafka.admin import apply as create_topics
+from connector.settings import load
 from connector.xero.records import json_bytes
+from streams.worker import cluster_of
 
 STEP_SECONDS = 60.0
 LOOK_SECONDS = 0.1
@@ -95,6 +99,11 @@ class Stage:
     worker: asyncio.subprocess.Process | None = None
     environment: dict[str, str] = field(default_factory=dict)
 
+    async def prepare(self) -> int:
+        """Create the topics and apply the mappings; gives how many mappings changed."""
+        await create_topics(cluster_of(load(self.config).kafka))
+        return sum(change.what != "same" for change in await apply_file(self.config))
+
     async def start_connector(self) -> None:
         """Start the connector's process; it is ready when ``/readyz`` says so."""
         with self.log.open("ab") as log:
@@ -151,20 +160,33 @@ class Stage:
 
 @asynccontextmanager
 async def stage(
-    directory: Path, *, kafka: str = "", mappings: Path, prefix: str = "", poll_seconds: int = 3
+    directory: Path,
+    *,
+    mappings: Path,
+    kafka: str = "",
+    prefix: str = "",
+    poll_seconds: int = 3,
+    calls_per_minute: int = 55,
 ) -> AsyncIterator[Stage]:
-    """Raise the curtain. ``kafka`` names a broker that runs already; else one is started."""
+    """Raise the curtain. ``kafka`` names a broker that runs already; else one is started.
+
+    More than Xero's 60 ``calls_per_minute`` makes the simulator allow them too: for load and for impatient tests.
+    """
     from connector.kafka.embedded import EmbeddedKafka
     from connector.simulators.salesforce import app as salesforce
     from connector.simulators.salesforce.org import Settings as Org
     from connector.simulators.serving import running
     from connector.simulators.xero import app as xero
+    from connector.simulators.xero.limits import Limits
     from connector.simulators.xero.world import Settings as World
 
     async with AsyncExitStack() as stack:
         http = await stack.enter_async_context(HttpClient())
         bootstrap = kafka or (await stack.enter_async_context(EmbeddedKafka())).bootstrap
-        org, world = Org(), World()
+        allowed = (
+            Limits() if calls_per_minute <= Limits().minute else Limits(calls_per_minute, 10_000_000, 50, 10_000_000)
+        )
+        org, world = Org(), World(limits=allowed)
         salesforce_app = salesforce.build(org)
         salesforce_url = await stack.enter_async_context(running(salesforce_app))
         xero_url = await stack.enter_async_context(running(xero.build(world)))
@@ -184,6 +206,7 @@ async def stage(
                             "tenant": tenant, "demo": True, "client_id": world.client_id,
                             "client_secret": world.client_secret, "token_url": f"{xero_url}/connect/token",
                             "api_url": f"{xero_url}/api.xro/2.0", "poll_seconds": poll_seconds,
+                            "calls_per_minute": calls_per_minute,
                         }
                     ],
                     "mappings": [str(mappings)],

@@ -1,0 +1,58 @@
+"""What the write loop may take: each link once, parents first, freed by the fold of our own report."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from connector.core.identity import LinkId
+from connector.core.link import Act, Outputs, Todo, new_link
+from connector.core.link_state import Link
+from connector.core.records import Side
+from streams.ready import Ready
+
+
+def link(name: str, entity: str = "Contact") -> Link:
+    return replace(new_link(LinkId("c", "m", f"salesforce:{name}", "t")), entity=entity)
+
+
+def wants(act: Act = Act.CREATE) -> Outputs:
+    return Outputs(Todo(act, Side.XERO), (), None, {}, None)
+
+
+def taken(ready: Ready) -> list[str]:
+    return [job.link.id.source for job in ready.jobs(Side.XERO)]
+
+
+def test_parents_come_first() -> None:
+    ready = Ready()
+    ready.absorb(link("invoice", "Invoice"), wants(), 1)
+    ready.absorb(link("contact"), wants(), 2)
+    assert taken(ready) == ["contact", "invoice"]
+
+
+def test_a_held_link_is_not_given_out_twice() -> None:
+    ready, one = Ready(), link("a")
+    ready.absorb(one, wants(), 1)
+    ready.hold([one.id.key])
+    ready.absorb(one, wants(), 2)  # another event of the link is folded meanwhile
+    assert taken(ready) == []
+
+
+def test_the_fold_of_our_report_frees_the_link() -> None:
+    ready, one = Ready(), link("a")
+    ready.absorb(one, wants(), 1)
+    ready.hold([one.id.key])
+    ready.reported({one.id.key: 5})
+    ready.absorb(one, wants(), 4)
+    assert taken(ready) == []
+    ready.absorb(one, wants(), 5)
+    assert taken(ready) == ["a"]
+
+
+def test_a_report_that_was_folded_before_its_offset_was_known_frees_too() -> None:
+    ready, one = Ready(), link("a")
+    ready.absorb(one, wants(), 1)
+    ready.hold([one.id.key])
+    ready.absorb(one, wants(), 5)  # settle was quicker than the producer's answer
+    ready.reported({one.id.key: 5})
+    assert taken(ready) == ["a"]
