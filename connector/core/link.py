@@ -177,13 +177,20 @@ def _update(link: Link, rules: Rules, side: Side, changed: Mapping[str, str]) ->
 
 def _with_lines(link: Link, side: Side, changed: Mapping[str, str]) -> dict[str, str]:
     """Lines are replaced as a whole: one changed line sends them all, what stands there kept as it is. A line that is
-    taken out goes with all that the other side had filled in."""
+    taken out goes with all that the other side had filled in; one that must come back comes back whole."""
     if not any("/" in path for path in changed):
         return dict(changed)
-    stays = {_line(path) for path in link.seen(side.other) if "/" in path}
+    there, wanted = _lines(link.seen(side)), _lines(link.seen(side.other))
+    stays, stands = {_line(path) for path in wanted}, {_line(path) for path in there}
     out = {_line(path) for path, text in changed.items() if text == GONE} - stays
-    lines = {path: GONE if _line(path) in out else text for path, text in link.seen(side).items() if "/" in path}
-    return {**lines, **changed}
+    back = {_line(path) for path, text in changed.items() if text != GONE and "/" in path} - stands
+    kept = {path: GONE if _line(path) in out else text for path, text in there.items()}
+    whole = {path: text for path, text in wanted.items() if _line(path) in back}
+    return {**kept, **whole, **changed}
+
+
+def _lines(flat: Texts) -> dict[str, str]:
+    return {path: text for path, text in flat.items() if "/" in path}
 
 
 def _line(path: str) -> str:

@@ -41,14 +41,15 @@ def _fenced(link: Link, event: Started) -> bool:
 
 def repeat(link: Link, event: Started, rules: Rules) -> Link:
     """The same call goes out once more, with the same bytes under the same key: nobody knows what became of the send
-    before. A call of another owner replaces one that was announced after the fence, which was never sent."""
+    before. A call of a newer owner replaces one that was announced after the fence, which was never sent: had it been
+    announced before, the newer owner would have known of it, and started nothing."""
     attempt = link.attempt
     if attempt is None or event.epoch < attempt.epoch or event.call in link.closed:
         return link
     if attempt.call == event.call:
         again = replace(attempt, last_sent=event.at, deadline=event.deadline, absent_at=None, epoch=event.epoch)
         return replace(link, attempt=replace(again, unknown=True))
-    if event.epoch > attempt.epoch > 0 and not attempt.unknown:
+    if event.epoch > attempt.epoch > 0:
         return start(replace(link, attempt=None), event, rules)
     return impossible(link, event, rules)
 

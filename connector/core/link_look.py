@@ -85,7 +85,7 @@ def probe_update(link: Link, event: Found, rules: Rules) -> Link:
         return link if early else hold(over(link, attempt), Hold.FAILED, failures.TARGET_MISSING)
     if event.version is None or event.hits[0] != link.end(attempt.side).id:
         return link
-    if _shows(event, attempt):
+    if _shows(link, event, attempt):
         return confirmed(link, _as_applied(event, attempt), rules, read=True)
     return link if early else _not_shown(link, event, attempt, rules)
 
@@ -98,12 +98,20 @@ def _not_shown(link: Link, event: Found, attempt: Attempt, rules: Rules) -> Link
     return rest(link, rules)
 
 
-def _shows(event: Found, attempt: Attempt) -> bool:
+def _shows(link: Link, event: Found, attempt: Attempt) -> bool:
+    """Whether the call was carried out. A call is written as a whole: if some of what it changed is there and none of
+    it is as before, it was, and what is different now was changed by somebody afterwards."""
     if attempt.operation == "remove":
         return event.status == "gone"
     if attempt.operation == "approve":
         return event.status not in ("draft", "")
-    return all(explained(text, event.flat.get(path, GONE)) for path, text in attempt.sent.items())
+    before = link.seen(attempt.side)
+    changed = {path: text for path, text in attempt.sent.items() if before.get(path, GONE) != text}
+    shown = {path: event.flat.get(path, GONE) for path in changed}
+    arrived = [path for path, text in changed.items() if explained(text, shown[path])]
+    return len(arrived) == len(changed) or (
+        bool(arrived) and all(shown[path] != before.get(path, GONE) for path in changed)
+    )
 
 
 def _as_applied(event: Found, attempt: Attempt) -> Applied:

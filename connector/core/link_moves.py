@@ -144,7 +144,7 @@ def again(link: Link, event: Wanted, rules: Rules) -> Link:
         return link
     if link.reason in RETURNS and rules.again != "new":
         seen = link.with_end(event.side, _known(end, event))
-        return free(seen) if event.flat is None else hold(seen, Hold.FAILED, failures.AGAIN)
+        return free(seen) if event.left else hold(seen, Hold.FAILED, failures.AGAIN)
     if event.flat is None or (end.asked is not None and end.asked >= event.version):
         return link
     return link.with_end(event.side, replace(end, id=end.id or event.object_id, asked=event.version))

@@ -103,7 +103,7 @@ def aimed(link: Link, side: Side, target: str) -> Link:
         return live.with_end(side, replace(end, asked=end.version))
     drift = moved(link.seen(side.other), {})
     live = live.with_end(side.other, replace(other, drift=drift)).with_end(side, End(target, asked=end.version))
-    return replace(live, agreed={}, line_ids={}, flips={}, status="")
+    return replace(live, agreed={}, line_ids={}, flips={}, status="", born=None)
 
 
 def claimed(link: Link, side: Side, seen: Observation) -> Link:

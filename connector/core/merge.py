@@ -78,10 +78,16 @@ def _one_way(link: Link, rules: Rules, path: str, moved: set[Side]) -> str:
         return "keep"
     if path in link.once and _born(link, path):
         return "quiet"
-    if (rules.target in moved and link.agreed) or _edited_line(link, rules, path):
+    if (rules.target in moved and _known(link, path)) or _edited_line(link, rules, path):
         verdict = _by_policy(link, rules)
         return "keep" if verdict == rules.target.value else verdict
     return rules.source.value
+
+
+def _known(link: Link, path: str) -> bool:
+    """Whether what stands in the target can be an edit: it was agreed on, or the document was born of us. What was
+    there before the two were joined follows the source."""
+    return path in link.agreed or link.born is not None
 
 
 def _edited_line(link: Link, rules: Rules, path: str) -> bool:
