@@ -139,23 +139,29 @@ class Stage:
         return [("Authorization", f"Bearer {token}"), ("Xero-Tenant-Id", self.tenant)]
 
     async def ready(self, seconds: float = 120.0) -> None:
-        """Wait until the connector says that it has caught up."""
-        port_file = self.config.parent / "data" / "web.port"
+        """Wait until the connector says that it has caught up. Raises Unavailable with its last words if it ended."""
 
         async def look() -> bool:
             if self.worker is not None and self.worker.returncode is not None:
                 tail = self.log.read_text("utf-8", errors="replace")[-2000:]
                 raise Unavailable("stage.connector-ended", f"The connector ended ({self.worker.returncode}):\n{tail}")
-            if not port_file.exists():
-                return False
-            port = port_file.read_text().strip()
-            try:
-                answer = await self.xero.http.request("GET", f"http://127.0.0.1:{port}/readyz", seconds=5)
-            except NoAnswer:
-                return False
-            return answer.status == 200
+            return bool((await self.health())["ready"])
 
         await until("the connector becomes ready", look, seconds)
+
+    async def health(self) -> Json:
+        """What ``/readyz`` says; not ready while nobody answers."""
+        port_file = self.config.parent / "data" / "web.port"
+        silent: Json = {"ready": False, "reasons": ["no answer"], "notes": []}
+        if not port_file.exists():
+            return silent
+        port = port_file.read_text().strip()
+        try:
+            answer = await self.xero.http.request("GET", f"http://127.0.0.1:{port}/readyz", seconds=5)
+        except NoAnswer:
+            return silent
+        found: Json = json.loads(answer.body)
+        return found
 
 
 @asynccontextmanager

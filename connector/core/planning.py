@@ -277,11 +277,11 @@ def texts(flat: Flat) -> tuple[dict[str, str], dict[str, Ref]]:
 
 def _gated(event: Wanted, record: Record, applied: Applied) -> Wanted:
     """While ``begin: new`` takes its snapshot, what matches was there before; what changed meanwhile is a review."""
-    if applied.gate is not Gate.SNAPSHOT or applied.mapping.begin != "new" or event.flat is None:
+    if applied.gate is not Gate.SNAPSHOT or applied.mapping.begin != "new":
         return event
     if applied.pinned is not None and record.stamp is not None and record.stamp > applied.pinned:
         return replace(event, flat=None, refusal=CHANGED_DURING_APPLY)
-    return replace(event, before="before")
+    return replace(event, before="before", refusal=None)
 
 
 def _wanted(record: Record, mapping: Rule, *, left: str = "", refusal: Failure | None = None) -> Wanted:
