@@ -73,12 +73,12 @@ class Tokens:
             )
         except NoAnswer as error:
             raise Unavailable("xero-sign-in-unavailable", f"Xero's sign-in gave no answer: {error.reason}.") from error
-        self._token, seconds = _read(answer)
+        self._token, seconds = read_token(answer)
         self._ends_ms = started + seconds * 1000
 
 
-def _read(answer: Answer) -> tuple[str, int]:
-    """(token, seconds). Raises AuthError, TryAgain, Unavailable."""
+def read_token(answer: Answer) -> tuple[str, int]:
+    """(token, seconds that it lasts) of an answer of the token endpoint. Raises AuthError, TryAgain, Unavailable."""
     if answer.status == 429:
         seconds = seconds_of(answer.headers.get("retry-after", "")) or DEFAULT_RETRY
         raise TryAgain("xero-sign-in-busy", "Xero's sign-in asks us to wait.", retry_after=seconds)

@@ -1,0 +1,114 @@
+"""The totals that ``money.totals`` computes, beside those that Xero wrote on its own documents.
+
+Each document is computed twice: with the tax that stands on its lines (sums and rounding), and without it, from the
+rates (tax arithmetic). Rates are those of the corpus's own lists of tax rates.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from benchmarks.corpus_lines import Line
+from connector.core.values import Fields
+from connector.errors import DataError
+from connector.xero.money import Chart, totals
+from connector.xero.records import load, read_fields
+
+NO_TAX = ("NONE", "ZERORATED", "EXEMPTOUTPUT", "EXEMPTINPUT", "BASEXCLUDED")
+
+
+@dataclass(frozen=True, slots=True)
+class Sum:
+    """One document. ``explained`` when it contradicts itself by plain addition of what stands on its lines."""
+
+    document: str
+    exact: bool
+    said: str
+    explained: bool
+
+
+def sums(lines: Iterable[Line]) -> list[Sum]:
+    """Every invoice with lines in the answers, once per file line that holds it."""
+    found = [line for line in lines if line.file.startswith("xero/") and line.status == 200]
+    rates = _rates(found)
+    out: list[Sum] = []
+    for line in found:
+        for raw in _invoices(line):
+            fields = read_fields(raw, "Invoice")
+            name = f"{line.number} {raw.get('InvoiceNumber') or raw.get('InvoiceID')}"
+            out.append(_sum(f"{name}, sums", raw, fields, Chart(_given(fields, rates))))
+            bare = _without_tax(fields)
+            if bare is not None and _known(fields, rates):
+                out.append(_sum(f"{name}, tax", raw, bare, Chart(rates)))
+    return out
+
+
+def _invoices(line: Line) -> list[Mapping[str, Any]]:
+    body = line.message
+    found = body.get("Invoices") or body.get("invoices") if isinstance(body, Mapping) else None
+    rows = found if isinstance(found, list) else []
+    return [row for row in rows if row.get("LineItems") and "Total" in row and "SubTotal" in row]
+
+
+def _rates(lines: Iterable[Line]) -> dict[str, Decimal]:
+    out: dict[str, Decimal] = dict.fromkeys(NO_TAX, Decimal(0))
+    for line in lines:
+        if isinstance(line.message, Mapping) and "TaxRates" in line.raw:
+            rows = load(line.data).get("TaxRates") or ()
+            out |= {str(r["TaxType"]): r["EffectiveRate"] for r in rows if "TaxType" in r and "EffectiveRate" in r}
+    return out
+
+
+def _lines(fields: Fields) -> list[Fields]:
+    rows = fields["LineItems"]
+    return [row for row in rows if isinstance(row, Mapping)] if isinstance(rows, list) else []
+
+
+def _given(fields: Fields, rates: Mapping[str, Decimal]) -> dict[str, Decimal]:
+    """Rates for a document whose lines carry their tax: any, because the tax on the line counts."""
+    return {str(row["TaxType"]): rates.get(str(row["TaxType"]), Decimal(0)) for row in _lines(fields) if "TaxType" in row}
+
+
+def _known(fields: Fields, rates: Mapping[str, Decimal]) -> bool:
+    return all(str(row.get("TaxType")) in rates for row in _lines(fields))
+
+
+def _without_tax(fields: Fields) -> Fields | None:
+    rows = [{name: value for name, value in row.items() if name != "TaxAmount"} for row in _lines(fields)]
+    return {**fields, "LineItems": rows} if any("TaxAmount" in row for row in _lines(fields)) else None
+
+
+def _sum(name: str, raw: Mapping[str, Any], fields: Fields, chart: Chart) -> Sum:
+    try:
+        ours = totals(fields, chart)
+    except DataError as error:
+        return Sum(name, exact=False, said=error.message, explained=False)
+    theirs = tuple(Decimal(raw.get(part, 0)) for part in ("SubTotal", "TotalTax", "Total"))
+    mine = (ours.sub_total, ours.total_tax, ours.total)
+    if mine == theirs:
+        return Sum(name, exact=True, said="", explained=True)
+    said = f"computed {mine[0]} + {mine[1]} = {mine[2]}, Xero wrote {theirs[0]} + {theirs[1]} = {theirs[2]}"
+    why = _contradicts(raw, name, chart)
+    return Sum(name, exact=False, said=f"{said}; {why or 'no reason known'}", explained=bool(why))
+
+
+def _contradicts(raw: Mapping[str, Any], name: str, chart: Chart) -> str:
+    """Whether the document's own lines do not add up to its own totals, by plain addition."""
+    rows = raw["LineItems"]
+    amounts = sum((Decimal(row.get("LineAmount", 0)) for row in rows), Decimal(0))
+    taxes = sum((Decimal(row.get("TaxAmount", 0)) for row in rows), Decimal(0))
+    net = amounts - taxes if raw.get("LineAmountTypes") == "Inclusive" else amounts
+    if net != Decimal(raw["SubTotal"]) or taxes != Decimal(raw.get("TotalTax", 0)):
+        return f"its own lines add up to {net} + {taxes}"
+    for row in rows:
+        given = {row.get("Quantity") is None, row.get("UnitAmount") is None}
+        if given == {False} and abs(row["Quantity"] * row["UnitAmount"] - row.get("LineAmount", 0)) > Decimal("0.05"):
+            if not (row.get("DiscountRate") or row.get("DiscountAmount")):
+                return f"a line of {row['Quantity']} × {row['UnitAmount']} shows {row.get('LineAmount')}"
+        rate = chart.rates.get(str(row.get("TaxType")))
+        if name.endswith("tax") and rate and not row.get("TaxAmount"):
+            return f"a line with {row.get('TaxType')} of {rate} % shows no tax"
+    return ""
