@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from importlib import import_module
 from pathlib import Path
 from typing import Annotated
 
@@ -14,7 +15,7 @@ import typer
 from connector.cli.options import DEFAULT_CONFIG, Config, Connection, DryRun, Format, Output, cluster_of, settings_of
 from connector.cli.printing import ago, note, show, table
 from connector.cli.signals import Signal, send
-from connector.errors import DataError
+from connector.errors import DataError, MappingError
 from connector.kafka.codec import Codec, Decoded
 from connector.kafka.compacted import latest
 from connector.kafka.connection import Cluster
@@ -61,6 +62,18 @@ def list_mappings(config: Config = DEFAULT_CONFIG, connection: Connection = "", 
         note("No mapping is applied. Run `twinledger apply`.")
         return
     show({"mappings": found}, output, table(("connection", "mapping", "state", "digest", "applied by", "ago"), rows))
+
+
+@app.command("check")
+def check(config: Config = DEFAULT_CONFIG, output: Output = Format.TABLE) -> None:
+    """Check the mapping files for syntax, names and types. Applies nothing."""
+    problems = asyncio.run(import_module("connector.cli.apply").check_file(config))
+    rows = [(f"{each.file}:{each.line}", each.message, each.remedy, each.code) for each in problems]
+    if rows or output is Format.JSON:
+        show({"problems": problems}, output, table(("where", "what is wrong", "what to do", "code"), rows))
+    if problems:
+        raise typer.Exit(MappingError.exit_code)
+    note("All mappings can be applied.")
 
 
 @app.command("pause")

@@ -21,6 +21,7 @@ from connector.cli.group import Commands, Later, asked_output
 from connector.cli.mapping import Row, chosen
 from connector.cli.options import Format
 from connector.cli.review import signal_for
+from connector.cli.working import serve
 from connector.errors import (
     AuthError,
     ConfigurationError,
@@ -147,6 +148,27 @@ def test_commands_whose_module_is_not_there_are_not_listed(monkeypatch: pytest.M
     assert called == [4]
 
 
+def test_a_long_lived_process_ends_with_one_json_line_where_nobody_looks() -> None:
+    made = typer.Typer(cls=Commands, pretty_exceptions_enable=False)
+
+    @made.command("go")
+    def go() -> None:
+        def main() -> int:
+            raise ConfigurationError("links-missing", "No links.", remedy="Look.")
+
+        serve(main)
+
+    @made.command("well")
+    def well() -> None:
+        serve(lambda: 75)
+
+    result = CliRunner().invoke(made, ["go"])
+    assert result.exit_code == 78
+    line = json.loads(result.stderr)
+    assert (line["event"], line["code"], line["reason"]) == ("ended with an error", "links-missing", "No links.")
+    assert CliRunner().invoke(made, ["well"]).exit_code == 75
+
+
 def test_version_and_usage() -> None:
     assert CliRunner().invoke(app, ["--version"]).stdout == "twinledger 0.1.0\n"
     assert CliRunner().invoke(app, ["nonsense"]).exit_code == 2
@@ -232,4 +254,4 @@ def test_markup_in_data_is_shown_and_not_obeyed(capsys: pytest.CaptureFixture[st
 
 
 def test_later_commands_are_the_four_of_the_worker() -> None:
-    assert {each.name for each in group.Commands.later} >= {"demo", "run", "worker"}
+    assert {each.name for each in group.Commands.later} == {"demo", "apply", "run", "worker"}
