@@ -165,7 +165,8 @@ def test_what_is_sent_reads_back_as_what_was_wanted(lines: list[dict[str, Value]
     assert again["LineItems"] == answer["LineItems"]
     nested = nest(flat, out.order)["LineItems"]
     assert isinstance(nested, list)
-    assert [row["Description"] for row in rows] == [row["Description"] for row in nested]
+    #  a blank text is no text: such a line has no description at all
+    assert [row.get("Description") for row in rows] == [row.get("Description") for row in nested]
 
 
 @settings(max_examples=50, deadline=None)
