@@ -6,6 +6,7 @@ took in, so a crash repeats nothing and loses nothing; a store without progress 
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -18,6 +19,7 @@ from aiokafka.structs import TopicPartition
 from connector.core.link import outputs, state
 from connector.core.link_state import Rules
 from connector.core.records import Side
+from connector.errors import Unavailable
 from connector.kafka.codec import Codec, Decoded, Poison
 from connector.kafka.compacted import reader
 from connector.kafka.connection import Cluster
@@ -32,6 +34,8 @@ BATCH = 2000
 POLL_MS = 500
 #  Kafka keeps a tombstone for seven days: who slept longer may have missed one and begins anew.
 TOO_LONG = timedelta(days=6)
+
+AGAIN_SECONDS = 5.0
 
 RulesOf = Callable[[str, str], Rules | None]
 log = structlog.get_logger("twinledger.project")
@@ -157,6 +161,21 @@ class Projector:
 
     def _name(self, each: TopicPartition) -> str:
         return str(each.topic)[len(self.cluster.prefix) :]
+
+
+async def keep_projecting(
+    cluster: Cluster, codec: Codec, url: str, rules: RulesOf, genesis: str, *, again_seconds: float = AGAIN_SECONDS
+) -> None:
+    """Projects into the store at ``url`` until cancelled. A store or a Kafka that is away is waited for: what people
+    see may be late, and must never stop the work. Raises ConfigurationError (``store.url``, ``store.folder``).
+    """
+    while True:
+        try:
+            async with await Projection.open(url) as projection:
+                await Projector(cluster, codec, projection, rules, genesis).run()
+        except Unavailable as error:
+            log.warning("waits for the projection", code=error.code, reason=error.message, seconds=again_seconds)
+            await asyncio.sleep(again_seconds)
 
 
 async def _behind(consumer: AIOKafkaConsumer, assigned: list[TopicPartition]) -> int:

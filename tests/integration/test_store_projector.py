@@ -14,6 +14,7 @@ import pytest
 from connector.core.identity import LinkId, join_key
 from connector.core.link_state import End, Hold, Life, Link, Rules
 from connector.core.records import Side
+from connector.errors import Unavailable
 from connector.kafka import admin
 from connector.kafka.admin import admin_client
 from connector.kafka.codec import Codec
@@ -22,7 +23,7 @@ from connector.kafka.link_codec import link_value
 from connector.kafka.producer import Producer
 from connector.kafka.topics import BY_NAME
 from connector.store.projection import Projection
-from streams.project import Projector
+from streams.project import Projector, keep_projecting
 
 NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 FEW = tuple(BY_NAME[name] for name in ("links.v1", "deadletters.v1", "schemas.v1"))
@@ -190,3 +191,24 @@ async def test_a_projection_that_cannot_be_trusted_is_filled_from_the_beginning(
         await until(1)
     assert [(count.state, count.number) for count in await store.counts()] == [("dirty", 1)]
     assert sum((await store.progress()).values()) == 1
+
+
+async def test_a_store_that_is_away_is_waited_for(cluster: Cluster, writer: Writer, tmp_path: Path) -> None:
+    await writer.link(link(1))
+    file = tmp_path / "late.sqlite"
+    file.mkdir()
+    url = f"sqlite+aiosqlite:///{file}"
+    task = asyncio.create_task(
+        keep_projecting(cluster, Codec(), url, lambda _, mapping: RULES, GENESIS, again_seconds=0.01)
+    )
+    with pytest.raises(Unavailable):
+        await Projection.open(url)
+    file.rmdir()
+    async with asyncio.timeout(30):
+        async with await Projection.open(url) as store:
+            while not await store.counts():  # noqa: ASYNC110  only looking tells
+                await asyncio.sleep(0.02)
+    assert not task.done()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
