@@ -34,6 +34,7 @@ from connector.xero.records import EPOCH
 from connector.xero.rest import XeroParty
 from streams.brake import Brake
 from streams.capture import Heard, PollCapture, StreamCapture, polled_entities
+from streams.clock import machine_clock
 from streams.configuration import Entry, Follower, write_entry
 from streams.connection import Connection
 from streams.engine.app import Engine
@@ -77,7 +78,7 @@ class Owned:
 
     async def run(self) -> None:
         """Until cancelled. Raises EngineStop."""
-        lease = Lease(self.cluster, self.outbox.codec, self.connection.partition, self.owner, self.connection.clock)
+        lease = Lease(self.cluster, self.outbox.codec, self.connection.partition, self.owner, machine_clock)
         genesis = Genesis(self.cluster, self.producer, self.outbox.codec, self.tables)
         takeover = Takeover(self.tables, lease, self._settled, self._load, self._scanned, genesis)
         try:

@@ -111,7 +111,7 @@ def members(envelope: LinkEventEnvelope) -> Iterator[tuple[LinkId, LinkEvent]]:
     body = envelope.body
     if isinstance(body, Call):
         for member in body.members:
-            started = Started(body.call, body.side, body.operation, member.sent, body.at, body.deadline)
+            started = Started(body.call, body.side, body.operation, member.sent, body.at, body.deadline, body.epoch)
             yield LinkId.parse(member.link.encode("ascii")), started
     else:
         yield LinkId.parse(envelope.link.encode("ascii")), body

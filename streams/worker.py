@@ -9,7 +9,6 @@ import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from pathlib import Path
 
 from connector.core.catalog import Catalog
@@ -24,6 +23,7 @@ from connector.kafka.producer import Producer
 from connector.settings import ConnectionSettings, KafkaSettings, Settings
 from connector.xero.avro import TOPICS as ACCOUNTING_TOPICS
 from connector.xero.rest import XeroParty
+from streams.clock import clock, now_ms, refuse_elsewhere
 from streams.configuration import Follower, write_entry
 from streams.connection import Connection
 from streams.engine.app import Engine, EngineSettings, make_app, running
@@ -48,12 +48,6 @@ def cluster_of(settings: KafkaSettings) -> Cluster:
         settings.cafile, settings.certfile, settings.keyfile,
     )  # fmt: skip
     return Cluster(settings.bootstrap_servers, settings.prefix, settings.partitions, settings.replication, security)
-
-
-def clock() -> datetime:
-    """This machine's clock, cut to the milliseconds that topics keep."""
-    now = datetime.now(UTC)
-    return now.replace(microsecond=now.microsecond // 1000 * 1000)
 
 
 def new_id() -> str:
@@ -102,8 +96,10 @@ class Worker:
 
     async def _connect(self, settings: ConnectionSettings, http: HttpClient, cluster: Cluster) -> None:
         """Sign in to both sides and check who they are, before anything else."""
-        source = salesforce(http, settings.salesforce, _now_ms)
-        company = xero(http, settings.xero[0], _now_ms)
+        tenant = settings.xero[0]
+        refuse_elsewhere([settings.salesforce.url, tenant.api_url, tenant.token_url])
+        source = salesforce(http, settings.salesforce, now_ms)
+        company = xero(http, settings.xero[0], now_ms)
         org, organisation = await source.party.organisation(), await company.organisation()
         await identify(settings, org, organisation)
         source.party.organisation_id = org.id
@@ -213,10 +209,6 @@ def _record(outbox: Outbox) -> Callable[[Connection, Record], Awaitable[None]]:
         await outbox.record(connection, record)
 
     return emit
-
-
-def _now_ms() -> int:
-    return int(datetime.now(UTC).timestamp() * 1000)
 
 
 async def _as_coroutine(work: Awaitable[None]) -> None:

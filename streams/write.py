@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 from itertools import groupby
 
+from connector.core.failure import Failure, Kind
 from connector.core.link import Act
 from connector.core.link_events import Applied as LinkApplied
 from connector.core.link_events import LinkEvent, Rejected, Unknown
@@ -23,7 +25,7 @@ from connector.core.party import Answer, Applied, NoAnswer, Operation, Outcome, 
 from connector.core.party import Rejected as Refused
 from connector.core.records import Record, Side
 from connector.core.sending import Draft, confirmed
-from connector.errors import TryAgain, TwinledgerError, Unavailable
+from connector.errors import DataError, EngineStop, TryAgain, TwinledgerError
 from connector.kafka.link_codec import Call, Member
 from streams.brake import Brake
 from streams.connection import Connection
@@ -33,6 +35,8 @@ from streams.ready import Job
 DEADLINE = timedelta(seconds=60)
 REPEAT_SECONDS = (1, 2, 5, 10, 20)
 IDLE_SECONDS = 1.0
+ELEMENT_STATUSES = (200, 400)  # answers that speak of each element, not of the request as a whole
+_log = logging.getLogger(__name__)
 
 Report = Callable[[Connection, bytes, LinkEvent], Awaitable[int]]
 Announce = Callable[[Connection, Call], Awaitable[None]]
@@ -69,7 +73,9 @@ class WriteLoop:
             try:
                 worked = await self.turn()
                 self.failures = 0
-            except (TryAgain, Unavailable) as error:
+            except EngineStop:
+                raise
+            except TwinledgerError as error:
                 worked = False
                 await self._back_off(error)
             if not worked:
@@ -117,7 +123,11 @@ class WriteLoop:
         self.connection.ready.hold(keys)
         for piece in drafts:
             self.brake.count(self.connection, piece)
-        await _Attempt(self, drafts, self.new_id()).run()
+        try:
+            await _Attempt(self, drafts, self.new_id()).run()
+        except DataError:
+            for piece in drafts:  # one of them cannot be sent at all: told apart, it stops none of the others
+                await _Attempt(self, [piece], self.new_id()).alone()
         return True
 
     async def _idle(self) -> None:
@@ -132,6 +142,8 @@ class WriteLoop:
             return
 
     async def _back_off(self, error: TwinledgerError) -> None:
+        name = self.connection.name
+        _log.warning("writing pauses", extra={"connection": name, "code": error.code, "reason": error.message})
         seconds = REPEAT_SECONDS[min(self.failures, len(REPEAT_SECONDS) - 1)]
         self.failures += 1
         await asyncio.sleep(max(seconds, error.retry_after) if isinstance(error, TryAgain) else seconds)
@@ -151,27 +163,39 @@ class _Attempt:
     left: dict[str, Draft] = field(default_factory=dict)
 
     async def run(self) -> None:
+        """Raises DataError, before anything is announced, when a write among them cannot be spelled."""
         loop, connection = self.loop, self.loop.connection
         writes = [piece.write for piece in self.drafts]
-        self.left = {piece.write.id: piece for piece in self.drafts}
         request = loop.party.prepare(writes, self.call)
+        self.left = {piece.write.id: piece for piece in self.drafts}
         first_sent = connection.clock()
-        for number in range(len(REPEAT_SECONDS) + 1):
+        for wait in (0, *REPEAT_SECONDS):
+            await asyncio.sleep(wait)
+            if connection.clock() - first_sent > REPEAT_WITHIN - DEADLINE:
+                break  # also when this process slept: the key that makes a repeat safe may be forgotten by now
             answer = await self._send(request)
             if answer is not None:
-                await self._take(loop.party.outcomes(writes, answer))
-            if not self.left or connection.clock() - first_sent > REPEAT_WITHIN - DEADLINE:
-                break
-            if number < len(REPEAT_SECONDS):
-                await asyncio.sleep(REPEAT_SECONDS[number])
+                await self._take(loop.party.outcomes(writes, answer), answer.status, repeated=wait > 0)
+            if not self.left:
+                return
         for piece in self.left.values():
             await self._report(piece, Unknown(self.call, "no outcome of the call is known", connection.clock()))
+
+    async def alone(self) -> None:
+        """The call of one write. One that cannot be spelled is announced, never sent, and refused for its reason."""
+        try:
+            await self.run()
+        except DataError as error:
+            connection, (piece,) = self.loop.connection, self.drafts
+            await self.loop.announce(connection, self._announcement(b"", connection.clock()))
+            failure = Failure(error.code, Kind.FIX, error.message, error.remedy)
+            await self._report(piece, Rejected(self.call, failure, connection.clock()))
 
     async def _send(self, request: Request) -> Answer | None:
         """Announce, prove ownership, check the deadline, send. None when nobody knows what became of it."""
         loop, connection = self.loop, self.loop.connection
         at = connection.clock()
-        await loop.announce(connection, self._announcement(request, at))
+        await loop.announce(connection, self._announcement(request.body, at))
         await loop.renew()
         seconds = int((at + DEADLINE - connection.clock()).total_seconds())
         if seconds <= 0:
@@ -182,7 +206,7 @@ class _Attempt:
         except NoAnswer:
             return None
 
-    def _announcement(self, request: Request, at: datetime) -> Call:
+    def _announcement(self, body: bytes, at: datetime) -> Call:
         first = self.drafts[0]
         return Call(
             call=self.call,
@@ -192,20 +216,24 @@ class _Attempt:
             operation=first.todo.act.value,
             members=tuple(Member(piece.write.id, dict(piece.sent)) for piece in self.drafts),
             epoch=self.loop.connection.numbers.epoch,
-            body_sha256=hashlib.sha256(request.body).hexdigest(),
+            body_sha256=hashlib.sha256(body).hexdigest(),
             at=at,
             deadline=at + DEADLINE,
         )
 
-    async def _take(self, outcomes: Sequence[Outcome]) -> None:
-        """Report every element whose fate is known; the others stay for a repeat."""
+    async def _take(self, outcomes: Sequence[Outcome], status: int, *, repeated: bool) -> None:
+        """Report every element whose fate is known; the others stay for a repeat. What a refusal of a whole repeat (a
+        limit, a token) says is nothing about the send before it."""
+        element = status in ELEMENT_STATUSES
         connection = self.loop.connection
         for outcome in outcomes:
             piece = self.left.get(outcome.write)
             if piece is None or isinstance(outcome, Undecided):
                 continue
             if isinstance(outcome, Refused):
-                event: LinkEvent = Rejected(self.call, outcome.failure, connection.clock())
+                if repeated and not element:
+                    continue
+                event: LinkEvent = Rejected(self.call, outcome.failure, connection.clock(), element)
             else:
                 self.loop.written += 1
                 event = self._applied(piece, outcome)

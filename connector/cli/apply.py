@@ -21,9 +21,10 @@ from connector.kafka.codec import Codec
 from connector.kafka.connection import Cluster
 from connector.kafka.producer import Producer
 from connector.settings import ConnectionSettings, load, mapping_files
+from streams.clock import clock
 from streams.configuration import Entry, read_entries, write_entry
 from streams.parties import salesforce, sides
-from streams.worker import clock, cluster_of
+from streams.worker import cluster_of
 
 MAX_MAPPING_BYTES = 256_000
 

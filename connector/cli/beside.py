@@ -20,10 +20,11 @@ from connector.settings import Settings
 from connector.store.projection import Projection
 from connector.web.app import build, serve
 from streams.capture import COLD_TIMES
+from streams.clock import clock
 from streams.genesis import MADE
 from streams.owned import Owned
 from streams.project import Projector
-from streams.worker import Worker, clock
+from streams.worker import Worker
 
 MEASURE_SECONDS = 1.0
 

@@ -15,8 +15,9 @@ from connector.core.planning import Gate
 from connector.kafka.codec import Codec
 from connector.kafka.producer import Producer
 from connector.settings import load
+from streams.clock import clock
 from streams.configuration import read_entries
-from streams.worker import clock, cluster_of
+from streams.worker import cluster_of
 from tests.integration.spine_stage import spine
 
 pytestmark = pytest.mark.timeout(240)
