@@ -15,10 +15,10 @@ from connector.core.link_state import NEVER, PROBE_TWICE, Attempt, Hold, Link, O
 
 def look(link: Link, event: Found, rules: Rules) -> Link:
     """The look-up before a birth came back."""
-    if event.call:
-        return _probed_late(link, event, rules)
     if sticky(link):
         return link
+    if event.call:
+        return _probed_late(link, event, rules)
     if not event.hits:
         return rest(replace(link, looked=True), rules)
     if len(event.hits) > 1:

@@ -63,7 +63,7 @@ def _wants(link: Link, event: Wanted, seen: Observation, rules: Rules) -> Link:
     """The record matches, and says what it wants."""
     side, own = event.side, event.side is link.id.side
     if not own and link.phase is Phase.NEW:
-        return rest(claimed(link, side, seen), rules)
+        return link if sticky(link) else rest(claimed(link, side, seen), rules)
     before = link
     link = _back(link, side)
     link = replace(
@@ -131,7 +131,7 @@ def adopt(link: Link, event: Observed, rules: Rules) -> Link:
     """An object that carries our mark, although no call of ours is known: the link's own target."""
     if event.side is link.id.side:
         return see(link, event, rules)
-    if event.gone or link.code == failures.TWINS.code:
+    if event.gone or sticky(link):
         return link
     return rest(claimed(link, event.side, _observation(event)), rules)
 

@@ -16,7 +16,7 @@ from connector.core.records import Side, Version
 RETURNS = ("left", "deleted")  # why a record can leave a link: everything else is an end
 REBORN = ("reissued", "target-gone")  # ended for these reasons, the source is read again: its next generation is due
 MOOT = frozenset(
-    failure.code for failure in (failures.TAKEN, failures.FOUND, failures.AMBIGUOUS, failures.STRANGER)
+    failure.code for failure in (failures.TAKEN, failures.FOUND, failures.AMBIGUOUS)
 )  # questions that end when the object with our mark is seen
 
 
