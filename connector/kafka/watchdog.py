@@ -1,7 +1,8 @@
 """Runs one child for as long as its owner lives. Started as a script; imports nothing of the product.
 
 The owner holds the write end of this process' standard input. Bytes on it are orders (``ORDERS``); its end means that
-the owner is gone, however it went, and the child is stopped. ``--remove DIR`` deletes a directory afterwards.
+the owner is gone, however it went, and the child is stopped. ``--remove DIR`` then deletes a directory: an owner that
+lives does so itself, or starts the child again on it.
 """
 
 from __future__ import annotations
@@ -39,20 +40,21 @@ def _stop(child: subprocess.Popen[bytes], grace: float) -> None:
         child.wait()
 
 
-def _obey(child: subprocess.Popen[bytes], owner: int) -> None:
-    """Until the child or the owner ends, or the order to terminate comes."""
+def _obey(child: subprocess.Popen[bytes], owner: int) -> bool:
+    """Until the child or the owner ends, or the order to terminate comes. True: the owner has gone."""
     while child.poll() is None:
         readable, _, _ = select.select([0], [], [], 0.2)
         order = os.read(0, 1) if readable else None
         if order == TERMINATE:
-            return _stop(child, _GRACE_SECONDS)
-        if order == b"" or os.getppid() != owner:
-            return _stop(child, _GRACE_WITHOUT_OWNER_SECONDS)
+            _stop(child, _GRACE_SECONDS)
+        elif order == b"" or os.getppid() != owner:
+            _stop(child, _GRACE_WITHOUT_OWNER_SECONDS)
+            return True
         if order in ORDERS:
             child.send_signal(ORDERS[order])
         if order == b"K":
             child.wait()
-    return None
+    return False
 
 
 def main() -> int:
@@ -67,13 +69,14 @@ def main() -> int:
         stdin=subprocess.DEVNULL,
         preexec_fn=_die_with_the_watchdog,  # noqa: PLW1509  this process has one thread
     )
+    orphaned = True
     try:
-        _obey(child, owner)
+        orphaned = _obey(child, owner)
     finally:
         if child.poll() is None:
             child.kill()
             child.wait()
-        if arguments.remove:
+        if orphaned and arguments.remove:
             shutil.rmtree(arguments.remove, ignore_errors=True)
     return child.returncode
 

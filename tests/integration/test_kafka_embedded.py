@@ -70,6 +70,16 @@ async def test_eight_mebibytes_survive_a_power_cut_on_the_same_port(tmp_path: Pa
         assert await _consume(again.bootstrap, "big", 2) == [value, b"after"]
 
 
+async def test_a_temporary_broker_keeps_its_data_over_a_restart_and_leaves_none() -> None:
+    async with EmbeddedKafka() as broker:
+        await _create(broker.bootstrap, "kept")
+        await _produce(broker.bootstrap, "kept", b"one")
+        await broker.restart()
+        assert await _consume(broker.bootstrap, "kept", 1) == [b"one"]
+        directory = broker._directory
+    assert not directory.exists()
+
+
 async def test_a_topic_nobody_created_is_not_created_by_use(kafka: str, prefix: str) -> None:
     admin = AIOKafkaAdminClient(bootstrap_servers=kafka)
     await admin.start()
