@@ -17,7 +17,13 @@ from rich.console import Console
 from rich.table import Table
 
 from connector.cli.stage import Json, Stage, stage, until
+from connector.core.link_state import Hold, Life
 from connector.errors import TwinledgerError
+from connector.kafka.codec import Codec, Decoded
+from connector.kafka.compacted import latest
+from connector.kafka.link_codec import read_link
+from connector.settings import load
+from streams.worker import cluster_of
 
 
 @dataclass(slots=True)
@@ -94,7 +100,10 @@ async def play(scene: Stage, story: Story, summary: Summary) -> None:
         await salesforce.edit("Opportunity", {"StageName": "Closed Won"}, opportunity)
         invoice = await until("the invoice is approved in Xero", lambda: _invoice(scene, "AUTHORISED"))
         summary.invoices_created = 1
-        amounts = f"net {invoice['SubTotal']}, tax {invoice['TotalTax']}, total {invoice['Total']}"
+        amounts = ", ".join(
+            f"{name} {invoice[field]:.2f}"
+            for name, field in (("net", "SubTotal"), ("tax", "TotalTax"), ("total", "Total"))
+        )
         said.append(f"{invoice['InvoiceNumber']}: {amounts}")
     async with story.step("The customer pays in Xero; the Opportunity shows it") as said:
         await _pay(scene, invoice)
@@ -150,8 +159,20 @@ async def _count(scene: Stage, summary: Summary) -> None:
     contacts = [c for c in await scene.xero.objects("Contact") if c.get("ContactNumber")]
     summary.duplicates = max(len(invoices) - 1, 0) + max(len(contacts) - 1, 0)
     summary.lost = 2 - min(len(invoices), 1) - min(len(contacts), 1)
+    summary.reviews = await _reviews(scene)
     calls = [*await scene.salesforce.requests(), *await scene.xero.requests()]
     summary.api_calls = sum(1 for call in calls if "/cometd" not in call["path"] and "/__sim" not in call["path"])
+
+
+async def _reviews(scene: Stage) -> int:
+    """Links that need a person, as the links topic holds them."""
+    codec, found = Codec(), 0
+    for message in (await latest(cluster_of(load(scene.config).kafka), "links.v1")).values():
+        decoded = codec.decode(message.value)
+        if isinstance(decoded, Decoded):
+            link = read_link(decoded.value).link
+            found += link.hold in (Hold.FAILED, Hold.CONFLICT) and link.life is not Life.ENDED
+    return found
 
 
 async def demo(*, output: str = "table", keep: bool = False) -> int:

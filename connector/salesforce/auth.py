@@ -9,7 +9,9 @@ import asyncio
 import json
 from dataclasses import dataclass, field
 from typing import Any, NoReturn, Protocol
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlsplit
+
+from authlib.oauth2.rfc6749.parameters import prepare_token_request
 
 from connector.core.party import Answer, NoAnswer
 from connector.errors import AuthError, ConfigurationError, Unavailable
@@ -67,9 +69,9 @@ class ClientCredentials:
             return self._token
 
     async def _sign_in(self) -> Token:
-        form = {"grant_type": "client_credentials", "client_id": self._client_id, "client_secret": self._secret}
+        secrets = {"client_id": self._client_id, "client_secret": self._secret}
+        body = str(prepare_token_request("client_credentials", **secrets)).encode()
         headers = [("Content-Type", "application/x-www-form-urlencoded"), ("Accept", "application/json")]
-        body = urlencode(form).encode()
         try:
             answer = await self._http.request(
                 "POST", self._token_url, headers=headers, body=body, seconds=TOKEN_SECONDS

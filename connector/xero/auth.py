@@ -10,7 +10,9 @@ import base64
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from decimal import Decimal
-from urllib.parse import quote, urlencode
+from urllib.parse import quote
+
+from authlib.oauth2.rfc6749.parameters import prepare_token_request
 
 from connector.core.party import Answer, NoAnswer
 from connector.errors import AuthError, DataError, TryAgain, Unavailable
@@ -59,7 +61,7 @@ class Tokens:
             return self._token
 
     async def _sign_in(self) -> None:
-        form = urlencode({"grant_type": "client_credentials", "scope": " ".join(self._credentials.scopes)})
+        form = str(prepare_token_request("client_credentials", scope=" ".join(self._credentials.scopes)))
         pair = f"{quote(self._credentials.client_id, safe='')}:{quote(self._credentials.client_secret, safe='')}"
         headers = [
             ("Authorization", f"Basic {base64.b64encode(pair.encode()).decode()}"),
