@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -27,6 +28,7 @@ from connector.store.projection import Projection
 from connector.store.rows import Count, Review
 
 STATES = ("clean", "dirty", "in-flight", "unknown", "blocked", "failed", "conflict", "ended")
+_LONGEST = 40  # characters of a position
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,8 +160,19 @@ def _reviews(reviews: Sequence[Review]) -> Table:
 
 
 def _positions(positions: Sequence[Position], now: datetime) -> Table:
-    rows = [(each.connection, each.source, each.kind.value, each.value, ago(each.at, now)) for each in positions]
+    rows = [(each.connection, each.source, each.kind.value, brief(each.value), ago(each.at, now)) for each in positions]
     return table(("connection", "source", "kind", "position", "moved"), rows, title="Sources", right="moved")
+
+
+def brief(position: str) -> str:
+    """A position as a person can use it: the time of a watermark, the beginning of anything else."""
+    try:
+        parts = json.loads(position)
+    except ValueError:
+        parts = None
+    if isinstance(parts, dict) and "at" in parts:
+        return str(parts["at"] or "by content").removesuffix("000+00:00").replace("T", " ")
+    return position if len(position) <= _LONGEST else position[: _LONGEST - 1] + "…"
 
 
 def _summary(found: Status) -> str:

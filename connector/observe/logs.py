@@ -28,6 +28,8 @@ _LONGEST = 8_000  # characters of one field: a poison message must not fill the 
 _QUIET: Mapping[str, int] = {
     "aiokafka": logging.WARNING,
     "kafka": logging.WARNING,
+    "aiosfstream_ng": logging.WARNING,
+    "aiocometd_ng": logging.WARNING,
     "faust": logging.WARNING,
     "mode": logging.WARNING,
     "asyncio": logging.WARNING,

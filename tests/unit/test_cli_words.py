@@ -21,6 +21,7 @@ from connector.cli.group import Commands, Later, asked_output
 from connector.cli.mapping import Row, chosen
 from connector.cli.options import Format
 from connector.cli.review import signal_for
+from connector.cli.status import brief
 from connector.cli.working import serve
 from connector.errors import (
     AuthError,
@@ -246,6 +247,17 @@ def test_a_mapping_is_chosen_by_name_and_connection_where_needed() -> None:
 )
 def test_ages_are_short(seconds: int, said: str) -> None:
     assert printing.ago(NOW - timedelta(seconds=seconds), NOW) == said
+
+
+@pytest.mark.parametrize(
+    ("position", "said"),
+    [
+        ("4711", "4711"), ('{"at":"2026-11-23T01:45:54.897000+00:00","seen":[["a","b",1]]}', "2026-11-23 01:45:54.897"),
+        ('{"at":null,"seen":[]}', "by content"), ("x" * 41, "x" * 39 + "…"), ("{", "{"),
+    ],
+)  # fmt: skip
+def test_positions_are_short(position: str, said: str) -> None:
+    assert brief(position) == said
 
 
 def test_markup_in_data_is_shown_and_not_obeyed(capsys: pytest.CaptureFixture[str]) -> None:
