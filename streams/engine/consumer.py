@@ -1,7 +1,7 @@
 """Faust's consumer, made strict: what was not delivered is fetched again, and only what was processed is committed.
 
-The lines of Faust and aiokafka that lose events, and why, are in docs/decisions.md. What is replaced here: the drain
-loop, acknowledgement and commit bookkeeping, seeking, and the hand-over between the consumer's thread and the loop.
+What Faust does instead stands in the package's docstring. Replaced here: the drain loop, acknowledgement and commit
+bookkeeping, seeking, and the hand-over between the consumer's thread and the event loop.
 """
 
 from __future__ import annotations
