@@ -166,10 +166,9 @@ class PollCapture:
             now = self.connection.clock()
             if self._next.get(name, now) > now:
                 continue
+            if self.party.pause(now_ms=int(now.timestamp() * 1000)) > 0:
+                return  # still due: looked at again in a moment
             self._next[name] = now + timedelta(seconds=self.poll_seconds * (COLD_TIMES if name in COLD else 1))
-            pause = self.party.pause(now_ms=int(self.connection.clock().timestamp() * 1000))
-            if pause > 0:
-                await asyncio.sleep(min(pause / 1000, 60))
             await self.list(name, self._mark(name))
             self.heard.at[f"xero {name}"] = self.connection.clock()
 

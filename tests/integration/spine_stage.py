@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import shutil
+import signal
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from decimal import Decimal
 from pathlib import Path
 
 from connector.cli.demo import shipped_mappings
-from connector.cli.stage import Stage, stage
+from connector.cli.stage import Actor, Stage, stage
+from connector.core.values import Value
+from streams.clock import VARIABLE
 
 FAST = 6000  # Xero calls a minute, allowed by the simulator too
 
@@ -25,6 +30,9 @@ async def spine(
         poll_seconds=1,
         calls_per_minute=FAST,
     ) as scene:
+        ahead = folder / "clock"
+        ahead.write_text("0", "ascii")
+        scene.environment[VARIABLE] = str(ahead)
         try:
             if start:
                 await scene.prepare()
@@ -32,6 +40,59 @@ async def spine(
                 await scene.ready()
             yield scene
         except BaseException:
-            if scene.log.exists():
-                print(scene.log.read_text("utf-8", errors="replace")[-6000:])  # noqa: T201
+            print(log_of(scene)[-6000:])  # noqa: T201
             raise
+
+
+def log_of(scene: Stage) -> str:
+    return scene.log.read_text("utf-8", errors="replace") if scene.log.exists() else ""
+
+
+def changed_mappings(folder: Path, changes: Mapping[str, tuple[str, str]]) -> Path:
+    """A copy of the shipped mappings; ``changes``: file name without its suffix → (text, what stands there instead)."""
+    there = folder / "mappings"
+    shutil.copytree(shipped_mappings(), there)
+    for name, (before, after) in changes.items():
+        file = there / f"{name}.yaml"
+        text = file.read_text("utf-8")
+        assert before in text, (name, before)
+        file.write_text(text.replace(before, after), "utf-8")
+    return there
+
+
+async def advance(scene: Stage, seconds: int) -> None:
+    """Let time pass for the worker and both simulators; Kafka and its leases keep the machine's time."""
+    for actor in (scene.salesforce, scene.xero):
+        await actor.call("POST", "/__sim/clock", {"advance_seconds": Decimal(seconds)})
+    _put_ahead(Path(scene.environment[VARIABLE]), seconds)
+
+
+def _put_ahead(ahead: Path, seconds: int) -> None:
+    fresh = ahead.with_suffix(".new")
+    fresh.write_text(str(int(ahead.read_text("ascii")) + seconds), "ascii")
+    fresh.replace(ahead)  # the worker never sees half a file
+
+
+async def arm(actor: Actor, kind: str, method: str, path: str, *, count: int = 1, **options: int | str) -> int:
+    """Arm a fault of a simulator for the next requests; gives its number."""
+    numbers = {name: Decimal(value) if isinstance(value, int) else value for name, value in options.items()}
+    body: Value = {
+        "kind": kind, "match": {"method": method, "path": path}, "count": Decimal(count), "options": numbers,
+    }  # fmt: skip
+    return int((await actor.call("POST", "/__sim/faults", body))["id"])
+
+
+async def hits(actor: Actor, fault: int) -> int:
+    """How often a fault has struck."""
+    return next(int(one["hits"]) for one in await actor.call("GET", "/__sim/faults") if one["id"] == fault)
+
+
+async def kill(scene: Stage) -> None:
+    """SIGKILL: the worker ends in the middle of whatever it does."""
+    assert await scene.stop_connector(signal.SIGKILL) == -signal.SIGKILL
+
+
+async def start_again(scene: Stage) -> None:
+    (scene.config.parent / "data" / "web.port").unlink(missing_ok=True)
+    await scene.start_connector()
+    await scene.ready()
