@@ -110,7 +110,8 @@ def member(text: str, *path: str) -> str:
 
 def items(text: str) -> list[str]:
     """The texts of an array's elements."""
-    out, at = [], text.index("[") + 1
+    out: list[str] = []
+    at = text.index("[") + 1
     while True:
         at = _skip(text, at)
         if text[at] == "]":

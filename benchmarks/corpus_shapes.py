@@ -74,9 +74,12 @@ def _look(row: Mapping[str, Any], entity: str, fields: dict[str, Any], children:
             inner = [_look(one, f"{name}Row", fields, children) for one in value["records"]]
             children.setdefault(entity, {})[name] = inner[0] if inner else f"{name}Row"
             fields.setdefault(children[entity][name], {})
+            mine.pop(name, None)  # null in a row before
         elif isinstance(value, Mapping) and "attributes" in value:
             target = _look(value, f"{name}Row", fields, children)
             mine[name] = {"name": f"{name}Id", "type": "reference", "relationshipName": name, "referenceTo": [target]}
+        elif name in children.get(entity, {}):
+            continue  # no child rows here
         elif name not in mine or mine[name]["type"] == "null":
             mine[name] = {"name": name, "type": _kind(value)}
     return entity
@@ -109,4 +112,6 @@ def _shape(name: str, described: Described, seen: Mapping[str, Any], children: M
     kinds = {relation: (target, "") for relation, target in children.items()}
     if there is None:
         return ObjectShape(name, extra.fields, kinds, creatable=True, updatable=True)
-    return ObjectShape(name, {**extra.fields, **there.fields}, {**there.children, **kinds}, there.creatable, True)
+    return ObjectShape(
+        name, {**extra.fields, **there.fields}, {**there.children, **kinds}, there.creatable, there.updatable
+    )

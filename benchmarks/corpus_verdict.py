@@ -19,7 +19,7 @@ _BITMAP = re.compile(r"(?:\d+-)?0x[0-9A-Fa-f]+")
 _SPOKEN = frozenset(about.plural for about in ENTITIES.values()) | {"Organisation", "Connections", "connect"}
 
 
-class Refused(Exception):  # noqa: N818
+class Refused(Exception):
     """The product's code refused a message, or a part of it."""
 
     def __init__(self, code: str, said: str) -> None:
@@ -27,7 +27,7 @@ class Refused(Exception):  # noqa: N818
         self.code, self.said = code, said
 
 
-class Wrong(Exception):  # noqa: N818
+class Wrong(Exception):
     """The product's code took a message and got it wrong: what it gives back is not what was there."""
 
 
@@ -44,15 +44,19 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """Why a refusal holds: the codes it may explain, when it applies to a message, and the sentence for a reader."""
+    """Why a refusal holds: the codes it may explain, when it applies to a message, and the sentence for a reader.
+
+    ``words`` stand in what the product said, where one code has several meanings.
+    """
 
     codes: re.Pattern[str]
     applies: Callable[[Line], bool]
     sentence: str
+    words: str = ""
 
 
-def _reason(codes: str, applies: Callable[[Line], bool], sentence: str) -> Reason:
-    return Reason(re.compile(codes), applies, sentence)
+def _reason(codes: str, applies: Callable[[Line], bool], sentence: str, words: str = "") -> Reason:
+    return Reason(re.compile(codes), applies, sentence, words)
 
 
 def _header(line: Line) -> Mapping[str, Any] | None:
@@ -71,6 +75,10 @@ def _header(line: Line) -> Mapping[str, Any] | None:
 def _bitmaps(line: Line) -> bool:
     changed = (_header(line) or {}).get("changedFields")
     return isinstance(changed, list) and any(isinstance(one, str) and _BITMAP.fullmatch(one) for one in changed)
+
+
+def _placeholder(line: Line) -> bool:
+    return any("<" in str(one) for one in (_header(line) or {}).get("recordIds", ()))
 
 
 def _short_header(line: Line) -> bool:
@@ -142,7 +150,7 @@ REASONS: Mapping[str, Reason] = {
         "The documentation or a fixture shows only a part of the header; a real event carries all of it.",
     ),
     "placeholder-id": _reason(
-        r"salesforce\.event-header", lambda line: any("<" in str(one) for one in (_header(line) or {}).get("recordIds", ())),
+        r"salesforce\.event-header", _placeholder,
         "The documentation prints a placeholder where an id stands.",
     ),
     "bayeux-request": _reason(
@@ -155,8 +163,9 @@ REASONS: Mapping[str, Reason] = {
     ),
     "no-id": _reason(
         r"salesforce\.answer", _no_full_id,
-        "A row without its 18-character Id (aggregates, queries for single fields, placeholders of fixtures): our "
+        "A row whose 18-character Id stands nowhere, in its address neither (aggregates, placeholders): our "
         "queries always ask for the Id and Salesforce always gives it.",
+        "without an id",
     ),
     "never-asked": _reason(
         r"never-asked", lambda line: line.file.startswith("salesforce/rest"),
@@ -203,8 +212,9 @@ REASONS: Mapping[str, Reason] = {
 }  # fmt: skip
 
 
-def explain(line: Line, code: str) -> str:
+def explain(line: Line, code: str, said: str) -> str:
     """The key of the reason that holds for this refusal of this message; empty if none does."""
-    return next(
-        (key for key, reason in REASONS.items() if reason.codes.fullmatch(code) and reason.applies(line)), ""
-    )
+    for key, reason in REASONS.items():
+        if reason.codes.fullmatch(code) and reason.words in said and reason.applies(line):
+            return key
+    return ""

@@ -1,4 +1,4 @@
-"""Xero's messages through the product: answers to records to Avro and back, write answers, refusals, requests, totals."""
+"""Xero's messages through the product: answers to records to Avro and back, write answers, refusals, requests."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ def _written(line: Line, about: Entity) -> list[str]:
         return []
     out = outcomes(writes, Answer(200, {}, line.data))
     for raw, outcome in zip(found, out, strict=True):
-        if raw.get(about.id_field) == ZERO_ID and raw.get("StatusAttributeString") == "OK":
+        if raw.get(about.id_field) == ZERO_ID and not list(messages(raw)):
             raise Refused("xero-zero-id", str(outcome))
         bad = raw.get("StatusAttributeString") == "ERROR" or raw.get("HasErrors") is True or list(messages(raw))
         right = isinstance(outcome, Rejected) if bad else isinstance(outcome, Applied)
