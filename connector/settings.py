@@ -6,16 +6,19 @@ nested with two underscores (``TWINLEDGER_KAFKA__BOOTSTRAP_SERVERS``). Secrets m
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from connector.errors import ConfigurationError
 
 MAX_FILE_BYTES = 1_000_000
+MAX_SECRET = 100_000
+PREFIX = "TWINLEDGER_"
 
 
 class Part(BaseModel):
@@ -80,10 +83,8 @@ class WebSettings(Part):
     port: int = Field(default=8466, ge=0, le=65_535)
 
 
-class Settings(BaseSettings):
+class Settings(Part):
     """All of it. ``data_dir`` holds the table stores and the SQL projection of this host."""
-
-    model_config = SettingsConfigDict(env_prefix="TWINLEDGER_", env_nested_delimiter="__", extra="forbid", frozen=True)
 
     kafka: KafkaSettings = KafkaSettings()
     connections: tuple[ConnectionSettings, ...] = ()
@@ -93,17 +94,6 @@ class Settings(BaseSettings):
     web: WebSettings = WebSettings()
     log_level: str = "INFO"
 
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        return env_settings, file_secret_settings, init_settings
-
     @property
     def store_url(self) -> str:
         return self.store or f"sqlite+aiosqlite:///{Path(self.data_dir) / 'twinledger.sqlite'}"
@@ -112,8 +102,10 @@ class Settings(BaseSettings):
 def load(path: Path, secrets: Path | None = None) -> Settings:
     """Read the file, then let secrets and the environment speak. Raises ConfigurationError with the place."""
     raw = _read(path)
+    for name, value in {**_secret_files(secrets), **_environment(os.environ)}.items():
+        _put(raw, name, value)
     try:
-        return Settings(**raw, _secrets_dir=str(secrets) if secrets else None)
+        return Settings.model_validate(raw)
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         where = ".".join(str(part) for part in first["loc"])
@@ -121,6 +113,50 @@ def load(path: Path, secrets: Path | None = None) -> Settings:
         raise ConfigurationError(
             "config.invalid", f"{path}: {where}: {first['msg']}{more}.", remedy="See docs/configuration.md."
         ) from None
+
+
+def _secret_files(folder: Path | None) -> dict[str, str]:
+    """One secret a file, named like the variable without its prefix: ``kafka__password``."""
+    if folder is None:
+        return {}
+    files = sorted(each for each in folder.iterdir() if each.is_file() and not each.name.startswith("."))
+    return {each.name.lower(): each.read_text("utf-8")[:MAX_SECRET].strip() for each in files}
+
+
+def _environment(variables: Mapping[str, str]) -> dict[str, str]:
+    """``TWINLEDGER_CONNECTIONS__0__SALESFORCE__CLIENT_SECRET`` → ``connections__0__salesforce__client_secret``."""
+    known = set(Settings.model_fields)
+    ours = {name.upper().removeprefix(PREFIX).lower(): value for name, value in variables.items() if _ours(name)}
+    return {name: value for name, value in ours.items() if name.split("__")[0] in known}
+
+
+def _ours(name: str) -> bool:
+    return name.upper().startswith(PREFIX)
+
+
+def _put(raw: dict[str, Any], name: str, value: str) -> None:
+    """Set one leaf of the tree; a number is a place in a list that the file has."""
+    at: Any = raw
+    *path, last = name.split("__")
+    for part in path:
+        at = at[int(part)] if _has_place(at, part) else _table(at, name).setdefault(part, {})
+    if _has_place(at, last):
+        at[int(last)] = value
+    else:
+        _table(at, name)[last] = value
+
+
+def _has_place(at: Any, part: str) -> bool:
+    return isinstance(at, list) and part.isdigit() and int(part) < len(at)
+
+
+def _table(at: Any, name: str) -> dict[str, Any]:
+    if not isinstance(at, dict):
+        raise ConfigurationError(
+            "config.invalid", f"{PREFIX}{name.upper()} names a place that the configuration file does not have.",
+            remedy="See docs/configuration.md.",
+        )  # fmt: skip
+    return at
 
 
 def _read(path: Path) -> dict[str, Any]:

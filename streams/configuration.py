@@ -47,6 +47,7 @@ class Entry:
     by: str
     at: datetime
     removed: bool = False
+    claim: bool = False  # after a rebuild: look for our own mark before every birth
 
     @property
     def key(self) -> bytes:
@@ -62,6 +63,7 @@ class Entry:
             "text": self.text,
             "gate": self.gate.value,
             "pinned": self.pinned.isoformat() if self.pinned else None,
+            "claim": self.claim,
         }
         return {
             "connection": self.connection, "kind": "mapping", "name": self.mapping, "version": 1,
@@ -75,7 +77,7 @@ class Entry:
         pinned = datetime.fromisoformat(body["pinned"]) if body["pinned"] else None
         return cls(
             value["connection"], value["name"], body["file"], body["text"], Gate(body["gate"]), pinned,
-            value["paused"], value["by"], value["at"], value["removed"],
+            value["paused"], value["by"], value["at"], value["removed"], bool(body.get("claim")),
         )  # fmt: skip
 
 
@@ -107,7 +109,8 @@ async def write_entry(producer: Producer, codec: Codec, entry: Entry) -> None:
 async def compile_entry(entry: Entry, catalogs: Catalogs, connection: Connection) -> Applied:
     """A mapping ready to run. Raises MappingError, and what the catalogs raise."""
     rule = parse(entry.text, entry.file)
-    return Applied(bind(rule, await catalogs(connection, rule)), entry.gate, entry.pinned, entry.paused)
+    bound = bind(rule, await catalogs(connection, rule))
+    return Applied(bound, entry.gate, entry.pinned, entry.paused, entry.claim)
 
 
 @dataclass(slots=True)

@@ -11,7 +11,7 @@ from connector.core.link_state import Link
 from connector.core.mapping import evaluate
 from connector.core.mapping.life import group
 from connector.core.mapping.model import Mapping as Rule
-from connector.core.planning import observe, texts
+from connector.core.planning import BY_MARK, observe, texts
 from connector.core.records import Record, Side
 from connector.core.sending import Draft, draft, mark_of
 from connector.core.values import Fields, from_canonical
@@ -58,7 +58,7 @@ class Lookup:
             records = await self._find(connection, job, criteria)
             free = [r for r in records if not self.claimed(connection, mapping.name, r.side, r.id)]
             if free:
-                policy = mapping.matched.get(int(rule), "ask") if rule else mapping.found
+                policy = _policy(mapping, rule)
                 return self._hit(connection, job, mapping, free, policy)
         return Found(job.todo.side, (), connection.clock())
 
@@ -154,6 +154,13 @@ class Lookup:
 
     def _mapping(self, connection: Connection, job: Job) -> Rule:
         return connection.applied[job.link.id.mapping].mapping
+
+
+def _policy(mapping: Rule, rule: str) -> str:
+    """What one hit means: our own mark is ours; a match rule or ``find`` as the mapping says."""
+    if rule == BY_MARK:
+        return "link"
+    return mapping.matched.get(int(rule), "ask") if rule else mapping.found
 
 
 def _is_ours(mapping: Rule, link: Link, record: Record, flat: dict[str, str]) -> bool:

@@ -36,7 +36,8 @@ class Takeover:
     async def run(self, connection: Connection, reads: Reads) -> bool:
         """True when the loops may start, False when the partition was lost meanwhile. Raises LeaseLost, EngineStop."""
         renewal = await self.lease.claim()
-        connection.numbers = Numbers(renewal.epoch)
+        if connection.numbers.epoch != renewal.epoch:
+            connection.numbers = Numbers(renewal.epoch)
         if not await self.settled(connection.partition):
             return False
         await self.genesis.check(connection)

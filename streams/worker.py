@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import socket
 import uuid
@@ -14,18 +15,19 @@ from pathlib import Path
 from connector.core.catalog import Catalog
 from connector.core.mapping.model import Mapping as Rule
 from connector.core.records import Record, Side
-from connector.errors import EngineStop
+from connector.errors import EngineStop, TwinledgerError
 from connector.http import HttpClient
 from connector.kafka.codec import Codec
-from connector.kafka.connection import Cluster, Security
+from connector.kafka.connection import Cluster, cluster_of
+from connector.kafka.lease import last_epochs
 from connector.kafka.partition import partition_of
 from connector.kafka.producer import Producer
-from connector.settings import ConnectionSettings, KafkaSettings, Settings
+from connector.settings import ConnectionSettings, Settings
 from connector.xero.avro import TOPICS as ACCOUNTING_TOPICS
 from connector.xero.rest import XeroParty
 from streams.clock import clock, now_ms, refuse_elsewhere
 from streams.configuration import Follower, write_entry
-from streams.connection import Connection
+from streams.connection import Connection, Numbers
 from streams.engine.app import Engine, EngineSettings, make_app, running
 from streams.guard import consume
 from streams.hops import EVENTS, HINTS, RECORDS, Hops, Outbox
@@ -38,16 +40,6 @@ from streams.settle import Settle
 from streams.tables import LinkTable, ParentTable, ReadTable, Tables, TargetTable, rank_by
 
 SIGNALS = "signals.v1"
-
-
-def cluster_of(settings: KafkaSettings) -> Cluster:
-    """The cluster that the settings name."""
-    security = Security(
-        settings.protocol, settings.mechanism, settings.username,
-        settings.password.get_secret_value() if settings.password else None,
-        settings.cafile, settings.certfile, settings.keyfile,
-    )  # fmt: skip
-    return Cluster(settings.bootstrap_servers, settings.prefix, settings.partitions, settings.replication, security)
 
 
 def new_id() -> str:
@@ -76,8 +68,9 @@ class Worker:
             producer = await stack.enter_async_context(Producer(cluster))
             outbox = Outbox(codec, producer.send, clock)
             self.notices = Notices(codec, producer.send, new_id, clock)
+            epochs = await last_epochs(cluster, codec)
             for each in self.settings.connections:
-                await self._connect(each, http, cluster)
+                await self._connect(each, http, cluster, epochs)
             follower = Follower(cluster, codec, self.connections, self._catalogs, self.notices.refused, {})
             await follower.refresh()
             app = self._engine(cluster)
@@ -86,7 +79,10 @@ class Worker:
             await stack.enter_async_context(running(app))
             async with asyncio.TaskGroup() as group:
                 group.create_task(follower.run(), name="configuration")
-                group.create_task(self._own(app, cluster, producer, tables, outbox, follower), name="ownership")
+                failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+                owning = self._own(app, cluster, producer, tables, outbox, follower, failed)
+                group.create_task(owning, name="ownership")
+                group.create_task(_as_coroutine(failed), name="loops")
                 if beside is not None:
                     group.create_task(_as_coroutine(beside(self)), name="beside")
 
@@ -94,8 +90,13 @@ class Worker:
         """Whether every connection of ours has been taken over."""
         return bool(self.owned) and all(owned.connection.caught_up for owned in self.owned.values())
 
-    async def _connect(self, settings: ConnectionSettings, http: HttpClient, cluster: Cluster) -> None:
-        """Sign in to both sides and check who they are, before anything else."""
+    async def _connect(
+        self, settings: ConnectionSettings, http: HttpClient, cluster: Cluster, epochs: Mapping[int, int]
+    ) -> None:
+        """Sign in to both sides and check who they are, before anything else.
+
+        Until the lease is claimed the next epoch is counted with: what is folded meanwhile must outrank what stands.
+        """
         tenant = settings.xero[0]
         refuse_elsewhere([settings.salesforce.url, tenant.api_url, tenant.token_url])
         source = salesforce(http, settings.salesforce, now_ms)
@@ -106,9 +107,10 @@ class Worker:
         self.sources[settings.name] = source
         self.companies[settings.name] = company
         self.reads[settings.name] = Reads()
+        partition = partition_of(settings.name.encode() + b"/", cluster.partitions)
         self.connections[settings.name] = Connection(
-            settings, source.party, company, org.id, settings.xero[0].tenant, clock,
-            partition_of(settings.name.encode() + b"/", cluster.partitions),
+            settings, source.party, company, org.id, settings.xero[0].tenant, clock, partition,
+            numbers=Numbers(epochs.get(partition, 0) + 1),
         )  # fmt: skip
 
     async def _catalogs(self, connection: Connection, rule: Rule) -> Mapping[Side, Catalog]:
@@ -151,8 +153,9 @@ class Worker:
         consume(app, codec, SIGNALS, "signals", hops.on_signal)
 
     async def _own(
-        self, app: Engine, cluster: Cluster, producer: Producer, tables: Tables, outbox: Outbox, follower: Follower
-    ) -> None:
+        self, app: Engine, cluster: Cluster, producer: Producer, tables: Tables, outbox: Outbox, follower: Follower,
+        failed: asyncio.Future[None],
+    ) -> None:  # fmt: skip
         """Start the loops of what we own, end the loops of what we lost."""
         running_loops: dict[str, asyncio.Task[None]] = {}
         async for partitions in app.ownership.changes():
@@ -162,7 +165,7 @@ class Worker:
                     owned = self._owned(app, cluster, producer, tables, outbox, follower, connection)
                     self.owned[name] = owned
                     running_loops[name] = app.spawn(owned.run(), name=f"loops of {name}")
-                    running_loops[name].add_done_callback(lambda task: _report(app, task))
+                    running_loops[name].add_done_callback(lambda task: _report(app, task, failed))
                 elif not mine and name in running_loops:
                     task = running_loops.pop(name)
                     self.owned.pop(name, None)
@@ -183,19 +186,25 @@ class Worker:
         )  # fmt: skip
 
 
-def _report(app: Engine, task: asyncio.Task[None]) -> None:
-    """A connection's loops ended by themselves: this process cannot go on for it (crash-only)."""
-    if task.cancelled():
-        return
-    error = task.exception()
+def _report(app: Engine, task: asyncio.Task[None], failed: asyncio.Future[None]) -> None:
+    """A connection's loops ended by themselves: this process cannot go on for it (crash-only).
+
+    What a restart heals ends the process at once; what a person must mend ends the worker in order, with its own words.
+    """
+    error = None if task.cancelled() else task.exception()
     if error is None:
         return
-    first = _first(error)
-    reason = first if isinstance(first, EngineStop) else EngineStop("loop.failed", f"{task.get_name()}: {first!r}")
-    try:
-        app.stop_signal(reason)
-    except EngineStop:
+    reason = _first(error)
+    if isinstance(reason, TwinledgerError) and not isinstance(reason, EngineStop):
+        if not failed.done():
+            failed.set_exception(reason)
         return
+    with contextlib.suppress(EngineStop):  # it is raised again for callers inside the engine
+        app.stop_signal(reason if isinstance(reason, EngineStop) else _broken(task.get_name(), reason))
+
+
+def _broken(name: str, error: BaseException) -> EngineStop:
+    return EngineStop("loop.failed", f"{name}: {error!r}.", remedy="The supervisor starts it again; report this.")
 
 
 def _first(error: BaseException) -> BaseException:

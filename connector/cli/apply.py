@@ -18,13 +18,12 @@ from connector.core.records import Side
 from connector.errors import MappingError
 from connector.http import HttpClient
 from connector.kafka.codec import Codec
-from connector.kafka.connection import Cluster
+from connector.kafka.connection import Cluster, cluster_of
 from connector.kafka.producer import Producer
 from connector.settings import ConnectionSettings, load, mapping_files
 from streams.clock import clock
 from streams.configuration import Entry, read_entries, write_entry
 from streams.parties import salesforce, sides
-from streams.worker import cluster_of
 
 MAX_MAPPING_BYTES = 256_000
 

@@ -21,9 +21,9 @@ from connector.core.link_state import Hold, Life
 from connector.errors import TwinledgerError
 from connector.kafka.codec import Codec, Decoded
 from connector.kafka.compacted import latest
+from connector.kafka.connection import cluster_of
 from connector.kafka.link_codec import read_link
 from connector.settings import load
-from streams.worker import cluster_of
 
 
 @dataclass(slots=True)

@@ -17,12 +17,13 @@ import typer
 from rich.text import Text
 
 from connector.cli import host
-from connector.cli.options import DEFAULT_CONFIG, Config, Format, Output, cluster_of, settings_of
+from connector.cli.options import DEFAULT_CONFIG, Config, Format, Output, settings_of
 from connector.cli.printing import note, show, table
 from connector.core.mapping.parse import parse
 from connector.core.party import NoAnswer
 from connector.errors import ConfigurationError, TwinledgerError, Unavailable
 from connector.kafka import admin
+from connector.kafka.connection import cluster_of
 from connector.settings import ConnectionSettings, Settings, mapping_files
 from connector.store.projection import Projection
 

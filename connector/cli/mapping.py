@@ -12,13 +12,13 @@ from typing import Annotated
 
 import typer
 
-from connector.cli.options import DEFAULT_CONFIG, Config, Connection, DryRun, Format, Output, cluster_of, settings_of
+from connector.cli.options import DEFAULT_CONFIG, Config, Connection, DryRun, Format, Output, settings_of
 from connector.cli.printing import ago, note, show, table
 from connector.cli.signals import Signal, send
 from connector.errors import DataError, MappingError
 from connector.kafka.codec import Codec, Decoded
 from connector.kafka.compacted import latest
-from connector.kafka.connection import Cluster
+from connector.kafka.connection import Cluster, cluster_of
 
 TOPIC = "configuration.v1"
 

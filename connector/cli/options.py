@@ -8,8 +8,7 @@ from typing import Annotated
 
 import typer
 
-from connector.kafka.connection import Cluster, Security
-from connector.settings import KafkaSettings, Settings, load
+from connector.settings import Settings, load
 
 DEFAULT_CONFIG = Path("twinledger.yaml")
 
@@ -38,17 +37,3 @@ Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 def settings_of(config: Path) -> Settings:
     """The settings of a command. Raises ConfigurationError."""
     return load(config)
-
-
-def cluster_of(settings: KafkaSettings) -> Cluster:
-    """Where Kafka is. Raises ConfigurationError for security settings that cannot work."""
-    security = Security(
-        protocol=settings.protocol,
-        mechanism=settings.mechanism,
-        username=settings.username,
-        password=settings.password.get_secret_value() if settings.password else None,
-        cafile=settings.cafile,
-        certfile=settings.certfile,
-        keyfile=settings.keyfile,
-    )
-    return Cluster(settings.bootstrap_servers, settings.prefix, settings.partitions, settings.replication, security)

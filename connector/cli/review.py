@@ -20,13 +20,13 @@ from connector.cli.options import (
     Format,
     Output,
     Yes,
-    cluster_of,
     settings_of,
 )
 from connector.cli.printing import ago, ask, coloured, note, pairs, show, table
 from connector.cli.signals import Signal, send
 from connector.core.link_decide import DECISIONS
 from connector.errors import DataError
+from connector.kafka.connection import cluster_of
 from connector.store.projection import Projection
 from connector.store.rows import Review
 

@@ -25,9 +25,9 @@ from connector.core.values import Value
 from connector.errors import Unavailable
 from connector.http import HttpClient
 from connector.kafka.admin import apply as create_topics
+from connector.kafka.connection import cluster_of
 from connector.settings import load
 from connector.xero.records import json_bytes
-from streams.worker import cluster_of
 
 STEP_SECONDS = 60.0
 LOOK_SECONDS = 0.1
@@ -109,6 +109,7 @@ class Stage:
         with self.log.open("ab") as log:
             self.worker = await asyncio.create_subprocess_exec(
                 sys.executable, "-m", "connector.cli.main", "worker", "--config", str(self.config),
+                "--instance", "worker-0",
                 stdout=log, stderr=log, env={**os.environ, **self.environment}, start_new_session=True,
             )  # fmt: skip
 

@@ -15,13 +15,13 @@ from aiokafka.errors import GroupCoordinatorNotAvailableError
 from aiokafka.structs import TopicPartition
 from rich.table import Table
 
-from connector.cli.options import DEFAULT_CONFIG, Config, Connection, Format, Output, cluster_of, settings_of
+from connector.cli.options import DEFAULT_CONFIG, Config, Connection, Format, Output, settings_of
 from connector.cli.printing import ago, coloured, report, show, table
 from connector.errors import TwinledgerError, Unavailable
 from connector.kafka.admin import admin_client
 from connector.kafka.codec import Codec
 from connector.kafka.compacted import reader
-from connector.kafka.connection import Cluster
+from connector.kafka.connection import Cluster, cluster_of
 from connector.kafka.positions import Position, PositionKind, read_positions
 from connector.settings import Settings
 from connector.store.projection import Projection

@@ -9,11 +9,11 @@ from typing import Annotated
 
 import typer
 
-from connector.cli.options import DEFAULT_CONFIG, Config, DryRun, Format, Output, cluster_of, settings_of
+from connector.cli.options import DEFAULT_CONFIG, Config, DryRun, Format, Output, settings_of
 from connector.cli.printing import coloured, note, show, table
 from connector.kafka import admin
 from connector.kafka.admin import Difference, Kind, acl_lines
-from connector.kafka.connection import Cluster
+from connector.kafka.connection import Cluster, cluster_of
 from connector.kafka.topics import TOPICS, Kept, Topic
 
 DIFFERENT = 3  # exit code: something is not as it should be

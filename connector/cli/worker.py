@@ -10,9 +10,10 @@ from pathlib import Path
 from connector.cli.beside import Beside
 from connector.errors import TwinledgerError
 from connector.kafka.codec import Codec
+from connector.kafka.connection import cluster_of
 from connector.observe.logs import configure
 from connector.settings import Settings, load
-from streams.worker import Worker, cluster_of
+from streams.worker import Worker
 
 PORT_FILE = "web.port"
 

@@ -34,6 +34,9 @@ CHANGED_DURING_APPLY = Failure(
 )
 
 
+BY_MARK = "mark"  # the look-up by our own mark: a hit is ours
+
+
 class Gate(StrEnum):
     """What a mapping may do now."""
 
@@ -44,12 +47,16 @@ class Gate(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """A mapping as it was applied: its compiled rules, its gate and, for ``begin: new``, the pin."""
+    """A mapping as it was applied: its compiled rules, its gate and, for ``begin: new``, the pin.
+
+    ``claim``: the links were rebuilt, so our own mark is looked for before anything is created.
+    """
 
     mapping: Rule
     gate: Gate = Gate.OPEN
     pinned: datetime | None = None
     paused: bool = False
+    claim: bool = False
 
 
 class Links(Protocol):
@@ -146,19 +153,22 @@ def _first(record: Record, applied: Applied, links: Links, scene: Scene, link_id
         return _wanted(record, mapping, left="left")
     if isinstance(result, Refused):
         return _wanted(record, mapping, refusal=result.failure)
-    return _document(record, mapping, result)
+    return _document(record, applied, result)
 
 
-def _document(record: Record, mapping: Rule, document: Document) -> Wanted:
+def _document(record: Record, applied: Applied, document: Document) -> Wanted:
     flat, refs = texts(document.flat)
+    find = {"": canonical(document.find)} if document.find else {}
+    if applied.claim and document.mark:
+        find = {**find, BY_MARK: canonical({document.mark[0]: document.mark[1]})}
     return replace(
-        _wanted(record, mapping),
+        _wanted(record, applied.mapping),
         flat=flat,
         refs=refs,
         once=tuple(sorted(document.once)),
         order=document.order,
         entity=document.entity,
-        find={"": canonical(document.find)} if document.find else {},
+        find=find,
         mark=canonical(list(document.mark)) if document.mark else "",
         money=canonical(document.money) if document.money is not None else "",
     )

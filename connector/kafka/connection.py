@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from connector.errors import ConfigurationError
+from connector.settings import KafkaSettings
 
 REQUEST_TIMEOUT_MS = 20_000
 MESSAGE_MAX_BYTES = 8 * 1024 * 1024 + 64 * 1024  # values up to 8 MiB and room for their headers
@@ -109,3 +110,17 @@ class Cluster:
 def embedded_cluster(bootstrap: str, prefix: str = "") -> Cluster:
     """The embedded Kafka: one node, few partitions."""
     return Cluster(bootstrap=bootstrap, prefix=prefix, partitions=4, replication=1)
+
+
+def cluster_of(settings: KafkaSettings) -> Cluster:
+    """The cluster that the settings name. Raises ConfigurationError for security settings that cannot work."""
+    security = Security(
+        protocol=settings.protocol,
+        mechanism=settings.mechanism,
+        username=settings.username,
+        password=settings.password.get_secret_value() if settings.password else None,
+        cafile=settings.cafile,
+        certfile=settings.certfile,
+        keyfile=settings.keyfile,
+    )
+    return Cluster(settings.bootstrap_servers, settings.prefix, settings.partitions, settings.replication, security)

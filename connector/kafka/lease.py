@@ -183,3 +183,13 @@ class Lease:
             "lease-lost",
             f"The lease of partition {self.partition}, epoch {self._epoch}, is lost: {why} ({error!r}).",
         )
+
+
+async def last_epochs(cluster: Cluster, codec: Codec) -> dict[int, int]:
+    """Partition to the last committed owner epoch. What cannot be read is left out: claiming it will say so."""
+    found: dict[int, int] = {}
+    for message in (await latest(cluster, TOPIC, committed=True)).values():
+        decoded = codec.decode(message.value)
+        if isinstance(decoded, Decoded):
+            found[int(decoded.value["partition"])] = int(decoded.value["epoch"])
+    return found

@@ -11,12 +11,11 @@ from connector.core.link_state import Life, Link, Rules, State
 from connector.core.mapping.parse import parse
 from connector.core.planning import rules_of
 from connector.kafka.codec import Codec, Decoded
-from connector.kafka.compacted import latest, read_to_end
-from connector.kafka.connection import Cluster
+from connector.kafka.compacted import Message, read_to_end
+from connector.kafka.connection import Cluster, cluster_of
 from connector.kafka.link_codec import Call, LinkEventEnvelope, read_event, read_link
 from connector.settings import load
 from streams.configuration import read_entries
-from streams.worker import cluster_of
 
 CODEC = Codec()
 
@@ -31,10 +30,24 @@ def decoded(data: bytes | None) -> Mapping[str, Any]:
     return found.value
 
 
+_read: dict[str, tuple[dict[bytes, Message], dict[int, int]]] = {}  # what was read before, by topic; where to go on
+
+
+async def latest(scene: Stage, topic: str) -> dict[bytes, Message]:
+    """The latest message of each key. Reads only what came since the last look."""
+    where = cluster(scene)
+    known, offsets = _read.setdefault(where.topic(topic), ({}, {}))
+    async for message in read_to_end(where, topic, start=dict(offsets)):
+        known[message.key] = message
+        offsets[message.partition] = message.offset + 1
+    return known
+
+
 async def links(scene: Stage, mapping: str = "") -> list[Link]:
     """Every link as ``links.v1`` holds it, of one mapping or of all."""
-    found = [read_link(decoded(message.value)).link for message in (await latest(cluster(scene), "links.v1")).values()]
-    return [link for link in found if mapping in ("", link.id.mapping)]
+    found = [message.value for message in (await latest(scene, "links.v1")).values()]
+    read = [read_link(decoded(value)).link for value in found if value is not None]
+    return [link for link in read if mapping in ("", link.id.mapping)]
 
 
 async def link_of(scene: Stage, mapping: str, object_id: str) -> Link | None:
@@ -70,5 +83,5 @@ async def announced(scene: Stage) -> list[Call]:
 
 async def letters(scene: Stage) -> list[Mapping[str, Any]]:
     """The open dead letters."""
-    values = [decoded(message.value) for message in (await latest(cluster(scene), "deadletters.v1")).values()]
+    values = [decoded(message.value) for message in (await latest(scene, "deadletters.v1")).values()]
     return [value for value in values if value["closed"] is None]

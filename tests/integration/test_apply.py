@@ -13,11 +13,11 @@ from connector.cli.demo import shipped_mappings
 from connector.cli.stage import Json, Stage, until
 from connector.core.planning import Gate
 from connector.kafka.codec import Codec
+from connector.kafka.connection import cluster_of
 from connector.kafka.producer import Producer
 from connector.settings import load
 from streams.clock import clock
 from streams.configuration import read_entries
-from streams.worker import cluster_of
 from tests.integration.spine_stage import spine
 
 pytestmark = pytest.mark.timeout(240)

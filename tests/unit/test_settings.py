@@ -105,3 +105,22 @@ def test_mapping_files_are_found_in_order_and_missing_ones_named(tmp_path: Path)
     assert files("one.yaml", "maps") == ["one.yaml", "a.yaml", "b.yaml"]
     with pytest.raises(ConfigurationError, match=r"absent.*config\.no-mappings"):
         files("absent")
+
+
+def test_a_secret_of_a_connection_comes_from_the_environment_or_a_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "twinledger.yaml"
+    file.write_text(
+        "connections:\n"
+        "  - name: main\n"
+        "    salesforce: {url: 'https://acme.my.salesforce.com', client_id: a}\n"
+        "    xero: [{tenant: t, client_id: b}]\n"
+    )
+    secrets = tmp_path / "secrets"
+    secrets.mkdir()
+    (secrets / "connections__0__xero__0__client_secret").write_text("from a file\n")
+    monkeypatch.setenv("TWINLEDGER_CONNECTIONS__0__SALESFORCE__CLIENT_SECRET", "from the environment")
+    settings = load(file, secrets)
+    assert settings.connections[0].salesforce.client_secret.get_secret_value() == "from the environment"
+    assert settings.connections[0].xero[0].client_secret.get_secret_value() == "from a file"
