@@ -99,6 +99,7 @@ class Connection:
     linked: asyncio.Event = field(default_factory=asyncio.Event)  # set once a link has been folded
     resyncs: set[str] = field(default_factory=set)  # Salesforce objects that must be read whole
     work: asyncio.Event = field(default_factory=asyncio.Event)  # something was applied or asked for
+    letters: asyncio.Queue[tuple[str, str, str]] = field(default_factory=asyncio.Queue)  # dead letter, decision, by
     released: set[str] = field(default_factory=set)  # braked mappings that a person let through today
     reference: dict[str, dict[str, Record]] = field(default_factory=dict)
     _rules: dict[str, tuple[str, Rules]] = field(default_factory=dict)

@@ -86,6 +86,8 @@ class Hops:
             key = LinkId.parse(value["subject"].encode("ascii")).key
             event = Settled(arguments.get("decision", ""), value["by"], at, arguments.get("value", ""))
             await self.settle.send(connection, key, event)
+        elif value["kind"] == "deadletter.close":
+            connection.letters.put_nowait((value["subject"], arguments.get("decision", ""), value["by"]))
         elif value["kind"] == "mapping.release":
             connection.released.add(value["subject"])
             connection.ready.changed.set()

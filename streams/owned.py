@@ -41,6 +41,7 @@ from streams.engine.app import Engine
 from streams.genesis import Genesis
 from streams.hops import EVENTS, HINTS, Outbox
 from streams.hydrate import ReadLoop, Reads
+from streams.letters import LetterLoop
 from streams.lookup import Lookup
 from streams.notices import Notices
 from streams.parties import SalesforceSource
@@ -116,6 +117,7 @@ class Owned:
         loops = [
             ("stream", stream.run()), ("poll", polls.run()), ("read", reading.run()), ("snapshot", snapshots.run()),
             ("due", self._due()), ("lease", self._renew(lease)),
+            ("letters", LetterLoop(connection, self.cluster, self.outbox.codec, self.producer.send).run()),
         ]  # fmt: skip
         return [*loops, *((f"write {writer.side.value}", writer.run()) for writer in self.writers)]
 

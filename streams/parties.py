@@ -30,12 +30,14 @@ class SalesforceSource:
     party: SalesforceParty
     credentials: ClientCredentials
     settings: SalesforceSettings
+    now: ChangeStream | None = None
 
     def stream(self, replay_from: Callable[[str], int]) -> EventSource:
         """A fresh stream of the configured channels."""
-        return ChangeStream(
+        self.now = ChangeStream(
             self.credentials, self.settings.channels, replay_from, api_version=self.settings.api_version
         )
+        return self.now
 
     def scan(self, plan: ReadPlan, numbers: Callable[[], Version]) -> AsyncIterator[tuple[Record, ...]]:
         """Every record of an object, page by page."""

@@ -17,16 +17,16 @@ from connector.kafka.positions import PositionKind, read_positions
 from connector.observe.health import Facts, Source, Stop
 from connector.observe.metrics import Metrics
 from connector.settings import Settings
-from connector.store.projection import Projection
 from connector.web.app import build, serve
 from streams.capture import COLD_TIMES
 from streams.clock import clock
 from streams.genesis import MADE
 from streams.owned import Owned
-from streams.project import Projector
+from streams.project import keep_projecting
 from streams.worker import Worker
 
 MEASURE_SECONDS = 1.0
+STREAM_SILENCE = timedelta(seconds=150)  # Salesforce answers a poll after 110 s at the latest
 
 
 @dataclass(slots=True)
@@ -59,16 +59,12 @@ class Beside:
             await asyncio.sleep(MEASURE_SECONDS / 4)
         positions = await read_positions(self.cluster, self.codec)
         lives = sorted(p.value.removesuffix(MADE) for p in positions.values() if p.kind is PositionKind.GENESIS)
-        projection = await Projection.open(self.settings.store_url)
-        try:
 
-            def rules(connection: str, mapping: str) -> Rules | None:
-                known = worker.connections.get(connection)
-                return known.rules(mapping) if known is not None else None
+        def rules(connection: str, mapping: str) -> Rules | None:
+            known = worker.connections.get(connection)
+            return known.rules(mapping) if known is not None else None
 
-            await Projector(self.cluster, self.codec, projection, rules, ",".join(lives)).run()
-        finally:
-            await projection.close()
+        await keep_projecting(self.cluster, self.codec, self.settings.store_url, rules, ",".join(lives))
 
     async def _measure(self, worker: Worker, metrics: Metrics) -> None:
         while True:
@@ -98,6 +94,7 @@ def facts(worker: Worker, now: datetime) -> Facts:
     notices = worker.notices.troubles if worker.notices is not None else {}
     return Facts(
         started=app is not None and app.started,
+        heartbeat=None if app is None or app.fence.age is None else timedelta(seconds=app.fence.age),
         assigned=bool(owned),
         catching_up=tuple(sorted({o.connection.partition for o in mine if not o.connection.caught_up})),
         sources=tuple(source for o in mine for source in _sources(o, now)),
@@ -107,7 +104,11 @@ def facts(worker: Worker, now: datetime) -> Facts:
 
 
 def _sources(owned: Owned, now: datetime) -> Iterator[Source]:
-    """The polls: each list must have answered within three rounds. A stream reports its own silence."""
+    """The stream must answer its polls, each list of Xero must have answered within three rounds."""
+    stream = owned.source.now
+    silent = stream.silent_for if stream is not None else None
+    heard = None if silent is None else timedelta(seconds=silent)
+    yield Source(owned.connection.name, "salesforce", "stream", heard, STREAM_SILENCE)
     limit = timedelta(seconds=max(3 * COLD_TIMES * owned.xero_poll_seconds, 60))
     for name, at in owned.heard.at.items():
         if name.startswith("xero "):

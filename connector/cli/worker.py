@@ -49,6 +49,7 @@ def main(config: Path, *, instance: str = "") -> None:
     settings = load(config)
     secrets = [connection.salesforce.client_secret.get_secret_value() for connection in settings.connections]
     secrets += [tenant.client_secret.get_secret_value() for each in settings.connections for tenant in each.xero]
+    secrets += [settings.kafka.password.get_secret_value()] if settings.kafka.password else []
     Path(settings.data_dir).mkdir(parents=True, exist_ok=True)
     configure(settings.log_level, secrets=secrets)
     asyncio.run(work(settings, instance=instance))

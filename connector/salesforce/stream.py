@@ -60,9 +60,17 @@ class ChangeStream:
         self._positions = Positions(replay_from)
         self._client = StreamClient(credentials, self._positions, api_version)
         self._silent_seconds = silent_seconds
+        self._open_for_events = False
 
     def __aiter__(self) -> AsyncIterator[StreamEvent]:
         return self._events()
+
+    @property
+    def silent_for(self) -> float | None:
+        """Seconds since the stream last answered a poll; None while it is not connected."""
+        if not self._open_for_events:
+            return None
+        return asyncio.get_running_loop().time() - self._client.transport.polled_at
 
     async def aclose(self) -> None:
         """Disconnect. Safe at any time, more than once."""
@@ -71,6 +79,7 @@ class ChangeStream:
     async def _events(self) -> AsyncIterator[StreamEvent]:
         try:
             await self._open()
+            self._open_for_events = True
             while True:
                 message = await self._client.next_message(self._silent_seconds / 4)
                 self._watch()
@@ -80,6 +89,7 @@ class ChangeStream:
                         self._positions.note(event.channel, event.replay_id)
                         yield event
         finally:
+            self._open_for_events = False
             await self.aclose()
 
     async def _open(self) -> None:

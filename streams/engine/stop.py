@@ -76,6 +76,11 @@ class Fence:
         self._last = at if self._last is None else max(self._last, at)
 
     @property
+    def age(self) -> float | None:
+        """Seconds since the last accepted heartbeat was sent; None before the first."""
+        return None if self._last is None else self._clock() - self._last
+
+    @property
     def fresh(self) -> bool:
         return self._last is None or self._clock() - self._last <= self._limit
 
