@@ -17,6 +17,7 @@ def at_rest(driver: Driver) -> None:
         _quiet(link, driver.mapping(link.id))
         _justified(driver, link, driver.mapping(link.id))
         _agreed(driver, link, driver.mapping(link.id))
+        _gone(driver, link, driver.mapping(link.id))
     for mapping in driver.mappings:
         for side in (SF, XERO) if mapping.rules.two_way else (mapping.rules.source,):
             for row in driver.world.rows[side.value].values():
@@ -36,6 +37,15 @@ def _quiet(link: Link, mapping: Rule) -> None:
         raise Broken(f"{link.id} still waits: {link}")
     if link.refused and link.life is not Life.ENDED and link.hold is not Hold.FAILED:
         raise Broken(f"{link.id} is refused and says nothing")
+
+
+def _gone(driver: Driver, link: Link, mapping: Rule) -> None:
+    """What was made of a record that left is taken back, or a person is told."""
+    source = driver.world.rows[link.id.side.value][link.id.source]
+    if link.life is not Life.LIVE or link.hold is not Hold.NONE or mapping.rules.two_way:
+        return
+    if source.gone or not source.matches:
+        raise Broken(f"{source.id} has left, and {link.id} knows nothing of it: {link}")
 
 
 def _served(driver: Driver, mapping: Rule, side: Side, row: Row) -> None:

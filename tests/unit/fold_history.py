@@ -18,6 +18,8 @@ from tests.unit.fold_world import BAD, Broken, Row, Value, World
 PEACE_STEPS = 600
 WORDS: Sequence[Value] = ("red", "green  tea", " blue ", "grey")
 NUMBERS: Sequence[Value] = (Decimal("1"), Decimal("2.5"), Decimal("7.561"), Decimal("3.14159"))
+WEATHER = ("ok",) * 12 + ("lost", "lost", "mute", "mute", "air", "throttled")
+STORM = ("ok", "ok", "lost", "mute", "mute", "air", "throttled")
 LINES = ("Lines/1", "Lines/2", "Lines/3")
 
 
@@ -29,6 +31,8 @@ class History:
     calm: bool = False
     length: int = 0
     decisions: int = 0
+    storm: bool = False
+    fickle: float = 0.1
     world: World = field(default_factory=World)
     driver: Driver = field(init=False)
     rng: random.Random = field(init=False)
@@ -38,6 +42,8 @@ class History:
         self.rng = random.Random(self.seed)
         self.driver = Driver(self.world, scene(self.rng), epochs=self.rng.random() < 0.8)
         self.length = self.length or self.rng.randint(20, 160)
+        self.storm = self.rng.random() < 0.3
+        self.fickle = self.rng.choice((0.1, 0.1, 0.4))
 
     def run(self) -> Driver:
         """Live it through. Raises Broken with the seed."""
@@ -65,11 +71,11 @@ class History:
         mapping = next(m for m in self.driver.mappings if row.kind in m.kinds.values())
         if chance < 0.04:
             self.world.remove(row)
-        elif chance < 0.10:
+        elif chance < self.fickle:
             self.world.toggle(row)
-        elif chance < 0.15 and row.side == "xero" and not mapping.rules.two_way:
+        elif chance < self.fickle + 0.05 and row.side == "xero" and not mapping.rules.two_way:
             self.world.pay(row)
-        elif chance < 0.17 and row.made_by == "call" and not mapping.rules.two_way and row.side == "xero":
+        elif chance < self.fickle + 0.07 and row.made_by == "call" and not mapping.rules.two_way and row.side == "xero":
             copy = self.world.add(row.side, row.kind, dict(row.fields), row.mark)
             self.driver.hint(copy)
         else:
@@ -206,8 +212,8 @@ class History:
         if not found.announced:
             self.driver.announce(found)
             return
-        fates = ("ok",) if self.calm else ("ok",) * 12 + ("lost", "lost", "mute", "mute", "air", "throttled")
-        self.driver.send(found, self.rng.choice(fates))
+        fates = STORM if self.storm else WEATHER
+        self.driver.send(found, "ok" if self.calm else self.rng.choice(fates))
 
     def _trouble(self) -> None:
         driver, chance = self.driver, self.rng.random()

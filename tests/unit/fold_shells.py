@@ -24,6 +24,7 @@ from connector.core.link_events import (
     Settled,
     Wanted,
 )
+from connector.core.link_parts import newer
 from connector.core.link_state import Hold, Life, Link, Rules
 from connector.core.records import Side, Version
 from connector.core.values import Ref, canonical, from_canonical
@@ -104,6 +105,8 @@ class Shells:
     ticks: dict[tuple[Side, Version], int] = field(default_factory=dict)
     shown: dict[tuple[LinkId, Side], int] = field(default_factory=dict)
     bodies: dict[str, Job] = field(default_factory=dict)
+    dropped: dict[LinkId, Wanted] = field(default_factory=dict)
+    known: set[LinkId] = field(default_factory=set)  # links with an event, folded or not
     calls: int = 0
 
     # --- parts -----------------------------------------------------------------------------------------------------
@@ -114,6 +117,7 @@ class Shells:
 
     def append(self, link_id: LinkId, event: LinkEvent) -> int:
         self.log.append((link_id, event))
+        self.known.add(link_id)
         return len(self.log) - 1
 
     def mapping(self, link_id: LinkId) -> Rule:
@@ -165,15 +169,30 @@ class Shells:
                 self._plan_target(mapping, side, shot, version)
 
     def _plan_source(self, mapping: Rule, side: Side, shot: Snapshot, version: Version) -> None:
-        link_id = self.current(LinkId("c", mapping.name, f"{side.value}:{shot.id}", "t"))
+        link_id = self.current(LinkId("c", mapping.name, f"{side.value}:{shot.id}", "t"), shot, version)
         event = self._wanted(mapping, side, shot, version)
-        if event.flat is None and event.refusal is None and link_id not in self.links:
+        if self._nothing_yet(link_id, event):
             return
         self.append(link_id, replace(event, find={"": "x"}) if mapping.find else event)
 
-    def current(self, link_id: LinkId) -> LinkId:
+    def _nothing_yet(self, link_id: LinkId, event: Wanted) -> bool:
+        """Nothing was made of this record, and nothing is to be: no link. An older read of it, late, makes none."""
+        if link_id in self.known:
+            return False
+        newest = self.dropped.get(link_id)
+        if newest is not None and not _newer(event, newest):
+            return True
+        if event.flat is None and event.refusal is None:
+            self.dropped[link_id] = event
+            return True
+        return False
+
+    def current(self, link_id: LinkId, shot: Snapshot | None = None, version: Version | None = None) -> LinkId:
+        """The generation that speaks for a record. What is older than the end of one does not begin the next."""
         while (link := self.links.get(link_id)) is not None and link.life is Life.ENDED and link.reason in AGAIN:
             if link.reason in AGAIN[:2] and self.mapping(link_id).rules.again != "new":
+                break
+            if shot is not None and version is not None and not newer(link.end(link_id.side), version, shot.stamp):
                 break
             link_id = link_id.next_generation()
         return link_id
@@ -188,10 +207,10 @@ class Shells:
             self.append(link_id, Observed(side, shot.id, version, shot.stamp, flat, status, shot.gone))
 
     def _plan_pair(self, mapping: Rule, side: Side, shot: Snapshot, version: Version) -> None:
-        own = self.current(LinkId("c", mapping.name, f"{side.value}:{shot.id}", "t"))
+        own = self.current(LinkId("c", mapping.name, f"{side.value}:{shot.id}", "t"), shot, version)
         link_id = self.link_of(mapping, side, shot.id) or self._marked(mapping, shot.mark) or own
         event = self._wanted(mapping, side, shot, version)
-        if event.flat is None and event.refusal is None and link_id not in self.links:
+        if self._nothing_yet(link_id, event):
             return
         self.append(link_id, event)
 
@@ -316,6 +335,12 @@ class Shells:
         twin = LinkId("c", mapping.name, f"{link.id.side.other.value}:{link.end(link.id.side.other).id}", "t")
         if mapping.rules.two_way and twin in self.links and self.links[twin].life is Life.NEW:
             self.append(twin, Due(self.world.now, merged_into=str(link.id)))
+
+
+def _newer(event: Wanted, than: Wanted) -> bool:
+    if event.stamp is None or than.stamp is None or event.stamp == than.stamp:
+        return event.version > than.version
+    return event.stamp > than.stamp
 
 
 def mark(link_id: LinkId) -> str:

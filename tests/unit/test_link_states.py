@@ -28,6 +28,7 @@ from connector.core.link_events import (
     Unknown,
     Wanted,
 )
+from connector.core.link_failures import STICKY
 from connector.core.link_state import End, Hold, Life, Link, Phase, Rules
 from connector.core.records import Side, Version
 
@@ -107,7 +108,7 @@ def alphabet(link: Link, rules: Rules) -> list[LinkEvent]:
         answer(link, applied), answer(link, lambda call, _: Rejected(call, FIX, T0)),
         answer(link, lambda call, _: Rejected(call, RETRY, T0, element=False)),
         answer(link, lambda call, _: Rejected(call, TAKEN, T0)), answer(link, lambda call, _: Unknown(call, "", T0)),
-        answer(link, probe()), answer(link, probe(minutes=9)), answer(link, probe("x")),
+        answer(link, probe(minutes=2)), answer(link, probe()), answer(link, probe(minutes=9)), answer(link, probe("x")),
         answer(link, probe("x", text=C)),
         answer(link, probe("x", ours=False)), answer(link, probe("x", "y")),
         Settled("retry", "ann", T0), Settled("salesforce", "ann", T0), Settled("end", "ann", T0),
@@ -142,11 +143,11 @@ def _end(end: End, order: Mapping[Version, int]) -> tuple[object, ...]:
     )  # fmt: skip
 
 
-def explore(rules: Rules) -> int:
+def explore(rules: Rules, events: int = DEPTH) -> int:
     """Breadth first from a new link; how many different states there are."""
     first = new_link(LinkId("c", "m", "salesforce:s", "t"))
     seen, level = {key(first)}, [first]
-    for depth in range(DEPTH):
+    for depth in range(events):
         following: list[Link] = []
         for link in level:
             for event in alphabet(link, rules):
@@ -181,13 +182,47 @@ def holds_in(link: Link, event: LinkEvent, rules: Rules, offset: int) -> None:
             assert not link.xero.id, "no birth beside what is there"
             assert not link.left
             assert task.changed
+    for path in set(link.salesforce.drift) & set(link.xero.drift):
+        assert link.seen(SF).get(path) != link.seen(XERO).get(path), "what both hold is agreed"
     assert (follows.review is not None) == (link.hold in (Hold.FAILED, Hold.CONFLICT))
     assert (link.hold is Hold.NONE) == (link.code == ""), "a hold says why"
     assert all(pair != (GONE, GONE) for pair in link.agreed.values())
 
 
+def holds_after_a_look(link: Link, event: Found, after: Link) -> None:
+    """What a look-up may lead to."""
+    if not event.call or link.attempt is None:
+        return
+    if link.phase is Phase.UNSURE and dict(event.flat) == link.seen(link.attempt.side) and event.hits:
+        assert after.agreed == link.agreed, "what shows nothing of a change was not changed"
+    if event.hits and not event.ours:
+        assert after.life is link.life, "what is not ours is not adopted"
+    if not event.hits and after.phase is Phase.NEW and link.phase is Phase.LOST:
+        first = link.attempt.absent_at
+        assert first is not None, "not there must be seen twice"
+        assert event.at - first >= timedelta(seconds=30)
+        assert first >= link.attempt.last_sent + timedelta(minutes=7), "and not while the key may live"
+
+
+def holds_after_a_sight(link: Link, event: Observed | Wanted, after: Link, rules: Rules) -> None:
+    """What a record or a target that was read leads to."""
+    own = event.side is link.id.side
+    new = event.version > Version(0, 0)
+    if isinstance(event, Observed) and link.phase is Phase.NEW and not event.gone and link.code not in STICKY:
+        assert after.life is Life.LIVE, "what carries our mark is ours"
+    if isinstance(event, Observed) and link.phase is Phase.LIVE and link.xero.id == event.object_id and not new:
+        other = link.seen(XERO) != dict(event.flat) and link.status != "gone"
+        assert not other or after.xero.asked is not None, "what looks old and differs is looked at again"
+    if isinstance(event, Wanted) and event.flat and own and new and link.life is Life.ENDED and link.reason == "left":
+        assert after.end(SF).asked is not None or after.code == "link.again", "a record that is back is seen to"
+
+
 def holds_between(link: Link, event: LinkEvent, after: Link, rules: Rules) -> None:
     """What is true of every move."""
+    if isinstance(event, Found):
+        holds_after_a_look(link, event, after)
+    if isinstance(event, Observed | Wanted):
+        holds_after_a_sight(link, event, after, rules)
     if link.life is Life.ENDED and not isinstance(event, Started):
         assert after.life is Life.ENDED, "what is over stays over"
     if link.life is Life.LIVE:
@@ -197,6 +232,12 @@ def holds_between(link: Link, event: LinkEvent, after: Link, rules: Rules) -> No
         assert event.call == link.attempt.call
         if isinstance(event, Rejected) and link.attempt.unknown:
             assert event.element, "the refusal of a repeat says nothing"
+    if isinstance(event, Started) and link.attempt is not None and event.call == link.attempt.call:
+        assert after.attempt is None or after.attempt.unknown, "who sends again does not know of the first"
+    if isinstance(event, Applied) and event.flat is None and link.attempt is not None and after.life is Life.LIVE:
+        end = after.end(link.attempt.side)
+        seen = end.version > event.answered or event.call != link.attempt.call
+        assert seen or end.asked is not None, "an answer without fields is read"
     if link.attempt is None and after.attempt is not None:
         assert isinstance(event, Started)
         assert event.call not in link.closed, "what is over does not start again"
