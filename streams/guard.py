@@ -22,6 +22,7 @@ _log = logging.getLogger(__name__)
 TOPIC = "deadletters.v1"
 _VALUE_MAX = 8 * 1024 * 1024 - 64 * 1024  # room for the rest of the dead letter
 _MESSAGE_MAX = 2000
+_NAME_MAX = 200  # a key may be anything, and as long as a message
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,14 +77,14 @@ async def _bury(app: Engine, codec: Codec, stage: str, incoming: Incoming, error
         extra={"topic": incoming.topic, "partition": incoming.partition, "offset": incoming.offset, "code": code},
         exc_info=None if known else error,
     )
-    connection = incoming.key.split(b"/", 1)[0]
-    whole = incoming.value is not None and len(incoming.value) <= _VALUE_MAX
+    connection = incoming.key.split(b"/", 1)[0][:_NAME_MAX]
+    whole = incoming.value is not None and len(incoming.value) + len(incoming.key) <= _VALUE_MAX
     value = {
         "connection": connection.decode("utf-8", "replace"),
         "topic": incoming.topic,
         "partition": incoming.partition,
         "offset": incoming.offset,
-        "key": incoming.key,
+        "key": incoming.key if len(incoming.key) <= _VALUE_MAX else incoming.key[:_MESSAGE_MAX],
         "value": incoming.value if whole else None,
         "stage": stage,
         "code": code,

@@ -10,14 +10,16 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from urllib.parse import unquote
 
-from connector.core.identity import LinkId, join_key, record_key, split_key
+from connector.core.identity import LinkId, join_key, record_key
 from connector.core.link_events import LinkEvent, Settled
 from connector.core.records import Record, Side, Version
 from connector.errors import DataError
 from connector.kafka import record_codec
-from connector.kafka.codec import Codec, Decoded, Poison
+from connector.kafka.codec import Codec, Poison
 from connector.kafka.link_codec import Call, event_value, read_event
+from connector.kafka.topics import BY_NAME
 from connector.xero import avro as accounting
 from streams.connection import Connection
 from streams.guard import Incoming
@@ -25,17 +27,20 @@ from streams.hydrate import Hint, Hydrate, Reads
 from streams.plan import Plan
 from streams.settle import Settle
 
+REMEDY = "Find who wrote it; it is kept as a dead letter."
 EVENTS, HINTS, RECORDS = "link-events.v1", "salesforce.hints.v1", "salesforce.records.v1"
 
 Put = Callable[[str, bytes, bytes], Awaitable[None]]
 
 
 def value_of(codec: Codec, message: Incoming) -> Mapping[str, Any]:
-    """The decoded value. Raises DataError for poison."""
+    """The decoded value. Raises DataError for poison, and for a value that belongs into another topic."""
     decoded = codec.decode(message.value)
     if isinstance(decoded, Poison):
-        raise DataError(decoded.code, decoded.message, remedy="Find who wrote it; it is kept as a dead letter.")
-    return decoded.value if isinstance(decoded, Decoded) else {}
+        raise DataError(decoded.code, decoded.message, remedy=REMEDY)
+    if decoded.schema != BY_NAME[message.topic].schema:
+        raise DataError("codec-other-schema", f"A {decoded.schema} stands in {message.topic}.", remedy=REMEDY)
+    return decoded.value
 
 
 def hint_value(
@@ -64,11 +69,16 @@ class Hops:
 
     async def on_hint(self, message: Incoming) -> None:
         connection = self._connection(message)
-        await self.hydrate.take(connection, self.reads[connection.name], Hint.of(value_of(self.codec, message)))
+        hint = Hint.of(value_of(self.codec, message))
+        _check_organisation(connection, hint.organisation, (Side.SALESFORCE, Side.XERO))
+        await self.hydrate.take(connection, self.reads[connection.name], hint)
 
     async def on_record(self, message: Incoming) -> None:
+        connection = self._connection(message)
         if message.value is not None:  # a tombstone only tidies the topic
-            await self.plan.take(self._connection(message), self._record(message))
+            record = self._record(message)
+            _check_organisation(connection, record.organisation, (record.side,))
+            await self.plan.take(connection, record)
 
     async def on_link_event(self, message: Incoming) -> None:
         connection = self._connection(message)
@@ -83,25 +93,32 @@ class Hops:
         connection, value = self._connection(message), value_of(self.codec, message)
         arguments, at = value["arguments"], value["at"]
         if value["kind"] == "link.settle":
-            key = LinkId.parse(value["subject"].encode("ascii")).key
+            key = _link_key(value["subject"])
             event = Settled(arguments.get("decision", ""), value["by"], at, arguments.get("value", ""))
             await self.settle.send(connection, key, event)
         elif value["kind"] == "deadletter.close":
             connection.letters.put_nowait((value["subject"], arguments.get("decision", ""), value["by"]))
         elif value["kind"] == "mapping.release":
             connection.released.add(value["subject"])
-            connection.ready.changed.set()
+            connection.ready.bell.ring()
         elif value["kind"] in ("mapping.pause", "mapping.resume"):
             await self.pause(connection, value["subject"], value["kind"] == "mapping.pause")
 
     def _connection(self, message: Incoming) -> Connection:
-        name = split_key(message.key)[0] if message.key else ""
+        name = unquote(message.key.split(b"/", 1)[0].decode("ascii", "replace"))
         connection = self.connections.get(name)
         if connection is None:
             raise DataError(
                 "connection.unknown",
-                f"{message.topic} holds a message of connection {name!r}, which this deployment does not have.",
+                f"{message.topic} holds a message of connection {name[:80]!r}, which this deployment does not have.",
                 remedy="Add the connection, or leave the dead letter.",
+            )
+        if message.partition != connection.partition:
+            raise DataError(
+                "partition.foreign",
+                f"{message.topic} holds a message of connection {name} on partition {message.partition}, not on "
+                f"{connection.partition}: whoever wrote it uses another partitioner.",
+                remedy=REMEDY,
             )
         return connection
 
@@ -110,6 +127,22 @@ class Hops:
         if message.topic == RECORDS:
             return record_codec.from_value(value)
         return accounting.from_value(value, accounting.TOPICS[message.topic])
+
+
+def _check_organisation(connection: Connection, organisation: str, sides: tuple[Side, ...]) -> None:
+    if organisation not in [connection.organisation(side) for side in sides]:
+        raise DataError(
+            "organisation.foreign",
+            f"A message of connection {connection.name} is about organisation {organisation[:80]!r}, none of its own.",
+            remedy=REMEDY,
+        )
+
+
+def _link_key(text: str) -> bytes:
+    try:
+        return LinkId.parse(text.encode("ascii")).key
+    except ValueError as error:
+        raise DataError("link.bad-key", f"{text[:200]!r} is no key of a link.", remedy=REMEDY) from error
 
 
 @dataclass(slots=True)

@@ -35,6 +35,8 @@ class Settle:
     async def fold(self, connection: Connection, envelope: LinkEventEnvelope, offset: int) -> None:
         """Fold one value of ``link-events.v1``. Raises DataError for a mapping that nobody applied."""
         for link_id, event in members(envelope):
+            if link_id.connection != connection.name:
+                raise DataError("link.foreign", f"An event of {connection.name} is about {link_id.key.decode()}.")
             rules = connection.rules(link_id.mapping)
             if rules is None:
                 raise DataError(
@@ -112,9 +114,16 @@ def members(envelope: LinkEventEnvelope) -> Iterator[tuple[LinkId, LinkEvent]]:
     if isinstance(body, Call):
         for member in body.members:
             started = Started(body.call, body.side, body.operation, member.sent, body.at, body.deadline, body.epoch)
-            yield LinkId.parse(member.link.encode("ascii")), started
+            yield _parsed(member.link), started
     else:
-        yield LinkId.parse(envelope.link.encode("ascii")), body
+        yield _parsed(envelope.link), body
+
+
+def _parsed(key: str) -> LinkId:
+    try:
+        return LinkId.parse(key.encode("ascii"))
+    except ValueError as error:
+        raise DataError("link.bad-key", f"{key[:200]!r} is no key of a link.") from error
 
 
 def ends(link: Link) -> Iterator[tuple[str, Target]]:

@@ -74,6 +74,12 @@ class Bus:
         self._wake()
         return self._replay
 
+    def raw(self, entity: str, header: Mapping[str, Any], body: Mapping[str, Any]) -> int:
+        """An event as it is given, however wrong. Gives its replay id."""
+        self._append(self.now().replace(microsecond=0), entity, header, body)
+        self._wake()
+        return self._replay
+
     def _stamp(self, caller: Caller, at: datetime) -> dict[str, Any]:
         number = next(self._transaction)
         return {

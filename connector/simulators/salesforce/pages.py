@@ -37,6 +37,11 @@ class Pages:
         entity = self._entity(body.get("entity"))
         return {"replayId": self.org.bus.gap(str(body["kind"]), entity, body.get("ids") or [NOWHERE])}
 
+    def raw_event(self, body: Body) -> object:
+        """{"entity", "header", "body"}: told as it is given, however malformed; ``entity`` chooses the channels."""
+        entity = self._entity(body.get("entity"))
+        return {"replayId": self.org.bus.raw(entity, body.get("header") or {}, body.get("body") or {})}
+
     def permissions(self, body: Body) -> object:
         """{"hide": ["Account.Phone", "Contact"], "show": [...]}"""
         for name in body.get("hide", ()):
@@ -140,10 +145,11 @@ def pages(org: Org, cometd: Cometd) -> list[Route]:
     """The routes under /__sim."""
     page = Pages(org, cometd)
     posts: dict[str, Callable[[Body], object]] = {
-        "/gap": page.gap, "/permissions": page.permissions, "/forget-sessions": page.forget_sessions,
-        "/revoke-tokens": page.revoke_tokens, "/stage-error": page.stage_error, "/channels": page.channels,
-        "/settings": page.settings, "/organisation": page.organisation, "/undelete": page.undelete,
-        "/edit-many": page.edit_many, "/empty-recycle-bin": page.empty_recycle_bin,
+        "/gap": page.gap, "/raw-event": page.raw_event, "/permissions": page.permissions,
+        "/forget-sessions": page.forget_sessions, "/revoke-tokens": page.revoke_tokens,
+        "/stage-error": page.stage_error, "/channels": page.channels, "/settings": page.settings,
+        "/organisation": page.organisation, "/undelete": page.undelete, "/edit-many": page.edit_many,
+        "/empty-recycle-bin": page.empty_recycle_bin,
     }  # fmt: skip
     routes = [Route(path, _posted(handler), methods=["POST"]) for path, handler in posts.items()]
     return [*routes, Route("/events", page.events), Route("/sessions", page.sessions)]
