@@ -51,7 +51,7 @@ class Brake:
         self._turn_day(connection)
         name = job.link.id.mapping
         if connection.stopped(name):
-            return False
+            return job.todo.act is Act.LOOK and connection.looks_only(name)
         if job.todo.act not in (Act.CREATE, Act.REMOVE) or name in connection.released:
             self.braked.pop(name, None)
             return True

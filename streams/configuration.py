@@ -149,7 +149,7 @@ class Follower:
             connection.applied[entry.mapping] = held
             self.refused(connection, entry, error)
         connection.work.set()
-        connection.ready.changed.set()
+        connection.ready.bell.ring()
 
     def entry(self, connection: str, mapping: str) -> Entry | None:
         """The entry of an applied mapping."""

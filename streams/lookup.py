@@ -11,7 +11,7 @@ from connector.core.link_state import Link
 from connector.core.mapping import evaluate
 from connector.core.mapping.life import group
 from connector.core.mapping.model import Mapping as Rule
-from connector.core.planning import BY_MARK, observe, texts
+from connector.core.planning import BY_MARK, Gate, observe, texts
 from connector.core.records import Record, Side
 from connector.core.sending import Draft, draft, mark_of
 from connector.core.values import Fields, from_canonical
@@ -60,7 +60,9 @@ class Lookup:
             if free:
                 policy = _policy(mapping, rule)
                 return self._hit(connection, job, mapping, free, policy)
-        return Found(job.todo.side, (), connection.clock())
+        applied = connection.applied[mapping.name]
+        before = applied.gate is Gate.SNAPSHOT and mapping.begin == "link"
+        return Found(job.todo.side, (), connection.clock(), policy="end" if before else "stop")
 
     async def _find(self, connection: Connection, job: Job, criteria: Fields) -> tuple[Record, ...]:
         mapping = connection.applied[job.link.id.mapping].mapping

@@ -17,6 +17,23 @@ ACTS = (Act.PROBE, Act.REMOVE, Act.LOOK, Act.CREATE, Act.APPROVE, Act.UPDATE)
 IN_PROGRESS = 1 << 62
 
 
+class Bell:
+    """Wakes several loops: each has an ear of its own, so that none hears for another."""
+
+    def __init__(self) -> None:
+        self._ears: list[asyncio.Event] = []
+
+    def listen(self) -> asyncio.Event:
+        """An event that is set at each ring; its owner clears it."""
+        ear = asyncio.Event()
+        self._ears.append(ear)
+        return ear
+
+    def ring(self) -> None:
+        for ear in self._ears:
+            ear.set()
+
+
 @dataclass(frozen=True, slots=True)
 class Job:
     """A link that needs a write, a look-up or a probe."""
@@ -34,7 +51,7 @@ class Ready:
         self._busy: dict[bytes, int] = {}
         self._folded: dict[bytes, int] = {}
         self._births: dict[str, set[bytes]] = {}
-        self.changed = asyncio.Event()
+        self.bell = Bell()
 
     def absorb(self, link: Link, outputs: Outputs, offset: int) -> None:
         """Take in a link as it was just folded. The fold of our own last report frees it."""
@@ -52,7 +69,7 @@ class Ready:
         else:
             self._due.pop(key, None)
         self._note_birth(link)
-        self.changed.set()
+        self.bell.ring()
 
     def _note_birth(self, link: Link) -> None:
         open_births = self._births.setdefault(link.id.mapping, set())
@@ -68,6 +85,10 @@ class Ready:
             if job.todo.act is Act.LOOK and self._births.get(job.link.id.mapping):
                 continue
             yield job
+
+    def waits_for(self, mapping: str, act: Act) -> bool:
+        """Whether any link of a mapping still needs this act."""
+        return any(job.link.id.mapping == mapping and job.todo.act is act for job in self._jobs.values())
 
     def hold(self, keys: Iterable[bytes]) -> None:
         """These are being worked on."""
@@ -86,7 +107,7 @@ class Ready:
         for key in keys:
             self._busy.pop(key, None)
             self._folded.pop(key, None)
-        self.changed.set()
+        self.bell.ring()
 
     def overdue(self, now: datetime) -> tuple[bytes, ...]:
         """Links that time moves, each given once."""

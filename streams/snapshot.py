@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field, replace
 
+from connector.core.link import Act
 from connector.core.planning import Gate
 from connector.core.records import Record, Side
 from connector.errors import EngineStop, TwinledgerError
@@ -59,7 +60,16 @@ class SnapshotLoop:
         for side, entity in dict.fromkeys([*sources, *asked]):
             await self._walk(side, entity)
         for name in waiting:
+            await self._looked(name)
             await self._open(name)
+
+    async def _looked(self, name: str) -> None:
+        """With `begin: link` every record of the snapshot has been looked for before the gate opens."""
+        ready = self.connection.ready
+        ear = ready.bell.listen()
+        while self.connection.looks_only(name) and ready.waits_for(name, Act.LOOK):
+            ear.clear()
+            await ear.wait()
 
     def _sources(self, name: str) -> list[tuple[Side, str]]:
         mapping = self.connection.applied[name].mapping

@@ -60,7 +60,7 @@ class WriteLoop:
     calls: int = 0
     written: int = 0
     failures: int = 0
-    _stop: asyncio.Event = field(default_factory=asyncio.Event)
+    ear: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
     def party(self) -> Party:
@@ -68,8 +68,9 @@ class WriteLoop:
 
     async def run(self) -> None:
         """Until cancelled. What the API cannot take now waits; nothing else does."""
+        self.ear = self.connection.ready.bell.listen()
         while True:
-            self.connection.ready.changed.clear()
+            self.ear.clear()
             try:
                 worked = await self.turn()
                 self.failures = 0
@@ -137,7 +138,7 @@ class WriteLoop:
             wait = min(max((due - self.connection.clock()).total_seconds(), 0.01), IDLE_SECONDS)
         try:
             async with asyncio.timeout(wait):
-                await self.connection.ready.changed.wait()
+                await self.ear.wait()
         except TimeoutError:
             return
 

@@ -8,7 +8,7 @@ from connector.core import link_failures as failures
 from connector.core.link_calls import confirmed
 from connector.core.link_events import GONE, Applied, Found
 from connector.core.link_explain import explained
-from connector.core.link_parts import aimed, claimed, free, hold, judge, newer, over, sticky
+from connector.core.link_parts import aimed, claimed, ended, free, hold, judge, newer, over, sticky
 from connector.core.link_rest import rest
 from connector.core.link_state import NEVER, PROBE_TWICE, Attempt, Hold, Link, Observation, Rules
 
@@ -19,6 +19,8 @@ def look(link: Link, event: Found, rules: Rules) -> Link:
         return link
     if event.call:
         return _probed_late(link, event, rules)
+    if not event.hits and event.policy == "end":
+        return ended(link, "before")  # `begin: link`: it was there before us, and nothing there is its match
     if not event.hits:
         return rest(replace(link, looked=True), rules)
     if len(event.hits) > 1:

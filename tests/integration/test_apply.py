@@ -224,3 +224,30 @@ async def test_another_organisation_stops_before_anything_is_written(
             methods = {row["method"] for row in await actor.requests() if "/__sim" not in row["path"]}
             paths = [row["path"] for row in await actor.requests() if row["method"] in ("PUT", "PATCH")]
             assert paths == [], methods
+
+
+async def test_begin_link_ties_what_exists_and_makes_nothing_of_the_rest(
+    kafka: str, prefix: str, tmp_path: Path
+) -> None:
+    mappings = copied_mappings(tmp_path, "account-contact")
+    edit_file(mappings / "account-contact.yaml", "begin: all", "begin: link")
+    async with spine(kafka, prefix, tmp_path, mappings=mappings, start=False) as scene:
+        known, unknown = await account(scene, "Known there"), await account(scene, "Only here")
+        contact = await scene.xero.edit("Contact", {"Name": "Known there Ltd", "ContactNumber": known})
+        accounts, contacts = len(await scene.salesforce.objects("Account")), len(await scene.xero.objects("Contact"))
+        await scene.prepare()
+        await scene.start_connector()
+        await scene.ready()
+        await gates_open(scene)
+        await scene.salesforce.edit("Account", {"Phone": "0800 1"}, unknown)
+        await scene.salesforce.edit("Account", {"Name": "Known by its new name"}, known)
+        later = await account(scene, "Came later")
+
+        async def there() -> bool:
+            rows = {row["ContactID"]: row for row in await scene.xero.objects("Contact")}
+            born = any(row.get("ContactNumber") == later for row in rows.values())
+            return born and rows[contact]["Name"] == "Known by its new name"
+
+        await until("the linked one follows and the new one is born", there)
+        assert len(await scene.xero.objects("Contact")) == contacts + 1
+        assert len(await scene.salesforce.objects("Account")) == accounts + 1

@@ -67,6 +67,8 @@ def _one(mapping: Mapping, catalogs: Table[Side, Catalog]) -> Iterator[Problem]:
     else:
         yield from _one_way(mapping, catalogs)
     yield from _mark(mapping, catalogs)
+    if mapping.begin == "link" and not mapping.find and mapping.kind is Kind.DOCUMENT:
+        yield problem(mapping, "begin", "begin-link", "begin: link needs a `find` to link what exists", "Add `find`.")
 
 
 # --- one-way ---------------------------------------------------------------------------------------------------------
