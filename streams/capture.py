@@ -30,6 +30,9 @@ COLD = ("Account", "TaxRate", "Organisation", "Item")
 COLD_TIMES = 20  # rarer than the lists that people change all day
 LOOK_SECONDS = 0.5
 STORE_SECONDS = 1.0
+IN_FLIGHT = 500  # events handed to Kafka and not yet acknowledged
+WANTED, DONE, RESYNC = "wanted", "done", "resync "
+Post = Callable[[str, bytes, bytes], Awaitable[Awaitable[int]]]
 Store = Callable[[Position], Awaitable[None]]
 Bury = Callable[[Connection, str, bytes, DataError], Awaitable[None]]
 Notice = Callable[[Connection, str, TwinledgerError], Awaitable[None]]
@@ -55,7 +58,13 @@ class StreamCapture:
     positions: dict[str, Position]
     heard: Heard
     parents: Callable[[Connection, Change], Mapping[str, str]]
+    post: Post
     _dirty: set[str] = field(default_factory=set)
+    _last: dict[str, int] = field(default_factory=dict)
+    _idle: asyncio.Event = field(default_factory=asyncio.Event)
+    _sent: asyncio.Queue[tuple[StreamEvent, Awaitable[object]]] = field(
+        default_factory=lambda: asyncio.Queue(IN_FLIGHT)
+    )
 
     async def run(self) -> None:
         """Until cancelled. An expired position is an incident: said aloud, and the stream goes on from what is kept."""
@@ -72,13 +81,20 @@ class StreamCapture:
                 await asyncio.sleep(60)
 
     async def _run(self) -> None:
-        storing = asyncio.create_task(self._store_often())
+        """Read, acknowledge and store side by side, until one of them fails."""
+        tasks = [asyncio.create_task(work) for work in (self._read(), self._acknowledge(), self._store_often())]
         try:
-            async for event in supervised(lambda: self.connect(self._from), pause=self._pause):
-                self.heard.at["salesforce"] = self.connection.clock()
-                await self._take(event)
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
         finally:
-            storing.cancel()
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _read(self) -> None:
+        async for event in supervised(lambda: self.connect(self._from), pause=self._pause):
+            await self._take(event)
 
     def _from(self, channel: str) -> int:
         position = self.positions.get(channel)
@@ -89,22 +105,36 @@ class StreamCapture:
         await asyncio.sleep(backoff(error, failures))
 
     async def _take(self, event: StreamEvent) -> None:
-        """One event: acknowledged by Kafka before its position counts. A malformed one is kept as it came."""
+        """Hand one event over, in its order; the stream goes on while Kafka acknowledges. A full queue holds it."""
         try:
             change = decode(event.payload)
         except DataError as error:
             await self.bury(self.connection, event.channel, event.payload, error)
+            sent: Awaitable[object] = _nothing()
         else:
-            await self._send(event, change)
-        if event.replay_id >= 0:
-            self._move(event.channel, event.replay_id)
+            sent = await self._send(event, change)
+        self.connection.tally["records", Side.SALESFORCE.value] += 1
+        await self._sent.put((event, sent))
 
-    async def _send(self, event: StreamEvent, change: Change) -> None:
+    async def _acknowledge(self) -> None:
+        """A position counts once its event, and every other event with the same replay id, is acknowledged."""
+        while True:
+            event, sent = await self._sent.get()
+            await sent
+            before = self._last.get(event.channel)
+            if before is not None and before != event.replay_id:
+                self._move(event.channel, before)
+            if event.replay_id >= 0:
+                self._last[event.channel] = event.replay_id
+            self._idle.clear()
+
+    async def _send(self, event: StreamEvent, change: Change) -> Awaitable[object]:
         connection = self.connection
         if change.scope is Scope.WHOLE:
             await self.notice(connection, "resync.wanted", DataError("salesforce.overflow", f"{change.entity}: all"))
+            await self.store(resync_position(connection, change.entity, WANTED))
             await connection.resync(change.entity)
-            return
+            return _nothing()
         value = hint_value(
             connection, Side.SALESFORCE, "change", change.entity, change.record_ids,
             channel=event.channel, replay_id=event.replay_id if event.replay_id >= 0 else None,
@@ -112,7 +142,7 @@ class StreamCapture:
             sequence=change.sequence, parents=dict(self.parents(connection, change)), payload=event.payload,
         )  # fmt: skip
         key = record_key(connection.name, connection.org, change.entity, change.record_ids[0])
-        await self.outbox.put(HINTS, key, self.outbox.codec.encode(HINTS, value))
+        return await self.post(HINTS, key, self.outbox.codec.encode(HINTS, value))
 
     def _move(self, channel: str, replay_id: int) -> None:
         connection = self.connection
@@ -124,7 +154,12 @@ class StreamCapture:
 
     async def _store_often(self) -> None:
         while True:
+            self._idle.set()
             await asyncio.sleep(STORE_SECONDS)
+            if self._idle.is_set() and self._sent.empty():  # nothing came for a while: the last id is whole
+                for channel, replay_id in self._last.items():
+                    self._move(channel, replay_id)
+                self._last.clear()
             dirty, self._dirty = self._dirty, set()
             for channel in dirty:
                 await self.store(self.positions[channel])
@@ -175,8 +210,8 @@ class PollCapture:
     async def list(self, name: str, mark: Watermark) -> None:
         """Poll one list from a watermark. Its records stand in Kafka before the new watermark does."""
         async for page in poll(self.party, name, mark, self.connection.numbers.next):
-            for record in page.records:
-                await self.outbox.record(self.connection, record)
+            await asyncio.gather(*(self.outbox.record(self.connection, record) for record in page.records))
+            self.connection.tally["records", Side.XERO.value] += len(page.records)
             await self._store(name, page.mark)
 
     def _mark(self, name: str) -> Watermark:
@@ -208,3 +243,15 @@ def _polls(name: str) -> bool:
         return bool(xero_entity(name))
     except (KeyError, TwinledgerError):
         return False
+
+
+def resync_position(connection: Connection, entity: str, value: str) -> Position:
+    """That an object must be read whole is kept like a position: a crash does not forget it."""
+    return Position(
+        connection.name, connection.org, RESYNC + entity, PositionKind.CURSOR, value, connection.numbers.epoch,
+        connection.clock(),
+    )  # fmt: skip
+
+
+async def _nothing() -> None:
+    """What is acknowledged already."""

@@ -206,13 +206,12 @@ class ReadLoop:
             return False
         self.failures = 0
         by_id = {read.id: read for read in batch}
-        for record in result.records:
-            await self.emit(connection, record)
-            if record.id in by_id:
-                await self.clear(connection, by_id[record.id], version, children(record))
-        for object_id in result.missing:
-            await self.missing(connection, by_id[object_id])
-            await self.clear(connection, by_id[object_id], version, {})
+        await asyncio.gather(*(self.emit(connection, record) for record in result.records))
+        answered = {record.id: children(record) for record in result.records if record.id in by_id}
+        await asyncio.gather(*(self.missing(connection, by_id[object_id]) for object_id in result.missing))
+        answered |= {object_id: {} for object_id in result.missing}
+        clears = (self.clear(connection, by_id[name], version, parents) for name, parents in answered.items())
+        await asyncio.gather(*clears)  # only once the records are safe
         self.reads.done(batch)
         return True
 

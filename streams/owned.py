@@ -33,7 +33,16 @@ from connector.xero.position import Watermark
 from connector.xero.records import EPOCH
 from connector.xero.rest import XeroParty
 from streams.brake import Brake
-from streams.capture import Heard, PollCapture, StreamCapture, polled_entities
+from streams.capture import (
+    DONE,
+    RESYNC,
+    WANTED,
+    Heard,
+    PollCapture,
+    StreamCapture,
+    polled_entities,
+    resync_position,
+)
 from streams.clock import machine_clock
 from streams.configuration import Entry, Follower, write_entry
 from streams.connection import Connection
@@ -100,7 +109,7 @@ class Owned:
         connection, notice = self.connection, self.notices.tell
         stream = StreamCapture(
             connection, self.outbox, self._store, self.notices.bury, notice, self.source.stream,
-            self.positions, self.heard, self.source.parents,
+            self.positions, self.heard, self.source.parents, self.producer.send_soon,
         )  # fmt: skip
         polls = PollCapture(
             connection, self.xero, self.outbox, self._store, notice, lambda: polled_entities(connection),
@@ -111,7 +120,7 @@ class Owned:
         )
         snapshots = SnapshotLoop(
             connection, self.outbox, self._scan, self.app.ownership.processed_to, self._end_of_events,
-            self.follower.entry, self._save, notice,
+            self.follower.entry, self._save, notice, self._resynced,
         )  # fmt: skip
         self.writers = [self._writer(side, lease) for side in Side]
         loops = [
@@ -178,6 +187,9 @@ class Owned:
         await write_entry(self.producer, self.outbox.codec, entry)
         await self.follower.refresh()
 
+    async def _resynced(self, entity: str) -> None:
+        await self._store(resync_position(self.connection, entity, DONE))
+
     async def _store(self, position: Position) -> None:
         await write_position(self.producer, self.outbox.codec, position)
 
@@ -191,6 +203,8 @@ class Owned:
         for position in (await read_positions(self.cluster, self.outbox.codec, [self.connection.partition])).values():
             if position.connection == self.connection.name:
                 self.positions[position.source] = position
+                if position.source.startswith(RESYNC) and position.value == WANTED:
+                    await self.connection.resync(position.source.removeprefix(RESYNC))
 
     async def _load(self, connection: Connection) -> None:
         """What documents are computed from, as the accounting topics hold it."""

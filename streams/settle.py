@@ -48,6 +48,7 @@ class Settle:
             link = step(before, self._resolved(connection, before, event), rules, offset)
             self._write(connection, link)
             connection.flight.folded(envelope.link)
+            connection.tally["events", envelope.kind] += 1
             await self._follow(connection, link, rules, offset)
 
     def _resolved(self, connection: Connection, link: Link, event: LinkEvent) -> LinkEvent:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from connector.core.link import Act
 from connector.core.planning import Gate
@@ -37,7 +37,7 @@ class SnapshotLoop:
     entry: Callable[[str, str], Entry | None]
     save: Save
     notice: Notice
-    done: set[tuple[str, str]] = field(default_factory=set)
+    resynced: Callable[[str], Awaitable[None]]
 
     async def run(self) -> None:
         """Until cancelled: take what `apply` left to do, then wait for more."""
@@ -56,9 +56,11 @@ class SnapshotLoop:
         waiting = [name for name, applied in self.connection.applied.items() if applied.gate is Gate.SNAPSHOT]
         sources = sorted({source for name in waiting for source in self._sources(name)})
         asked = sorted((Side.SALESFORCE, entity) for entity in self.connection.resyncs)
-        self.connection.resyncs.clear()
         for side, entity in dict.fromkeys([*sources, *asked]):
             await self._walk(side, entity)
+        for _, entity in asked:
+            self.connection.resyncs.discard(entity)
+            await self.resynced(entity)
         for name in waiting:
             await self._looked(name)
             await self._open(name)
@@ -80,9 +82,9 @@ class SnapshotLoop:
         """Every record of an entity into its topic; returns when all of them are planned and settled."""
         last: dict[str, int] = {}
         async for page in self.scan(self.connection, side, entity):
-            for record in page:
-                topic, offset = await self.outbox.record(self.connection, record)
-                last[topic] = offset
+            placed = await asyncio.gather(*(self.outbox.record(self.connection, record) for record in page))
+            for topic, offset in placed:
+                last[topic] = max(offset, last.get(topic, 0))
         partition = self.connection.partition
         for topic, offset in last.items():
             await self.reached(topic, partition, offset + 1)

@@ -17,6 +17,7 @@ from connector.core.mapping.model import Mapping as Rule
 from connector.core.records import Record, Side
 from connector.errors import EngineStop, TwinledgerError
 from connector.http import HttpClient
+from connector.kafka.admin import check_topics
 from connector.kafka.codec import Codec
 from connector.kafka.connection import Cluster, cluster_of
 from connector.kafka.lease import last_epochs
@@ -68,6 +69,7 @@ class Worker:
             producer = await stack.enter_async_context(Producer(cluster))
             outbox = Outbox(codec, producer.send, clock)
             self.notices = Notices(codec, producer.send, new_id, clock)
+            await check_topics(cluster)
             epochs = await last_epochs(cluster, codec)
             for each in self.settings.connections:
                 await self._connect(each, http, cluster, epochs)

@@ -203,9 +203,12 @@ class _Attempt:
             return None
         loop.calls += 1
         try:
-            return await loop.party.send(request, seconds=seconds)
+            answer = await loop.party.send(request, seconds=seconds)
         except NoAnswer:
+            connection.tally["calls", loop.side.value, "no answer"] += 1
             return None
+        connection.tally["calls", loop.side.value, f"{answer.status // 100}xx"] += 1
+        return answer
 
     def _announcement(self, body: bytes, at: datetime) -> Call:
         first = self.drafts[0]
@@ -226,7 +229,7 @@ class _Attempt:
         """Report every element whose fate is known; the others stay for a repeat. What a refusal of a whole repeat (a
         limit, a token) says is nothing about the send before it."""
         element = status in ELEMENT_STATUSES
-        connection = self.loop.connection
+        connection, reports = self.loop.connection, []
         for outcome in outcomes:
             piece = self.left.get(outcome.write)
             if piece is None or isinstance(outcome, Undecided):
@@ -239,7 +242,10 @@ class _Attempt:
                 self.loop.written += 1
                 event = self._applied(piece, outcome)
             del self.left[outcome.write]
-            await self._report(piece, event)
+            did = "refused" if isinstance(outcome, Refused) else "applied"
+            connection.tally["writes", self.loop.side.value, piece.link.id.mapping, did] += 1
+            reports.append(self._report(piece, event))
+        await asyncio.gather(*reports)
 
     def _applied(self, piece: Draft, outcome: Applied) -> LinkApplied:
         loop, connection = self.loop, self.loop.connection

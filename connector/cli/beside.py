@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -71,6 +72,7 @@ class Beside:
             now = clock()
             for name, owned in worker.owned.items():
                 connection = owned.connection
+                _count(metrics, name, connection.tally)
                 metrics.links_ready.labels(name).set(len(connection.ready))
                 metrics.links_busy.labels(name).set(connection.ready.busy)
                 metrics.mappings_braked.labels(name).set(len(owned.brake.braked))
@@ -84,6 +86,17 @@ class Beside:
                         seconds = source.heard.total_seconds()
                         metrics.staleness.labels(name, source.side, source.name).set(seconds)
             await asyncio.sleep(MEASURE_SECONDS)
+
+
+def _count(metrics: Metrics, connection: str, tally: Counter[tuple[str, ...]]) -> None:
+    """Move what was done since the last look into the metrics."""
+    meters = {
+        "records": metrics.records_taken, "events": metrics.events_folded, "calls": metrics.calls,
+        "writes": metrics.writes, "dead letters": metrics.dead_letters,
+    }  # fmt: skip
+    for (kind, *labels), number in tally.items():
+        meters[kind].labels(connection, *labels).inc(number)
+    tally.clear()
 
 
 def facts(worker: Worker, now: datetime) -> Facts:
