@@ -73,9 +73,11 @@ def _put_ahead(ahead: Path, seconds: int) -> None:
     fresh.replace(ahead)  # the worker never sees half a file
 
 
-async def arm(actor: Actor, kind: str, method: str, path: str, *, count: int = 1, **options: int | str) -> int:
+async def arm(
+    actor: Actor, kind: str, method: str, path: str, options: Mapping[str, int | str] | None = None, *, count: int = 1
+) -> int:
     """Arm a fault of a simulator for the next requests; gives its number."""
-    numbers = {name: Decimal(value) if isinstance(value, int) else value for name, value in options.items()}
+    numbers = {name: Decimal(value) if isinstance(value, int) else value for name, value in (options or {}).items()}
     body: Value = {
         "kind": kind, "match": {"method": method, "path": path}, "count": Decimal(count), "options": numbers,
     }  # fmt: skip

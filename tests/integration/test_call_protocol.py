@@ -236,12 +236,12 @@ FAULTS: dict[str, tuple[str, dict[str, int | str], int]] = {
 async def test_xero_breaks_a_write_and_it_is_done_once(scene: Stage, name: str) -> None:
     fault, options, waits = FAULTS[name]
     for kind in KINDS:
-        number = await arm(scene.xero, fault, "PUT", kind.path, **options)
+        number = await arm(scene.xero, fault, "PUT", kind.path, options)
         source = await kind.make(scene)
         await struck(scene.xero, number)
         await advance(scene, waits)
         await one(scene, kind, source, kind.made)
-        number = await arm(scene.xero, fault, "POST", kind.path, **options)
+        number = await arm(scene.xero, fault, "POST", kind.path, options)
         await kind.edit(scene, source)
         await struck(scene.xero, number)
         await advance(scene, waits)
@@ -252,12 +252,12 @@ async def test_xero_breaks_a_write_and_it_is_done_once(scene: Stage, name: str) 
 async def test_xero_fails_after_the_commit(scene: Stage) -> None:
     """A 500 says nothing, and Xero repeats it under the same key: only a probe can tell."""
     for kind in KINDS:
-        number = await arm(scene.xero, "status-after-commit", "PUT", kind.path, status=500)
+        number = await arm(scene.xero, "status-after-commit", "PUT", kind.path, {"status": 500})
         source = await kind.make(scene)
         await lost(scene, scene.xero, number)
         await advance(scene, PROBE)
         await one(scene, kind, source, kind.made)
-        number = await arm(scene.xero, "status-after-commit", "POST", kind.path, status=500)
+        number = await arm(scene.xero, "status-after-commit", "POST", kind.path, {"status": 500})
         await kind.edit(scene, source)
         await lost(scene, scene.xero, number)
         await one(scene, kind, source, kind.edited)
@@ -322,7 +322,7 @@ async def test_salesforce_breaks_an_upsert(scene: Stage) -> None:
         ("token-revoked", {}),
     ):
         name = f"Xero first {uuid4().hex[:8]}"
-        number = await arm(scene.salesforce, fault, "PATCH", f"{COLLECTIONS}/Account", **options)
+        number = await arm(scene.salesforce, fault, "PATCH", f"{COLLECTIONS}/Account", options)
         contact = await scene.xero.edit("Contact", {"Name": name})
 
         async def accounts(name: str = name) -> list[Json]:
@@ -344,7 +344,7 @@ async def test_salesforce_breaks_an_upsert(scene: Stage) -> None:
 async def test_killed_with_a_call_in_flight(scene: Stage, when: str) -> None:
     """The call was announced before it left; it commits, before or after the death; the next worker finds the bill."""
     account = await linked_account(scene)
-    number = await arm(scene.xero, "delay", "PUT", INVOICES, ms=4000, when=when)
+    number = await arm(scene.xero, "delay", "PUT", INVOICES, {"ms": 4000, "when": when})
     source = await expense(scene, account)
     await struck(scene.xero, number)
     calls = [call for call in await announced(scene) if any(source in member.link for member in call.members)]

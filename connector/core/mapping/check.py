@@ -41,6 +41,7 @@ REQUIRED: Table[tuple[Side, str], tuple[str, ...]] = {
 }
 _OFTEN_REQUIRED = ("Name", "LastName")  # of any object: asked of the catalog
 _APPROVED_BY_US = ("Invoice", "CreditNote")  # `approve:` decides their Status
+_CONVERT = "Convert it with text(), number() or date(), or choose a field of its type."
 
 
 def check(mappings: tuple[Mapping, ...], catalogs: Table[Side, Catalog]) -> tuple[Problem, ...]:
@@ -135,7 +136,7 @@ def _setting(mapping: Mapping, sight: Sight, target: Catalog, entity: str, setti
             given = sight.type_of(setting.value)
             if not fits(given, info.type) or info.type is FieldType.LIST:
                 raise ExpressionError(
-                    "mapping.type", f"{SPOKEN[given or info.type]} where it takes {SPOKEN[info.type]}"
+                    "mapping.type", f"{SPOKEN[given or info.type]} where it takes {SPOKEN[info.type]}", remedy=_CONVERT
                 )
             if setting.value.is_literal:
                 fitted(setting.value.literal, info, cut=setting.cut)
@@ -145,7 +146,7 @@ def _setting(mapping: Mapping, sight: Sight, target: Catalog, entity: str, setti
 
 def _plain(text: str, setting: Setting, info: FieldInfo) -> None:
     if info.type in (FieldType.OBJECT, FieldType.LIST):
-        raise ExpressionError("mapping.type", f"a text where it takes {SPOKEN[info.type]}")
+        raise ExpressionError("mapping.type", f"a text where it takes {SPOKEN[info.type]}", remedy=_CONVERT)
     value = fitted(from_plain(text, info), info, cut=setting.cut)
     if info.values is not None and isinstance(value, str) and value not in info.values:
         near = difflib.get_close_matches(value, info.values, 1)
