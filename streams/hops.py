@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from connector.core.identity import LinkId, join_key, record_key
-from connector.core.link_events import LinkEvent, Settled
+from connector.core.link_events import LinkEvent, Observed, Settled, Wanted
 from connector.core.records import Record, Side, Version
 from connector.errors import DataError
 from connector.kafka import record_codec
@@ -154,6 +154,9 @@ class Outbox:
     clock: Callable[[], datetime]
 
     async def link_event(self, connection: Connection, link: bytes, event: LinkEvent) -> int:
+        """Its offset (-1 from an agent). What says how an end stands is in flight until settle has folded it."""
+        if isinstance(event, Wanted | Observed):
+            connection.flight.sent(link.decode())
         value = self.codec.encode(EVENTS, event_value(link, event, self.clock()))
         return await self.put(EVENTS, link, value)
 

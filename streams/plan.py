@@ -48,7 +48,6 @@ class Plan:
             for link_id, event in plan(record, applied, look, scene):
                 if self._says_nothing(connection, link_id, event):
                     continue
-                connection.flight.sent(link_id.key.decode())
                 await self.send(connection, link_id.key, event)
 
     def _says_nothing(self, connection: Connection, link_id: LinkId, event: LinkEvent) -> bool:

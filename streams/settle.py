@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from connector.core.identity import LinkId
 from connector.core.link import new_link, outputs, step
-from connector.core.link_events import TARGET, Due, LinkEvent, Started, Wanted
+from connector.core.link_events import TARGET, Due, LinkEvent, Observed, Started, Wanted
 from connector.core.link_state import Life, Link, Rules
 from connector.core.records import Side
 from connector.core.values import Ref, canonical
@@ -47,7 +47,8 @@ class Settle:
             before = self.tables.links.get(link_id) or new_link(link_id)
             link = step(before, self._resolved(connection, before, event), rules, offset)
             self._write(connection, link)
-            connection.flight.folded(envelope.link)
+            if isinstance(event, Wanted | Observed):
+                connection.flight.folded(envelope.link)
             connection.tally["events", envelope.kind] += 1
             await self._follow(connection, link, rules, offset)
 
