@@ -32,14 +32,15 @@ class Lookup:
     async def run(self, connection: Connection, jobs: Sequence[Job]) -> bool:
         """Look for each job in turn and report what was found. Raises TryAgain, Unavailable, AuthError."""
         for job in jobs:
-            key = job.link.id.key
+            key, offset = job.link.id.key, None
             connection.ready.hold([key])
             try:
-                event = await self._found(connection, job)
-            except BaseException:
-                connection.ready.release([key])
-                raise
-            connection.ready.reported({key: await self.report(connection, key, event)})
+                offset = await self.report(connection, key, await self._found(connection, job))
+            finally:
+                if offset is None:
+                    connection.ready.release([key])
+                else:
+                    connection.ready.reported({key: offset})
         return True
 
     async def _found(self, connection: Connection, job: Job) -> Found:

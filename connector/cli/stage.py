@@ -15,7 +15,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
@@ -33,6 +33,10 @@ STEP_SECONDS = 60.0
 LOOK_SECONDS = 0.1
 
 Json = dict[str, Any]
+
+
+if TYPE_CHECKING:
+    from connector.simulators.salesforce.org import Settings as OrgSettings
 
 
 @dataclass(slots=True)
@@ -198,28 +202,11 @@ async def stage(
         salesforce_url = await stack.enter_async_context(running(salesforce_app))
         xero_url = await stack.enter_async_context(running(xero.build(world)))
         tenant = world.tenants[0][0]
-        settings = {
-            "kafka": {"bootstrap_servers": bootstrap, "prefix": prefix, "partitions": 4, "replication": 1},
-            "data_dir": str(directory / "data"),
-            "web": {"port": 0},
-            "connections": [
-                {
-                    "name": "demo",
-                    "salesforce": {
-                        "url": salesforce_url, "client_id": org.client_id, "client_secret": org.client_secret,
-                    },
-                    "xero": [
-                        {
-                            "tenant": tenant, "demo": True, "client_id": world.client_id,
-                            "client_secret": world.client_secret, "token_url": f"{xero_url}/connect/token",
-                            "api_url": f"{xero_url}/api.xro/2.0", "poll_seconds": poll_seconds,
-                            "calls_per_minute": calls_per_minute,
-                        }
-                    ],
-                    "mappings": [str(mappings)],
-                }
-            ],
-        }  # fmt: skip
+        settings = _settings(directory, bootstrap, prefix, mappings, _salesforce(salesforce_url, org), {
+            "tenant": tenant, "demo": True, "client_id": world.client_id, "client_secret": world.client_secret,
+            "token_url": f"{xero_url}/connect/token", "api_url": f"{xero_url}/api.xro/2.0",
+            "poll_seconds": poll_seconds, "calls_per_minute": calls_per_minute,
+        })  # fmt: skip
         config = directory / "twinledger.yaml"
         config.write_text(yaml.safe_dump(settings, sort_keys=False), "utf-8")
         scene = Stage(
@@ -230,3 +217,17 @@ async def stage(
             yield scene
         finally:
             await scene.stop_connector()
+
+
+def _salesforce(url: str, org: OrgSettings) -> Json:
+    return {"url": url, "client_id": org.client_id, "client_secret": org.client_secret}
+
+
+def _settings(directory: Path, bootstrap: str, prefix: str, mappings: Path, salesforce: Json, xero: Json) -> Json:
+    """What the configuration file says."""
+    return {
+        "kafka": {"bootstrap_servers": bootstrap, "prefix": prefix, "partitions": 4, "replication": 1},
+        "data_dir": str(directory / "data"),
+        "web": {"port": 0},
+        "connections": [{"name": "demo", "salesforce": salesforce, "xero": [xero], "mappings": [str(mappings)]}],
+    }

@@ -6,7 +6,7 @@ SQLite on one host, PostgreSQL for several; the same statements for both. Nothin
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
@@ -42,12 +42,11 @@ class Projection:
         """
         address = _address(url)
         _prepare_folder(address, create)
-        projection = cls(_engine(address))
-        try:
+        async with AsyncExitStack() as stack:
+            projection = cls(_engine(address))
+            stack.push_async_callback(projection.close)
             await projection._prepare(create)
-        except BaseException:
-            await projection.close()
-            raise
+            stack.pop_all()
         return projection
 
     async def __aenter__(self) -> Projection:

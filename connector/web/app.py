@@ -78,14 +78,12 @@ def _answer(body: object, *, ok: bool) -> Response:
 def _listen(host: str, port: int) -> socket.socket:
     try:
         family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        listener = socket.socket(family, kind)
-        try:
+        with contextlib.ExitStack() as stack:
+            listener = stack.enter_context(socket.socket(family, kind))
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listener.bind(address)
             listener.listen(64)
-        except BaseException:
-            listener.close()
-            raise
+            stack.pop_all()
     except OSError as error:
         raise ConfigurationError(
             "web.address",

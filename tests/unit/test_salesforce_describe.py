@@ -3,11 +3,8 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -19,7 +16,7 @@ from connector.core.catalog import FieldType
 from connector.core.records import ReadPlan, Version
 from connector.errors import ConfigurationError, DataError
 from connector.salesforce.describe import SalesforceCatalog, read_describe, shape_of
-from connector.salesforce.reader import Reading, page_of, read_page, records, unfinished
+from connector.salesforce.reader import Reading, read_page, records, unfinished
 from connector.salesforce.soql import by_criteria, by_ids, everything, quoted
 from connector.simulators.salesforce.describe import describe
 from connector.simulators.salesforce.permissions import Permissions
@@ -27,7 +24,6 @@ from connector.simulators.salesforce.sales_org import PICKLISTS, TABLES
 from connector.simulators.salesforce.schema import build_schema
 from connector.simulators.salesforce.soql import parse
 
-CORPUS = Path(__file__).resolve().parents[3] / "shared" / "data" / "salesforce" / "rest.jsonl"
 SCHEMA = build_schema(TABLES, PICKLISTS, currencies=False)
 CATALOG = SalesforceCatalog({}).with_objects(
     shape_of(describe(SCHEMA, entity, Permissions(), "62.0")) for entity in SCHEMA.entities.values()
@@ -37,15 +33,6 @@ DEAL = ReadPlan(
     {"OpportunityLineItems": ("Product2.ProductCode", "Quantity")},
 )  # fmt: skip
 DEAL_ID, LINE_ID = "0068d0000000001AAA", "00k8d0000000001AAA"
-
-
-def corpus(*kinds: str) -> Iterator[dict[str, Any]]:
-    if not CORPUS.exists():
-        pytest.skip(f"{CORPUS} is not on this machine")
-    for line in CORPUS.read_text(encoding="utf-8").splitlines():
-        raw = json.loads(line, parse_float=Decimal)
-        if raw["kind"] in kinds:
-            yield raw
 
 
 def test_salesforce_catalog_types_and_limits() -> None:
@@ -97,35 +84,6 @@ def test_salesforce_catalog_says_what_is_still_to_be_described() -> None:
 def test_salesforce_a_bad_describe_is_refused(body: bytes) -> None:
     with pytest.raises(DataError):
         read_describe(body)
-
-
-def test_salesforce_recorded_describes_are_read() -> None:
-    names = set()
-    for line in corpus("describe"):
-        shape = shape_of(line["message"])
-        names.add(shape.name)
-        assert len(shape.fields) == len(line["message"]["fields"])
-        if shape.name == "Account":
-            assert shape.fields["AnnualRevenue"].info.type is FieldType.NUMBER
-            assert not shape.fields["Description"].filterable
-            assert shape.fields["ParentId"].relationship == "Parent"
-    assert {"Account", "Contact", "Opportunity"} <= names
-
-
-def test_salesforce_the_simulators_describe_has_the_real_keys() -> None:
-    """What the simulator shows of a field is what a real org shows."""
-    ours = describe(SCHEMA, SCHEMA.entities["Account"], Permissions(), "48.0")
-    accounts = [one["message"] for one in corpus("describe") if one["message"]["name"] == "Account"]
-    real = next(one for one in accounts if len(one["fields"]) == 68)  # of an ordinary org
-    assert set(ours["fields"][0]) == set(real["fields"][0])
-    assert set(real) - set(ours) <= {"urls", "sobjectDescribeOption"}
-    theirs = {one["name"]: one for one in real["fields"]}
-    for field in ours["fields"]:
-        if field["name"] in theirs and not field["name"].endswith("__c"):
-            for key in ("type", "length", "precision", "scale", "nillable", "createable", "updateable", "referenceTo",
-                        "relationshipName", "compoundFieldName", "soapType"):  # fmt: skip
-                if (field["name"], key) != ("Name", "compoundFieldName"):  # a name may be compound in some orgs
-                    assert field[key] == theirs[field["name"]][key], (field["name"], key)
 
 
 # --- SOQL ------------------------------------------------------------------------------------------------------------
@@ -260,8 +218,3 @@ def test_salesforce_pages_and_unfinished_children() -> None:
     for wrong in (b"", b"{}", b'{"records":[1]}', b'{"records":[],"done":false,"nextRecordsUrl":"http://evil/"}'):
         with pytest.raises(DataError):
             read_page(wrong)
-
-
-def test_salesforce_recorded_query_answers_are_pages() -> None:
-    seen = sum(len(page_of(line["message"]).rows) for line in corpus("query", "query-nested", "query-page"))
-    assert seen > 60

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,10 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connector.errors import DataError
-from connector.salesforce.bayeux import RAW, Verdict, judge, messages
+from connector.salesforce.bayeux import RAW, messages
 from connector.salesforce.events import Scope, decode, decode_data, full_id
 
-CORPUS = Path(__file__).resolve().parents[3] / "shared" / "data" / "salesforce"
 HEADER: dict[str, Any] = {
     "entityName": "OpportunityLineItem", "recordIds": ["00k8d0000000001AAA"], "changeType": "UPDATE",
     "changedFields": ["Quantity", "LastModifiedDate"], "transactionKey": "0001-2", "sequenceNumber": 2,
@@ -31,14 +28,6 @@ def event(**header: Any) -> bytes:
     body = {"OpportunityId": "0068d0000000001AAA", "Quantity": 2.50, "OwnerId": "005RM0000026DG5YAM"}
     payload = {"ChangeEventHeader": whole, **body}
     return json.dumps({"schema": "x", "payload": payload, "event": {"replayId": 12}}).encode()
-
-
-def corpus(name: str) -> Iterator[dict[str, Any]]:
-    path = CORPUS / name
-    if not path.exists():
-        pytest.skip(f"{path} is not on this machine")
-    for line in path.read_text(encoding="utf-8").splitlines():
-        yield json.loads(line)
 
 
 def test_salesforce_an_event_becomes_a_change() -> None:
@@ -116,52 +105,6 @@ ANYTHING = st.recursive(LEAVES, lambda inner: st.lists(inner) | st.dictionaries(
 def test_salesforce_whatever_comes_is_decoded_or_refused(raw: object) -> None:
     with contextlib.suppress(DataError):
         decode_data(raw)
-
-
-def test_salesforce_the_corpus_is_decoded_or_refused_with_a_reason() -> None:
-    refused: dict[str, list[str]] = {}
-    decoded = 0
-    for name in ("cdc-events.jsonl", "cdc-derived.jsonl"):
-        for line in corpus(name):
-            message = line["message"]
-            data = message.get("data", message) if line["form"] == "cometd-full" else message
-            data = {"payload": data} if line["form"] in ("payload-only", "pubsub-decoded-payload", "fragment") else data
-            try:
-                change = decode_data(data)
-            except DataError as error:
-                refused.setdefault(error.code, []).append(f"{line['kind']}/{line['form']}")
-                continue
-            decoded += 1
-            assert change.entity == line["entity"]
-            assert change.scope is Scope.WHOLE or all(len(one) == 18 for one in change.record_ids)
-    assert decoded == 57
-    assert {kind for kind in refused["salesforce.not-a-change-event"] if "non-CDC" not in kind} == {
-        "CREATE-merged/eventbridge"
-    }
-    assert all("pubsub" in one for one in refused["salesforce.event-pubsub"])
-    assert sorted(refused["salesforce.event-header"]) == [
-        "CREATE/cometd-full",  # ids are printed as <record_ID>
-        "UPDATE-compound/payload-only",  # edited by hand: recordId in place of recordIds
-        "wildcard-recordIds/fragment",  # two fields of a header
-    ]
-
-
-def test_salesforce_the_corpus_of_bayeux_answers_is_judged() -> None:
-    seen: dict[str, set[Verdict]] = {}
-    for name in ("bayeux.jsonl", "bayeux-derived.jsonl"):
-        for line in corpus(name):
-            found = line["message"] if isinstance(line["message"], list) else [line["message"]]
-            for message in found:
-                seen.setdefault(line["kind"], set()).add(judge(message).verdict)
-    assert seen["connect-503-server-busy-as-401"] == {Verdict.BUSY}
-    assert seen["handshake-403-denied-too-many-connections"] == {Verdict.BUSY}
-    assert seen["connect-401-auth-invalid"] == seen["handshake-403-denied-401"] == {Verdict.RENEW}
-    assert seen["403-unknown-client"] == seen["402-unknown-session"] == {Verdict.HANDSHAKE}
-    assert seen["subscribe-failed-replay-id"] == {Verdict.REPLAY}
-    assert seen["connect-403-daily-limit"] == seen["handshake-403-concurrent-users"] == {Verdict.LIMIT}
-    assert seen["subscribe-failed-permission"] == {Verdict.CONFIGURATION}
-    for fine in ("handshake-success", "connect-success", "bayeux-spec-connect-response", "batch-connect-with-events"):
-        assert seen[fine] == {Verdict.FINE}
 
 
 def test_salesforce_the_text_of_an_event_is_kept_to_the_byte() -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,7 +18,6 @@ from connector.errors import DataError
 from connector.salesforce.failures import RULES, Said, failure
 from connector.salesforce.writer import CALL_REFUSED, outcomes, prepare
 
-CORPUS = Path(__file__).resolve().parents[3] / "shared" / "data" / "salesforce" / "rest.jsonl"
 MARK = ("Xero_Id__c", "k-1")
 
 
@@ -155,20 +153,3 @@ def test_salesforce_every_rule_for_people_says_what_to_do() -> None:
     assert [
         code for code, rule in RULES.items() if rule.kind in (Kind.FIX, Kind.STOP, Kind.WAIT) and not rule.remedy
     ] == []
-
-
-def test_salesforce_recorded_collection_answers_are_understood() -> None:
-    if not CORPUS.exists():
-        pytest.skip(f"{CORPUS} is not on this machine")
-    decided = 0
-    for line in CORPUS.read_text(encoding="utf-8").splitlines():
-        raw = json.loads(line)
-        if raw["kind"] in ("composite-collections", "composite-collections-upsert") and isinstance(
-            raw["message"], list
-        ):
-            refused = "errorCode" in raw["message"][0]
-            writes = [create(n) if "upsert" in raw["kind"] else update(n) for n in range(len(raw["message"]))]
-            got = outcomes(writes, answer(raw["message"], 400 if refused else 200))
-            assert not any(isinstance(one, Undecided) for one in got)
-            decided += len(got)
-    assert decided > 90
