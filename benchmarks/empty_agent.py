@@ -14,7 +14,7 @@ from typing import Any
 
 import faust
 
-SECONDS = 60
+SECONDS = 20
 
 
 async def drain(bootstrap: str, topic: str, count: int, folder: str) -> float:
@@ -26,7 +26,7 @@ async def drain(bootstrap: str, topic: str, count: int, folder: str) -> float:
     done, times = asyncio.Event(), [0.0, 0.0]
     seen = 0
 
-    @app.agent(app.topic(topic, key_type=bytes, value_type=bytes))  # type: ignore[untyped-decorator]
+    @app.agent(app.topic(topic, key_serializer="raw", value_serializer="raw"))  # type: ignore[untyped-decorator]
     async def nothing(stream: Any) -> None:
         nonlocal seen
         async for _ in stream:

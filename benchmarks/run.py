@@ -18,19 +18,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from benchmarks import load as people
 from benchmarks.calls import SALESFORCE_BATCH, XERO_BATCH, Cost, cost, least, mark
-from benchmarks.load import (
-    End,
-    Passage,
-    arrived,
-    at_once,
-    at_rate,
-    last,
-    number_of_phone,
-    number_of_phones,
-    phone,
-    phones,
-)  # fmt: skip
+from benchmarks.load import End, Passage, arrived
 from connector.cli.demo import shipped_mappings
 from connector.cli.stage import Stage, stage, until
 from connector.errors import TwinledgerError, Unavailable
@@ -65,8 +55,8 @@ async def measure(scene: Stage, report: Report, accounts: int, seconds: float) -
     """Every phase, one after the other, on one stage."""
     pairs = await _births(scene, report, accounts)
     back = {contact: account for account, contact in pairs.items()}
-    account = End(scene.salesforce, "Account", phone, number_of_phone)
-    contact = End(scene.xero, "Contact", phones, number_of_phones)
+    account = End(scene.salesforce, "Account", people.phone, people.number_of_phone)
+    contact = End(scene.xero, "Contact", people.phones, people.number_of_phones)
     count = int(seconds * RATE)
     say(f"{count} edits of accounts at {RATE:.0f}/s")
     report.there = await _steady(scene, report, "steady, Salesforce to Xero", account, contact, pairs, count, 1_000_000)
@@ -109,8 +99,8 @@ async def _births(scene: Stage, report: Report, accounts: int) -> dict[str, str]
 async def _steady(
     scene: Stage, report: Report, name: str, source: End, target: End, pairs: Mapping[str, str], count: int, first: int
 ) -> Passage:
-    before, marks = await _marks(scene), (await last(source.actor), await last(target.actor))
-    await at_rate(source, list(pairs), first, count, RATE)
+    before, marks = await _marks(scene), (await people.last(source.actor), await people.last(target.actor))
+    await people.at_rate(source, list(pairs), first, count, RATE)
     passage = await arrived(source, target, marks, pairs, ARRIVE_SECONDS)
     await _quiet(scene)
     report.costs[name] = await _costs(scene, before)
@@ -118,9 +108,9 @@ async def _steady(
 
 
 async def _burst(scene: Stage, report: Report, source: End, target: End, pairs: Mapping[str, str]) -> None:
-    before, marks = await _marks(scene), (await last(source.actor), await last(target.actor))
+    before, marks = await _marks(scene), (await people.last(source.actor), await people.last(target.actor))
     offsets = await _offsets(scene)
-    await at_once(source, list(pairs), 3_000_000)
+    await people.at_once(source, list(pairs), 3_000_000)
     report.burst = await arrived(source, target, marks, pairs, ARRIVE_SECONDS)
     await _quiet(scene)
     report.messages = await _offsets(scene) - offsets
@@ -193,10 +183,10 @@ def show(report: Report) -> None:
     _show_rates(report)
     print("\nAPI calls                              reads  least  safety   writes  least  objects    timed  other")
     for phase, sides in report.costs.items():
-        for side, one in sides.items():
-            reads, writes = _least(phase, side, one, report)
-            print(f"{phase:27} {side:10} {one.reads:6} {reads:6} {one.safety:7} {one.writes:8} {writes:6} "
-                  f"{one.written:8} {one.timed:8} {one.other:6}")  # fmt: skip
+        for side, spent in sides.items():
+            reads, writes = _least(phase, side, spent, report)
+            print(f"{phase:27} {side:10} {spent.reads:6} {reads:6} {spent.safety:7} {spent.writes:8} {writes:6} "
+                  f"{spent.written:8} {spent.timed:8} {spent.other:6}")  # fmt: skip
     print(f"\n{report.seconds:.0f} s in all")
 
 
@@ -256,7 +246,16 @@ def as_data(report: Report) -> dict[str, Any]:
     }  # fmt: skip
 
 
-async def bench(accounts: int, seconds: float, keep: Path | None = None) -> Report:
+async def _profiled(scene: Stage, profile: Path) -> None:
+    """The connector's process under cProfile: slower, to see where its time goes."""
+    with scene.log.open("ab") as log:
+        scene.worker = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "cProfile", "-o", str(profile), "-m", "connector.cli.main", "worker",
+            "--config", str(scene.config), stdout=log, stderr=log, start_new_session=True,
+        )  # fmt: skip
+
+
+async def bench(accounts: int, seconds: float, keep: Path | None = None, profile: Path | None = None) -> Report:
     """One run on a stage of its own. Raises Unavailable."""
     report, began = Report(), time.monotonic()
     with tempfile.TemporaryDirectory(prefix="twinledger-bench-") as folder:
@@ -266,7 +265,7 @@ async def bench(accounts: int, seconds: float, keep: Path | None = None) -> Repo
         ) as scene:
             say("the connector starts")
             await scene.prepare()
-            await scene.start_connector()
+            await (_profiled(scene, profile) if profile else scene.start_connector())
             try:
                 await scene.ready()
                 await measure(scene, report, accounts, seconds)
@@ -282,12 +281,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.run", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--seconds", type=float, default=60, help="of each steady phase (60)")
-    parser.add_argument("--accounts", type=int, default=2000, help="linked pairs, and edits of the burst (2000)")
+    parser.add_argument("--accounts", type=int, default=800, help="linked pairs, and edits of the burst (800)")
     parser.add_argument("--output", choices=("table", "json"), default="table")
     parser.add_argument("--keep", type=Path, default=None, help="leave the connector's log and data in this directory")
+    parser.add_argument("--profile", type=Path, default=None, help="write the worker's cProfile statistics here")
     given = parser.parse_args(arguments)
     try:
-        report = asyncio.run(bench(given.accounts, given.seconds, given.keep))
+        report = asyncio.run(bench(given.accounts, given.seconds, given.keep, given.profile))
     except TwinledgerError as error:
         sys.stderr.write(f"{error}\n")
         return error.exit_code
