@@ -16,7 +16,6 @@ from connector.core.failure import Failure, Kind
 from connector.core.identity import LinkId
 from connector.core.link import new_link, outputs, step
 from connector.core.link_events import (
-    Applied,
     Due,
     Found,
     LinkEvent,
@@ -253,7 +252,7 @@ class Shells:
         if isinstance(event, Settled) and event.decision == "link":
             self.world.rows[before.id.side.other.value][event.value].made_by = "person"
         link = step(before, event, mapping.rules, offset)
-        self._show(link_id, event)
+        self._show(link)
         self.links[link_id] = link
         self._point(link)
         if self.busy.get(link_id, offset + 1) <= offset:
@@ -305,13 +304,13 @@ class Shells:
                 found[path] = text(other)
         return found
 
-    def _show(self, link_id: LinkId, event: LinkEvent) -> None:
-        version = event.answered if isinstance(event, Applied) else getattr(event, "version", None)
-        link = self.links.get(link_id)
-        side = getattr(event, "side", None) or (link.attempt.side if link is not None and link.attempt else None)
-        if version is not None and side is not None:
-            tick = self.ticks.get((side, version), -1)
-            self.shown[link_id, side] = max(self.shown.get((link_id, side), -1), tick)
+    def _show(self, link: Link) -> None:
+        """How far into the world the link has seen, on both sides."""
+        for side in Side:
+            end = link.end(side)
+            for version in (end.version, end.held.version if end.held is not None else end.version):
+                tick = self.ticks.get((side, version), -1)
+                self.shown[link.id, side] = max(self.shown.get((link.id, side), -1), tick)
 
     def _point(self, link: Link) -> None:
         if link.life is Life.NEW:

@@ -38,6 +38,7 @@ A, B, C = '"a"', '"b"', '"c"'
 DEPTH = 8
 BILL = Rules(SF, creates=frozenset((XERO,)), left={"draft": "delete"}, deleted={"draft": "delete"})
 PAIR = Rules(SF, two_way=True, creates=frozenset((SF, XERO)), owners={"P": "latest"})
+OWNED = Rules(SF, two_way=True, creates=frozenset((XERO,)), owners={"P": "xero"})
 FIX = Failure("x.fix", Kind.FIX, "No.")
 RETRY = Failure("x.retry", Kind.RETRY, "Later.", retry_after=5)
 TAKEN = Failure("x.taken", Kind.RESOLVE, "There is one.")
@@ -252,8 +253,13 @@ def holds_between(link: Link, event: LinkEvent, after: Link, rules: Rules) -> No
         assert after.xero.drift == link.xero.drift, "another object is not this link's target"
 
 
-@pytest.mark.parametrize(("rules", "least"), [(BILL, 40_000), (PAIR, 25_000)], ids=["document", "pair"])
-def test_every_state_of_one_link_holds(rules: Rules, least: int) -> None:
-    states = explore(rules)
-    print(f"{states} states in {DEPTH} events")  # noqa: T201
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize(
+    ("rules", "events", "least"),
+    [(BILL, DEPTH, 40_000), (PAIR, DEPTH, 25_000), (OWNED, 5, 3_000)],
+    ids=["document", "pair", "owned"],
+)
+def test_every_state_of_one_link_holds(rules: Rules, events: int, least: int) -> None:
+    states = explore(rules, events)
+    print(f"{states} states in {events} events")  # noqa: T201
     assert states >= least
