@@ -18,7 +18,7 @@ def explained(sent: str, shown: str) -> bool:
     if sent == shown:
         return True
     if GONE in (sent, shown):
-        return _value(sent or shown) in (None, "", False)
+        return _nothing(_value(sent or shown))
     return _alike(_value(sent), _value(shown))
 
 
@@ -33,7 +33,11 @@ def _alike(sent: Value, shown: Value) -> bool:
         return _rounded(sent, shown)
     if isinstance(sent, datetime) and isinstance(shown, datetime):
         return abs(sent - shown).total_seconds() < 1
-    return sent in (None, "") and shown in (None, "", False)
+    return sent is not False and _nothing(sent) and _nothing(shown)
+
+
+def _nothing(value: Value) -> bool:
+    return value is None or value == "" or value is False
 
 
 def _rounded(sent: Decimal, shown: Decimal) -> bool:
