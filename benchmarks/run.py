@@ -13,7 +13,7 @@ import json
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -246,6 +246,20 @@ def as_data(report: Report) -> dict[str, Any]:
     }  # fmt: skip
 
 
+async def _while_alive(scene: Stage, work: Coroutine[Any, Any, None]) -> None:
+    """Do it, unless the connector's process ends meanwhile. Raises Unavailable."""
+    if scene.worker is None:
+        raise Unavailable("bench.connector", "The connector has not been started.")
+    doing, life = asyncio.ensure_future(work), asyncio.ensure_future(scene.worker.wait())
+    await asyncio.wait((doing, life), return_when=asyncio.FIRST_COMPLETED)
+    if not doing.done():
+        doing.cancel()
+        await asyncio.gather(doing, return_exceptions=True)
+        raise Unavailable("bench.connector", f"The connector ended ({life.result()}) before the work did; see its log.")
+    life.cancel()
+    await doing
+
+
 async def _profiled(scene: Stage, profile: Path) -> None:
     """The connector's process under cProfile: slower, to see where its time goes."""
     with scene.log.open("ab") as log:
@@ -268,7 +282,7 @@ async def bench(accounts: int, seconds: float, keep: Path | None = None, profile
             await (_profiled(scene, profile) if profile else scene.start_connector())
             try:
                 await scene.ready()
-                await measure(scene, report, accounts, seconds)
+                await _while_alive(scene, measure(scene, report, accounts, seconds))
             except (TwinledgerError, TimeoutError):
                 sys.stderr.write(scene.log.read_text("utf-8", errors="replace")[-4000:])
                 raise
