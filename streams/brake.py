@@ -5,8 +5,8 @@ The counts are made anew from the links after a takeover (`born` says on which d
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Decimal
 
@@ -26,6 +26,13 @@ class Spent:
     creates: int = 0
     voids: int = 0
     money: Decimal = Decimal(0)
+
+    def add(self, act: Act, money: Decimal) -> None:
+        if act is Act.CREATE:
+            self.creates += 1
+            self.money += money
+        elif act is Act.REMOVE:
+            self.voids += 1
 
     def over(self, limits: Limits, act: Act, money: Decimal) -> str:
         """Which limit the next act would break, empty if none."""
@@ -61,23 +68,30 @@ class Brake:
             self.braked[name] = broken
         return not broken
 
+    def within(self, connection: Connection, jobs: Sequence[Job]) -> list[Job]:
+        """As many of the jobs of one mapping, from the first on, as its limits allow together."""
+        name = jobs[0].link.id.mapping
+        if name in connection.released or jobs[0].todo.act not in (Act.CREATE, Act.REMOVE):
+            return list(jobs)
+        limits, spent = connection.applied[name].mapping.limits, replace(self._of(name))
+        for number, job in enumerate(jobs):
+            broken = spent.over(limits, job.todo.act, amount(job.link))
+            if broken:
+                self.braked[name] = broken
+                return list(jobs[:number])
+            spent.add(job.todo.act, amount(job.link))
+        return list(jobs)
+
     def count(self, connection: Connection, piece: Draft) -> None:
         self._turn_day(connection)
-        spent = self._of(piece.link.id.mapping)
-        if piece.todo.act is Act.CREATE:
-            spent.creates += 1
-            spent.money += amount(piece.link)
-        elif piece.todo.act is Act.REMOVE:
-            spent.voids += 1
+        self._of(piece.link.id.mapping).add(piece.todo.act, amount(piece.link))
 
     def recount(self, connection: Connection, links: Iterable[Link]) -> None:
         """After a takeover: what was begun today."""
         self._turn_day(connection)
         for link in links:
             if link.born is not None and link.born.date() == self.day:
-                spent = self._of(link.id.mapping)
-                spent.creates += 1
-                spent.money += amount(link)
+                self._of(link.id.mapping).add(Act.CREATE, amount(link))
 
     def _of(self, mapping: str) -> Spent:
         return self.spent.setdefault(mapping, Spent())

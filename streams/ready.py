@@ -128,7 +128,8 @@ class Ready:
         return len(self._busy)
 
 
-def _rank(job: Job) -> tuple[int, int, str]:
+def _rank(job: Job) -> tuple[int, int, str, str]:
+    """Jobs that one call can carry stand side by side."""
     entity = job.link.entity
     place = ORDER.index(entity) if entity in ORDER else len(ORDER)
-    return place, ACTS.index(job.todo.act), job.link.id.document
+    return place, ACTS.index(job.todo.act), job.link.id.mapping, job.link.id.document

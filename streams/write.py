@@ -106,7 +106,8 @@ class WriteLoop:
         allowed = [job for job in due if self.brake.allows(self.connection, job)]
         for _, group in groupby(allowed, key=_kind):
             jobs = list(group)
-            return jobs[: self._limit(jobs[0])]
+            if within := self.brake.within(self.connection, jobs[: self._limit(jobs[0])]):
+                return within
         return []
 
     def _limit(self, job: Job) -> int:
