@@ -125,8 +125,9 @@ class Cometd:
         """Wait for events, at most as long as advised. Ends early when the session or its token is gone."""
         deadline = time.monotonic() + self.org.settings.hold_seconds
         session.waiting = True
+        leaving = asyncio.create_task(_left(request, session))
         try:
-            while time.monotonic() < deadline and self.sessions.live.get(session.id) is session:
+            while not leaving.done() and time.monotonic() < deadline and self.sessions.live.get(session.id) is session:
                 if self._has_events(session) or not self._signed_in(request):
                     return
                 session.wake.clear()
@@ -135,6 +136,7 @@ class Cometd:
                 except TimeoutError:
                     return
         finally:
+            leaving.cancel()
             session.waiting = False
 
     def _has_events(self, session: Session) -> bool:
@@ -252,3 +254,10 @@ def _version_error(version: str | None) -> str | None:
 
 def _reply(messages: list[Message], status: int = 200) -> Response:
     return Response(dumps(messages), status, media_type=MEDIA)
+
+
+async def _left(request: Request, session: Session) -> None:
+    """Ends when the client closes its connection: nobody is there to wait for."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+    session.wake.set()
