@@ -16,8 +16,8 @@ help:
 
 environment: $(READY)
 
-$(READY): pyproject.toml deploy/platform_check.py
-	@$(PYTHON) deploy/platform_check.py
+$(READY): pyproject.toml connector/cli/host.py
+	@$(PYTHON) connector/cli/host.py
 	@echo "Making the environment in $(VENV) ..."
 	@$(PYTHON) -m venv --clear $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
