@@ -7,7 +7,8 @@ nothing and ten hints are one query. The reading is done by a loop per connectio
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -22,6 +23,7 @@ GATHER_SECONDS = 0.05
 BACKOFF_SECONDS = (1, 2, 5, 15, 60)
 DELETES = ("DELETE",)
 
+Kind = tuple[Side, str]  # an entity of one side
 Emit = Callable[[Connection, Record], Awaitable[None]]
 Clear = Callable[[Connection, "Read", Version, Mapping[str, str]], Awaitable[None]]
 Missing = Callable[[Connection, "Read"], Awaitable[None]]
@@ -77,9 +79,9 @@ class Reads:
             if self.open.get(read.key) == read:
                 del self.open[read.key]
 
-    def batch(self) -> tuple[Read, ...]:
-        """Up to 200 ids of one entity, the oldest question first."""
-        first = next(iter(self.open.values()), None)
+    def batch(self, resting: Collection[Kind] = ()) -> tuple[Read, ...]:
+        """Up to 200 ids of one entity that does not rest, the oldest question first."""
+        first = next((read for read in self.open.values() if (read.side, read.entity) not in resting), None)
         if first is None:
             return ()
         same = [read for read in self.open.values() if (read.side, read.entity) == (first.side, first.entity)]
@@ -172,6 +174,14 @@ class Hydrate:
             self._ask(connection, reads, side, entity, parent_id, hint)
 
 
+@dataclass(frozen=True, slots=True)
+class Rest:
+    """An entity that could not be read: until when (the loop's time) it is left alone, after how many tries."""
+
+    until: float
+    failures: int
+
+
 @dataclass(slots=True)
 class ReadLoop:
     """Asks the APIs for what ``reads`` wants: at most 200 ids of one entity in a query, gathered for 50 ms."""
@@ -182,18 +192,30 @@ class ReadLoop:
     clear: Clear
     missing: Missing
     trouble: Callable[[Connection, Read, TwinledgerError], None]
-    failures: int = 0
+    readable: Callable[[Connection, str], None]
+    rests: dict[Kind, Rest] = field(default_factory=dict)
 
     async def run(self) -> None:
         while True:
-            await self.reads.changed.wait()
-            self.reads.changed.clear()
+            await self._something_to_ask()
             await asyncio.sleep(GATHER_SECONDS)
-            while batch := self.reads.batch():
-                if not await self._read(batch):
-                    break
+            while batch := self.reads.batch(self._resting()):
+                await self._read(batch)
 
-    async def _read(self, batch: tuple[Read, ...]) -> bool:
+    async def _something_to_ask(self) -> None:
+        """Until a question comes, or a rest is over."""
+        now = asyncio.get_running_loop().time()
+        soonest = min((rest.until for rest in self.rests.values() if rest.until > now), default=None)
+        with suppress(TimeoutError):
+            async with asyncio.timeout_at(soonest):
+                await self.reads.changed.wait()
+        self.reads.changed.clear()
+
+    def _resting(self) -> frozenset[Kind]:
+        now = asyncio.get_running_loop().time()
+        return frozenset(kind for kind, rest in self.rests.items() if rest.until > now)
+
+    async def _read(self, batch: tuple[Read, ...]) -> None:
         connection, first = self.connection, batch[0]
         version = connection.numbers.next()
         plan = connection.read_plan(first.side, first.entity)
@@ -202,9 +224,10 @@ class ReadLoop:
         except EngineStop:
             raise
         except TwinledgerError as error:
-            await self._wait(first, error)
-            return False
-        self.failures = 0
+            self._rest(first, error)
+            return
+        if self.rests.pop((first.side, first.entity), None) is not None:
+            self.readable(connection, first.entity)
         by_id = {read.id: read for read in batch}
         await asyncio.gather(*(self.emit(connection, record) for record in result.records))
         answered = {record.id: children(record) for record in result.records if record.id in by_id}
@@ -213,17 +236,17 @@ class ReadLoop:
         clears = (self.clear(connection, by_id[name], version, parents) for name, parents in answered.items())
         await asyncio.gather(*clears)  # only once the records are safe
         self.reads.done(batch)
-        return True
 
-    async def _wait(self, first: Read, error: TwinledgerError) -> None:
-        """What cannot be read now stays asked: a field or object that we may no longer see holds its records."""
+    def _rest(self, first: Read, error: TwinledgerError) -> None:
+        """What cannot be read now stays asked: a field or object that we may no longer see holds its own records, and
+        no other entity's."""
         self.trouble(self.connection, first, error)
-        seconds = BACKOFF_SECONDS[min(self.failures, len(BACKOFF_SECONDS) - 1)]
+        kind = (first.side, first.entity)
+        failures = self.rests[kind].failures if kind in self.rests else 0
+        seconds = BACKOFF_SECONDS[min(failures, len(BACKOFF_SECONDS) - 1)]
         if isinstance(error, TryAgain):
             seconds = max(error.retry_after, 1)
-        self.failures += 1
-        self.reads.changed.set()
-        await asyncio.sleep(seconds)
+        self.rests[kind] = Rest(asyncio.get_running_loop().time() + seconds, failures + 1)
 
 
 def children(record: Record) -> dict[str, str]:

@@ -116,7 +116,13 @@ class Owned:
             self.positions, self.heard, self.xero_poll_seconds,
         )  # fmt: skip
         reading = ReadLoop(
-            connection, self.reads, self._emit, self._clear, self.notices.missing, self.notices.unreadable
+            connection,
+            self.reads,
+            self._emit,
+            self._clear,
+            self.notices.missing,
+            self.notices.unreadable,
+            self.notices.readable,
         )
         snapshots = SnapshotLoop(
             connection, self.outbox, self._scan, self.app.ownership.processed_to, self._end_of_events,
