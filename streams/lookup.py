@@ -11,7 +11,7 @@ from connector.core.link_state import Link
 from connector.core.mapping import evaluate
 from connector.core.mapping.life import group
 from connector.core.mapping.model import Mapping as Rule
-from connector.core.planning import BY_MARK, Gate, observe, texts
+from connector.core.planning import BY_MARK, SAME, Gate, observe, texts
 from connector.core.records import Record, Side
 from connector.core.sending import Draft, draft, mark_of
 from connector.core.values import Fields, from_canonical
@@ -53,10 +53,11 @@ class Lookup:
     async def _look(self, connection: Connection, job: Job) -> Found:
         mapping = connection.applied[job.link.id.mapping].mapping
         for rule, text in sorted(job.link.find.items()):
-            criteria = from_canonical(text)
+            criteria = None if rule.endswith(SAME) else from_canonical(text)
             if not isinstance(criteria, dict):
                 continue
-            records = await self._find(connection, job, criteria)
+            same = job.link.find.get(rule + SAME)
+            records = [r for r in await self._find(connection, job, criteria) if _matches(mapping, rule, r, same)]
             free = [r for r in records if not self.claimed(connection, mapping.name, r.side, r.id)]
             if free:
                 policy = _policy(mapping, rule)
@@ -157,6 +158,11 @@ class Lookup:
 
     def _mapping(self, connection: Connection, job: Job) -> Rule:
         return connection.applied[job.link.id.mapping].mapping
+
+
+def _matches(mapping: Rule, rule: str, record: Record, identity: str | None) -> bool:
+    """Whether a hit of a match rule is one: the APIs compare without case, the rule may not."""
+    return identity is None or dict(evaluate.identities(mapping, record)).get(int(rule)) == identity
 
 
 def _policy(mapping: Rule, rule: str) -> str:

@@ -34,6 +34,7 @@ CHANGED_DURING_APPLY = Failure(
 )
 
 
+SAME = "="  # behind a rule's number: the identity that a hit must have
 BY_MARK = "mark"  # the look-up by our own mark: a hit is ours
 
 
@@ -255,11 +256,15 @@ def _marked(record: Record, mapping: Rule, links: Links, scene: Scene) -> LinkId
 
 
 def _match_criteria(mapping: Rule, record: Record) -> dict[str, str]:
-    """For each match rule (from 1) what to look for on the other side, as canonical texts."""
+    """For each match rule (from 1) what to look for on the other side, and which identity a hit must have.
+
+    Both APIs compare texts without regard to case, so a hit is believed only if its own identity is the same.
+    """
     out: dict[str, str] = {}
     for rule, key in evaluate.identities(mapping, record):
         if key:
             out[str(rule)] = canonical(evaluate.match_criteria(mapping, record, rule))
+            out[f"{rule}{SAME}"] = key
     return out
 
 
