@@ -42,28 +42,44 @@ class SnapshotLoop:
     async def run(self) -> None:
         """Until cancelled: take what `apply` left to do, then wait for more."""
         while True:
-            try:
-                await self._round()
-            except EngineStop:
-                raise
-            except TwinledgerError as error:
-                await self.notice(self.connection, "snapshot.failed", error)
+            if await self._round():
+                await self.connection.work.wait()
+                self.connection.work.clear()
+            else:
                 await asyncio.sleep(RETRY_SECONDS)
-            await self.connection.work.wait()
-            self.connection.work.clear()
 
-    async def _round(self) -> None:
-        waiting = [name for name, applied in self.connection.applied.items() if applied.gate is Gate.SNAPSHOT]
+    async def _round(self) -> bool:
+        """Whether all went well. An entity that cannot be read holds its own mappings, and no others."""
+        connection, failed = self.connection, set[tuple[Side, str]]()
+        waiting = [name for name, applied in connection.applied.items() if applied.gate is Gate.SNAPSHOT]
         sources = sorted({source for name in waiting for source in self._sources(name)})
-        asked = sorted((Side.SALESFORCE, entity) for entity in self.connection.resyncs)
+        asked = sorted((Side.SALESFORCE, entity) for entity in connection.resyncs)
         for side, entity in dict.fromkeys([*sources, *asked]):
-            await self._walk(side, entity)
-        for _, entity in asked:
-            self.connection.resyncs.discard(entity)
-            await self.resynced(entity)
+            if not await self._walked(side, entity, asked=(side, entity) in asked):
+                failed.add((side, entity))
         for name in waiting:
-            await self._looked(name)
-            await self._open(name)
+            if not failed.intersection(self._sources(name)):
+                await self._looked(name)
+                await self._open(name)
+        return not failed
+
+    async def _walked(self, side: Side, entity: str, *, asked: bool) -> bool:
+        """Read an entity whole; one that was asked for stays asked until it is read, and if it is asked meanwhile."""
+        resyncs = self.connection.resyncs
+        if asked:
+            resyncs.discard(entity)
+        try:
+            await self._walk(side, entity)
+        except EngineStop:
+            raise
+        except TwinledgerError as error:
+            if asked:
+                resyncs.add(entity)
+            await self.notice(self.connection, "snapshot.failed", error)
+            return False
+        if asked and entity not in resyncs:
+            await self.resynced(entity)
+        return True
 
     async def _looked(self, name: str) -> None:
         """With `begin: link` every record of the snapshot has been looked for before the gate opens."""

@@ -25,7 +25,7 @@ from connector.core.party import Answer, Applied, NoAnswer, Operation, Outcome, 
 from connector.core.party import Rejected as Refused
 from connector.core.records import Record, Side
 from connector.core.sending import Draft, confirmed
-from connector.errors import DataError, EngineStop, TryAgain, TwinledgerError
+from connector.errors import DataError, EngineStop, TryAgain, TwinledgerError, Unavailable
 from connector.kafka.link_codec import Call, Member
 from streams.brake import Brake
 from streams.connection import Connection
@@ -35,6 +35,7 @@ from streams.ready import Job
 DEADLINE = timedelta(seconds=60)
 REPEAT_SECONDS = (1, 2, 5, 10, 20)
 IDLE_SECONDS = 1.0
+ASIDE_SECONDS = 10.0
 ELEMENT_STATUSES = (200, 400)  # answers that speak of each element, not of the request as a whole
 _log = logging.getLogger(__name__)
 
@@ -61,6 +62,7 @@ class WriteLoop:
     written: int = 0
     failures: int = 0
     ear: asyncio.Event = field(default_factory=asyncio.Event)
+    aside: dict[tuple[str, str, str], float] = field(default_factory=dict)  # kinds of work, until when they rest
 
     @property
     def party(self) -> Party:
@@ -91,17 +93,24 @@ class WriteLoop:
         batch = self._batch()
         if not batch:
             return False
-        if batch[0].todo.act in (Act.LOOK, Act.PROBE):
-            return await self.lookup.run(self.connection, batch)
-        return await self._write(batch)
+        try:
+            if batch[0].todo.act in (Act.LOOK, Act.PROBE):
+                return await self.lookup.run(self.connection, batch)
+            return await self._write(batch)
+        except (EngineStop, Unavailable):
+            raise
+        except TwinledgerError as error:  # a field or object that we may no longer see: it stops no other mapping
+            self._warn(error)
+            self.aside[_kind(batch[0])] = asyncio.get_running_loop().time() + ASIDE_SECONDS
+            return True
 
     def _batch(self) -> list[Job]:
         """The first jobs of one kind: same mapping, act and entity, as many as a call may carry."""
-        now = self.connection.clock()
+        now, moment = self.connection.clock(), asyncio.get_running_loop().time()
         due = (
             job
             for job in self.connection.ready.jobs(self.side)
-            if job.todo.not_before is None or job.todo.not_before <= now
+            if (job.todo.not_before is None or job.todo.not_before <= now) and self.aside.get(_kind(job), 0) <= moment
         )
         allowed = [job for job in due if self.brake.allows(self.connection, job)]
         for _, group in groupby(allowed, key=_kind):
@@ -143,9 +152,12 @@ class WriteLoop:
         except TimeoutError:
             return
 
-    async def _back_off(self, error: TwinledgerError) -> None:
+    def _warn(self, error: TwinledgerError) -> None:
         name = self.connection.name
         _log.warning("writing pauses", extra={"connection": name, "code": error.code, "reason": error.message})
+
+    async def _back_off(self, error: TwinledgerError) -> None:
+        self._warn(error)
         seconds = REPEAT_SECONDS[min(self.failures, len(REPEAT_SECONDS) - 1)]
         self.failures += 1
         await asyncio.sleep(max(seconds, error.retry_after) if isinstance(error, TryAgain) else seconds)
