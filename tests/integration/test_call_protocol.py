@@ -279,6 +279,20 @@ async def lost(scene: Stage, actor: Actor, fault: int) -> None:
     await advance(scene, REPEATS_END)
 
 
+async def test_a_worker_that_slept_does_not_repeat(scene: Stage) -> None:
+    """Xero forgets a key after six minutes: the same bytes would make a second bill then."""
+    account = await linked_account(scene)
+    number = await arm(scene.xero, "cut-after-commit", "PUT", INVOICES)
+    source = await expense(scene, account)
+    await struck(scene.xero, number)
+    await advance(scene, 400)
+    await until_state(scene, "expense-to-bill", source, State.UNKNOWN)
+    calls = [call for call in await announced(scene) if any(source in member.link for member in call.members)]
+    assert len(calls) == 1
+    await advance(scene, PROBE)
+    await one(scene, EXPENSE, source, approved("120.50"))
+
+
 async def test_half_a_batch(scene: Stage) -> None:
     """Four bills of one vendor in one call, of which Xero makes two: in the end there are four."""
     account = await scene.salesforce.edit("Account", {"Name": f"Vendor {uuid4().hex[:8]}", "Type": "Prospect"})

@@ -52,7 +52,7 @@ async def test_edits_on_both_sides_and_no_echo(scene: Stage) -> None:
     await call_in_xero(scene, contact, "2")
 
     async def in_salesforce() -> bool:
-        return (await record(scene, "Account", account))["Phone"] == "2"
+        return bool((await record(scene, "Account", account))["Phone"] == "2")
 
     await until("Salesforce shows the number from Xero", in_salesforce)
     await clean(scene, ACCOUNTS, account)
@@ -107,7 +107,7 @@ async def test_both_sides_changed_one_field(scene: Stage, winner: str, number: s
 
     async def same() -> bool:
         there = (await record(scene, "Account", account))["Phone"]
-        return phone(await contact_of(scene, account)) == there == number
+        return bool(phone(await contact_of(scene, account)) == there == number)
 
     await until("both sides hold the winner's number", same)
 
