@@ -32,6 +32,7 @@ LINKS, DEAD_LETTERS = "links.v1", "deadletters.v1"
 TOPICS = (LINKS, DEAD_LETTERS)
 BATCH = 2000
 POLL_MS = 500
+GATHER_SECONDS = 0.25  # soon enough for people; a busy link is stored once, not at each of its steps
 #  Kafka keeps a tombstone for seven days: who slept longer may have missed one and begins anew.
 TOO_LONG = timedelta(days=6)
 
@@ -98,6 +99,7 @@ class Projector:
                 if records:
                     await self._take(records)
                     self.behind = await _behind(consumer, assigned)
+                    await asyncio.sleep(GATHER_SECONDS)
 
     async def _seek(self, consumer: AIOKafkaConsumer, assigned: list[TopicPartition]) -> None:
         """To where the projection is; to the beginning where it cannot be what Kafka says."""
