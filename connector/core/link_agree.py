@@ -23,13 +23,16 @@ def agree(link: Link, attempt: Attempt, event: Applied, rules: Rules, *, read: b
     for path, text in attempt.sent.items():
         if known.get(path, GONE) == text:
             continue
-        own = text if answer is None or text == GONE else answer.get(path, text)
+        missing = GONE if read and "/" in path else text  # a read shows every line that is there
+        own = text if answer is None or text == GONE else answer.get(path, missing)
         base = text if read and not explained(text, own) else own
         agreed[path] = (text, base) if side is Side.XERO else (base, text)
         shown[path] = own
         if text == GONE:
             del agreed[path]
             shown.pop(path, None)
+        elif own == GONE:
+            shown.pop(path)
         elif answer is None:
             unread[path] = text
     filled = {} if rules.two_way or answer is None else _filled(attempt, known, answer, read=read)

@@ -402,6 +402,20 @@ def test_a_probe_that_finds_ours_is_the_answer() -> None:
     assert story.wants(Name=BLUE).code == "link.conflict"
 
 
+def test_a_line_that_is_missing_in_what_a_probe_finds_was_taken_out_by_somebody() -> None:
+    story = Story()
+    story.tell(story.record(SF, {"Name": RED, "Lines/1/Text": RED, "Lines/2/Text": RED}))
+    sent = story.starts()
+    story.tell(Unknown(sent.call, "", NOON))
+    story.now = NOON + timedelta(minutes=8)
+    flat = {"Name": RED, "Lines/2/Text": RED}
+    story.finds("i1", call=sent.call, ours=True, version=story.version(), flat=flat, status="draft")
+    assert story.todo is None
+    assert story.link.seen(XERO) == flat
+    story.tell(story.record(SF, {"Name": RED, "Lines/1/Text": BLUE, "Lines/2/Text": RED}))
+    assert story.code == "link.conflict"
+
+
 def test_not_there_is_believed_when_seen_twice() -> None:
     story, sent = lost()
     for minutes in (6, 8, 8):
