@@ -7,7 +7,7 @@ import contextlib
 import os
 import socket
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -158,21 +158,22 @@ class Worker:
         self, app: Engine, cluster: Cluster, producer: Producer, tables: Tables, outbox: Outbox, follower: Follower,
         failed: asyncio.Future[None],
     ) -> None:  # fmt: skip
-        """Start the loops of what we own, end the loops of what we lost."""
-        running_loops: dict[str, asyncio.Task[None]] = {}
-        async for partitions in app.ownership.changes():
-            for name, connection in self.connections.items():
-                mine = connection.partition in partitions
-                if mine and name not in running_loops:
-                    owned = self._owned(app, cluster, producer, tables, outbox, follower, connection)
-                    self.owned[name] = owned
-                    running_loops[name] = app.spawn(owned.run(), name=f"loops of {name}")
-                    running_loops[name].add_done_callback(lambda task: _report(app, task, failed))
-                elif not mine and name in running_loops:
-                    task = running_loops.pop(name)
-                    self.owned.pop(name, None)
-                    task.cancel()
-                    await asyncio.gather(task, return_exceptions=True)
+        """Start the loops of what we own, end the loops of what we lost, and all of them at the end."""
+        loops: dict[str, asyncio.Task[None]] = {}
+        try:
+            async for partitions in app.ownership.changes():
+                for name, connection in self.connections.items():
+                    mine = connection.partition in partitions
+                    if mine and name not in loops:
+                        owned = self._owned(app, cluster, producer, tables, outbox, follower, connection)
+                        self.owned[name] = owned
+                        loops[name] = app.spawn(owned.run(), name=f"loops of {name}")
+                        loops[name].add_done_callback(lambda task: _report(app, task, failed))
+                    elif not mine and name in loops:
+                        self.owned.pop(name, None)
+                        await _ended([loops.pop(name)])
+        finally:
+            await _ended(loops.values())
 
     def _owned(
         self, app: Engine, cluster: Cluster, producer: Producer, tables: Tables, outbox: Outbox, follower: Follower,
@@ -186,6 +187,14 @@ class Worker:
             app, cluster, producer, tables, connection, source, company, self.reads[connection.name], outbox,
             follower, self.notices, f"{socket.gethostname()}:{os.getpid()}", new_id,
         )  # fmt: skip
+
+
+async def _ended(loops: Iterable[asyncio.Task[None]]) -> None:
+    """Cancel and wait: nothing of them may outlive the producer that they use."""
+    tasks = list(loops)
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def _report(app: Engine, task: asyncio.Task[None], failed: asyncio.Future[None]) -> None:
