@@ -32,7 +32,7 @@ from streams.clock import clock
 from streams.hops import EVENTS, HINTS, RECORDS
 from streams.worker import SIGNALS
 from tests.integration.kafka_views import CODEC, cluster, letters, link_of, state_of
-from tests.integration.spine_stage import changed_mappings, log_of, spine
+from tests.integration.spine_stage import changed_mappings, log_of, opened, spine
 
 pytestmark = [pytest.mark.timeout(120), pytest.mark.asyncio(loop_scope="module")]
 CONSUMED = (HINTS, RECORDS, EVENTS, SIGNALS, *ACCOUNTING)
@@ -43,6 +43,7 @@ NOISE = random.Random(7).randbytes
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def scene(kafka: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stage]:
     async with spine(kafka, f"t{uuid4().hex[:10]}.", tmp_path_factory.mktemp("bad")) as stage:
+        await opened(stage)
         yield stage
 
 

@@ -26,6 +26,7 @@ from tests.integration.spine_stage import (
     changed_mappings,
     hits,
     kill,
+    opened,
     spine,
     start_again,
 )
@@ -47,19 +48,6 @@ async def scene(kafka: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIt
     async with spine(kafka, f"t{uuid4().hex[:10]}.", folder, mappings=mappings) as stage:
         await opened(stage)
         yield stage
-
-
-async def opened(scene: Stage) -> None:
-    """Until the snapshots are over: mappings may create."""
-    from connector.core.planning import Gate
-    from streams.configuration import read_entries
-    from tests.integration.kafka_views import CODEC, cluster
-
-    async def look() -> bool:
-        entries = await read_entries(cluster(scene), CODEC)
-        return bool(entries) and all(entry.gate is Gate.OPEN for entry in entries.values())
-
-    await until("every mapping is open", look)
 
 
 # --- the writes ------------------------------------------------------------------------------------------------------
@@ -303,7 +291,8 @@ async def test_half_a_batch(scene: Stage) -> None:
     await scene.salesforce.edit("Account", {"Type": "Customer"}, account)
     await lost(scene, scene.xero, number)
     await advance(scene, PROBE)
-    await until_probed(scene, "expense-to-bill", sources[3])
+    for source in sources:
+        await until_probed(scene, "expense-to-bill", source)
     await advance(scene, TWICE)
     for source, amount in zip(sources, ("1.01", "2.02", "3.03", "4.04"), strict=True):
         await one(scene, EXPENSE, source, approved(amount))

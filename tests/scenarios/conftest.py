@@ -9,10 +9,11 @@ import pytest
 import pytest_asyncio
 
 from connector.cli.stage import Stage
-from tests.integration.spine_stage import spine
+from tests.integration.spine_stage import opened, spine
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def scene(kafka: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stage]:
     async with spine(kafka, f"t{uuid4().hex[:10]}.", tmp_path_factory.mktemp("scenarios")) as stage:
+        await opened(stage)
         yield stage
