@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
@@ -18,6 +19,7 @@ from connector.core.values import Fields, from_canonical
 from streams.connection import Connection
 from streams.ready import Job
 
+AT_ONCE = 5  # what Xero takes of one organisation together
 Report = Callable[[Connection, bytes, LinkEvent], Awaitable[int]]
 Claimed = Callable[[Connection, str, Side, str], bool]
 
@@ -30,9 +32,17 @@ class Lookup:
     claimed: Claimed
 
     async def run(self, connection: Connection, jobs: Sequence[Job]) -> bool:
-        """Look for each job in turn and report what was found. Raises TryAgain, Unavailable, AuthError."""
-        for job in jobs:
-            key, offset = job.link.id.key, None
+        """Look for each job, a few at a time, and report what was found. Raises TryAgain, Unavailable, AuthError."""
+        gate = asyncio.Semaphore(AT_ONCE)
+        looks = await asyncio.gather(*(self._one(connection, job, gate) for job in jobs), return_exceptions=True)
+        for wrong in looks:
+            if wrong is not None:
+                raise wrong
+        return True
+
+    async def _one(self, connection: Connection, job: Job, gate: asyncio.Semaphore) -> None:
+        key, offset = job.link.id.key, None
+        async with gate:
             connection.ready.hold([key])
             try:
                 offset = await self.report(connection, key, await self._found(connection, job))
@@ -41,7 +51,6 @@ class Lookup:
                     connection.ready.release([key])
                 else:
                     connection.ready.reported({key: offset})
-        return True
 
     async def _found(self, connection: Connection, job: Job) -> Found:
         if job.todo.act is Act.PROBE:

@@ -19,27 +19,30 @@ class Buffer(ProducerBuffer):  # type: ignore[misc]
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self._waiting = 0
-        self._drained = asyncio.Event()
-        self._drained.set()
+        self._taken = self._passed = 0
+        self._moved = asyncio.Event()
 
     def put(self, fut: Any) -> None:
-        self._waiting += 1
-        self._drained.clear()
+        self._taken += 1
         super().put(fut)
 
     async def _send_pending(self, fut: Any) -> None:
         await super()._send_pending(fut)
-        self._waiting -= 1
-        if self._waiting == 0:
-            self._drained.set()
+        self._passed += 1
+        self._moved.set()
 
     async def flush(self) -> None:
-        """Until every write is in the producer's hands. Raises EngineStop when the buffer has died."""
-        while not self._drained.is_set() and self.app.stop_signal.reason is None:
+        """Until every write so far is in the producer's hands. Raises EngineStop when the buffer has died.
+
+        Not until it is empty: while a backlog is worked off it never is, and no commit would ever come to its end.
+        """
+        until = self._taken
+        while self._passed < until and self.app.stop_signal.reason is None:
             if self.state != "running":
-                raise EngineStop("flush-failed", f"The send buffer ended with {self._waiting} writes in it.")
-            await self.wait_first(self._drained.wait(), timeout=1.0)
+                left = self._taken - self._passed
+                raise EngineStop("flush-failed", f"The send buffer ended with {left} writes in it.")
+            self._moved.clear()
+            await self.wait_first(self._moved.wait(), timeout=1.0)
 
 
 class Producer(driver.Producer):  # type: ignore[misc]
@@ -77,10 +80,11 @@ class Producer(driver.Producer):  # type: ignore[misc]
                 return  # a callback has nobody to raise to; `flush` and the fence raise it
 
     async def flush(self) -> None:
-        """Until everything handed over is acknowledged by all in-sync replicas, or the worker has a reason to stop."""
+        """Until everything handed over so far is acknowledged by all in-sync replicas, or there is a reason to stop."""
         await self.buffer.flush()
-        while self._sent and self.app.stop_signal.reason is None:
-            await asyncio.wait(set(self._sent), timeout=1.0)
+        waiting = set(self._sent)  # what comes later is the next flush's
+        while waiting and self.app.stop_signal.reason is None:
+            _, waiting = await asyncio.wait(waiting, timeout=1.0)
             await asyncio.sleep(0)  # the callbacks of what is done
         if self.app.stop_signal.reason is None:
             await super().flush()
