@@ -7,12 +7,15 @@ owner. A source that is away is asked again with a back-off, for ever: silence i
 from __future__ import annotations
 
 import asyncio
+import hashlib
+from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from connector.core.identity import record_key
-from connector.core.records import Side
+from connector.core.records import Record, Side
+from connector.core.values import canonical
 from connector.errors import DataError, EngineStop, TryAgain, TwinledgerError
 from connector.kafka.positions import Position, PositionKind
 from connector.salesforce.bayeux import ReplayExpired
@@ -178,7 +181,9 @@ class PollCapture:
     positions: dict[str, Position]
     heard: Heard
     poll_seconds: float
+    bury: Bury
     failures: int = 0
+    _buried: deque[str] = field(default_factory=lambda: deque(maxlen=1000))
     _next: dict[str, datetime] = field(default_factory=dict)
 
     async def run(self) -> None:
@@ -210,9 +215,26 @@ class PollCapture:
     async def list(self, name: str, mark: Watermark) -> None:
         """Poll one list from a watermark. Its records stand in Kafka before the new watermark does."""
         async for page in poll(self.party, name, mark, self.connection.numbers.next):
-            await asyncio.gather(*(self.outbox.record(self.connection, record) for record in page.records))
+            await asyncio.gather(*(self._place(record) for record in page.records))
+            await self._bury_unreadable()
             self.connection.tally["records", Side.XERO.value] += len(page.records)
             await self._store(name, page.mark)
+
+    async def _place(self, record: Record) -> None:
+        """Into its topic. What no schema takes is kept as a dead letter and stops nothing else."""
+        try:
+            await self.outbox.record(self.connection, record)
+        except DataError as error:
+            self.party.unreadable.append((record.entity, canonical(record.fields).encode(), error))
+
+    async def _bury_unreadable(self) -> None:
+        """Each once while it stays as it is: polls overlap, and bring the same object again."""
+        found, self.party.unreadable[:] = list(self.party.unreadable), []
+        for name, data, error in found:
+            known = hashlib.sha256(data).hexdigest()
+            if known not in self._buried:
+                self._buried.append(known)
+                await self.bury(self.connection, f"xero {name}", data, error)
 
     def _mark(self, name: str) -> Watermark:
         position = self.positions.get(name)

@@ -113,7 +113,7 @@ class Owned:
         )  # fmt: skip
         polls = PollCapture(
             connection, self.xero, self.outbox, self._store, notice, lambda: polled_entities(connection),
-            self.positions, self.heard, self.xero_poll_seconds,
+            self.positions, self.heard, self.xero_poll_seconds, self.notices.bury,
         )  # fmt: skip
         reading = ReadLoop(
             connection,

@@ -190,6 +190,7 @@ async def demo(*, output: str = "table", keep: bool = False) -> int:
                 said.append(f"{await scene.prepare()} mappings")
                 await scene.start_connector()
                 await scene.ready()
+                await scene.opened()
             await play(scene, story, summary)
             summary.seconds = f"{time.monotonic() - story.began:.1f}"
             _finish(story, summary, output)

@@ -21,13 +21,16 @@ import yaml
 
 from connector.cli.apply import apply_file
 from connector.core.party import NoAnswer
+from connector.core.planning import Gate
 from connector.core.values import Value
 from connector.errors import Unavailable
 from connector.http import HttpClient
 from connector.kafka.admin import apply as create_topics
+from connector.kafka.codec import Codec
 from connector.kafka.connection import cluster_of
 from connector.settings import load
 from connector.xero.records import json_bytes
+from streams.configuration import read_entries
 
 STEP_SECONDS = 60.0
 LOOK_SECONDS = 0.1
@@ -153,6 +156,16 @@ class Stage:
             return bool((await self.health())["ready"])
 
         await until("the connector becomes ready", look, seconds)
+
+    async def opened(self) -> None:
+        """Until every mapping has taken its snapshot: what is won before that is a review."""
+        where, codec = cluster_of(load(self.config).kafka), Codec()
+
+        async def look() -> bool:
+            entries = await read_entries(where, codec)
+            return bool(entries) and all(entry.gate is Gate.OPEN for entry in entries.values())
+
+        await until("every mapping is open", look, 120)
 
     async def health(self) -> Json:
         """What ``/readyz`` says; not ready while nobody answers."""

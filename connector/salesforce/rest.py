@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import suppress
@@ -102,8 +103,9 @@ class SalesforceParty:
             if answer.status == 401:
                 token = await self._credentials.renew(token)
                 answer = await self._exchange(request, token.access, token.instance_url, deadline)
-        except AuthError:
-            return Answer(401, {}, b'[{"errorCode":"INVALID_SESSION_ID","message":"the sign-in is refused"}]')
+        except AuthError as error:
+            said = [{"errorCode": "INVALID_SESSION_ID", "message": f"{error.message} {error.remedy}"}]
+            return Answer(401, {}, json.dumps(said).encode())
         except Unavailable as error:
             raise NoAnswer(error.message, sent=False) from error
         return answer

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
@@ -24,6 +25,7 @@ READ_SECONDS = 60
 CONCURRENT = 5  # calls in flight per organisation
 PER_MINUTE = 55  # of Xero's 60: people and other apps of the organisation must get through too
 PAGE_SIZE = 1000
+MOST_UNREADABLE = 1000
 Query = tuple[tuple[str, str], ...]
 
 
@@ -46,6 +48,7 @@ class XeroParty:
         self._http, self._tokens, self._now_ms, self._api = http, tokens, now_ms, api.rstrip("/")
         self._flights = asyncio.Semaphore(CONCURRENT)
         self.budget = Budget(per_minute=per_minute)
+        self.unreadable: list[tuple[str, bytes, DataError]] = []  # entity, JSON, why: for the caller to keep
         self.calls = 0
         self.received_bytes = 0
 
@@ -157,9 +160,19 @@ class XeroParty:
             return []
         read_at = EPOCH + timedelta(milliseconds=self._now_ms())
         try:
-            return [record(one, name, self.tenant, version, read_at) for one in elements(answer.body, name)]
+            found = elements(answer.body, name)
         except DataError as error:
             raise Unavailable("xero-unreadable", f"Xero's answer cannot be read: {error.message}") from error
+        return [each for one in found if (each := self._record(one, name, version, read_at)) is not None]
+
+    def _record(self, one: Mapping[str, object], name: str, version: Version, read_at: datetime) -> Record | None:
+        """One object; one that cannot be read is laid aside (``unreadable``) and stops no other."""
+        try:
+            return record(one, name, self.tenant, version, read_at)
+        except DataError as error:
+            self.unreadable.append((name, json.dumps(one, default=str).encode(), error))
+            del self.unreadable[:-MOST_UNREADABLE]
+            return None
 
     async def page(
         self, name: str, version: Version, *, since: datetime | None = None, page: int = 0, size: int = PAGE_SIZE

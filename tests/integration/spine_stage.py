@@ -10,14 +10,9 @@ from decimal import Decimal
 from pathlib import Path
 
 from connector.cli.demo import shipped_mappings
-from connector.cli.stage import Actor, Stage, stage, until
-from connector.core.planning import Gate
+from connector.cli.stage import Actor, Stage, stage
 from connector.core.values import Value
-from connector.kafka.codec import Codec
-from connector.kafka.connection import cluster_of
-from connector.settings import load
 from streams.clock import VARIABLE
-from streams.configuration import read_entries
 
 FAST = 6000  # Xero calls a minute, allowed by the simulator too
 
@@ -51,13 +46,7 @@ async def spine(
 
 async def opened(scene: Stage) -> None:
     """Until every mapping has taken its snapshot: what is won before that is a review."""
-    where, codec = cluster_of(load(scene.config).kafka), Codec()
-
-    async def look() -> bool:
-        entries = await read_entries(where, codec)
-        return bool(entries) and all(entry.gate is Gate.OPEN for entry in entries.values())
-
-    await until("every mapping is open", look)
+    await scene.opened()
 
 
 def log_of(scene: Stage) -> str:

@@ -11,28 +11,15 @@ import pytest
 from connector.cli.apply import apply_file
 from connector.cli.demo import shipped_mappings
 from connector.cli.stage import Json, Stage, until
-from connector.core.planning import Gate
 from connector.kafka.codec import Codec
 from connector.kafka.connection import cluster_of
 from connector.kafka.producer import Producer
 from connector.settings import load
 from streams.clock import clock
-from streams.configuration import read_entries
 from tests.integration.spine_stage import spine
 
 pytestmark = pytest.mark.timeout(240)
 OLD = 1000
-
-
-async def gates_open(scene: Stage) -> None:
-    """Wait until every applied mapping has taken its snapshot."""
-    cluster = cluster_of(load(scene.config).kafka)
-
-    async def look() -> bool:
-        entries = await read_entries(cluster, Codec())
-        return bool(entries) and all(entry.gate is Gate.OPEN for entry in entries.values())
-
-    await until("every mapping is open", look, 120)
 
 
 async def account(scene: Stage, name: str) -> str:
@@ -99,7 +86,7 @@ async def test_a_thousand_old_deals_make_nothing_now_or_when_they_are_edited(
         await scene.start_connector()
         await scene.ready()
         await scene.salesforce.edit("Opportunity", {"StageName": "Closed Won"}, open_deal)  # while the snapshot runs
-        await gates_open(scene)
+        await scene.opened()
         for deal in old[:10]:
             await scene.salesforce.edit("Opportunity", {"PO_Number__c": "edited later"}, deal)
         await opportunity(scene, owner, "new", "Closed Won")  # the same partition, so after all the edits above
@@ -137,7 +124,7 @@ async def test_an_edited_mapping_does_nothing_before_apply_and_a_brake_asks(
     file = mappings / "opportunity-to-invoice.yaml"
     edit_file(file, "creates: 500", "creates: 3")
     async with spine(kafka, prefix, tmp_path, mappings=mappings) as scene:
-        await gates_open(scene)
+        await scene.opened()
         owner = await account(scene, "Careful customer")
         await opportunity(scene, owner, "1", "Closed Won", PO_Number__c="A1")
         assert (await invoice_of(scene, "1"))["Reference"] == "A1"
@@ -178,7 +165,7 @@ async def _signal(scene: Stage, kind: str, subject: str) -> None:
 async def test_a_lost_field_right_holds_and_loses_nothing(kafka: str, prefix: str, tmp_path: Path) -> None:
     mappings = copied_mappings(tmp_path, "account-contact", "opportunity-to-invoice")
     async with spine(kafka, prefix, tmp_path, mappings=mappings) as scene:
-        await gates_open(scene)
+        await scene.opened()
         owner = await account(scene, "Hidden customer")
         first = await opportunity(scene, owner, "1", "Closed Won", PO_Number__c="B1")
         await invoice_of(scene, "1")
@@ -238,7 +225,7 @@ async def test_begin_link_ties_what_exists_and_makes_nothing_of_the_rest(
         await scene.prepare()
         await scene.start_connector()
         await scene.ready()
-        await gates_open(scene)
+        await scene.opened()
         await scene.salesforce.edit("Account", {"Phone": "0800 1"}, unknown)
         await scene.salesforce.edit("Account", {"Name": "Known by its new name"}, known)
         later = await account(scene, "Came later")

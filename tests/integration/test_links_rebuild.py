@@ -18,7 +18,7 @@ from connector.settings import load
 from streams.clock import clock
 from streams.rebuild import rebuild
 from tests.integration.spine_stage import spine
-from tests.integration.test_apply import account, copied_mappings, gates_open, invoice_of, opportunity, ours
+from tests.integration.test_apply import account, copied_mappings, invoice_of, opportunity, ours
 
 pytestmark = pytest.mark.timeout(240)
 
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.timeout(240)
 async def test_an_emptied_links_topic_is_refused_and_rebuilt(kafka: str, prefix: str, tmp_path: Path) -> None:
     mappings = copied_mappings(tmp_path, "account-contact", "opportunity-to-invoice")
     async with spine(kafka, prefix, tmp_path, mappings=mappings) as scene:
-        await gates_open(scene)
+        await scene.opened()
         owner = await account(scene, "Rebuilt customer")
         deal = await opportunity(scene, owner, "1", "Closed Won", PO_Number__c="R1")
         await invoice_of(scene, "1")

@@ -16,6 +16,7 @@ pytestmark = pytest.mark.timeout(180)
 
 async def test_the_story_of_the_demo(kafka: str, prefix: str, tmp_path: Path) -> None:
     async with spine(kafka, prefix, tmp_path) as scene:
+        await scene.opened()
         summary = Summary()
         await play(scene, Story(), summary)
         assert (summary.accounts_linked, summary.invoices_created, summary.invoices_paid_back) == (1, 1, 1)
