@@ -49,8 +49,8 @@ def take(link: Link, event: Wanted, rules: Rules) -> Link:
     if not own and link.life is Life.NEW:  # it is being born: read again when the call is over
         return link.with_end(side, replace(end, asked=event.version)) if busy(link, side) else link
     link = link.with_end(side, _known(end, event))
-    if event.refusal is not None:
-        return rest(replace(hold(link, Hold.FAILED, event.refusal), refused=True), rules)
+    if event.refusal is not None:  # it matches, and cannot be written as it is
+        return rest(replace(hold(_back(link, side), Hold.FAILED, event.refusal), refused=True), rules)
     return _leave(link, event, rules)
 
 
@@ -98,7 +98,7 @@ def _back(link: Link, side: Side) -> Link:
 def _leave(link: Link, event: Wanted, rules: Rules) -> Link:
     """The record no longer matches, or is gone: what was made of it follows ``life``, what was never born rests. What
     was wrong with its data is so no more."""
-    if link.hold is Hold.FAILED and not sticky(link) and link.attempt is None:
+    if link.hold is Hold.FAILED and not sticky(link):
         link = free(link)
     link = link.with_end(event.side, replace(link.end(event.side), left=event.left or RETURNS[0]))
     return rest(replace(link, left=event.left or RETURNS[0], refused=False), rules)
