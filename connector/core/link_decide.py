@@ -47,9 +47,11 @@ def _won(link: Link, winner: Side, rules: Rules) -> Link:
         theirs = link.seen(loser).get(path, GONE)
         ours = link.base(winner).get(path, GONE)
         now = link.seen(winner).get(path, GONE)
-        if path not in drift and now != theirs and (rules.two_way or winner is rules.source):
-            drift[path], ours = now, GONE if now != GONE else theirs
+        if now != theirs and (rules.two_way or winner is rules.source):
+            drift[path], ours = now, GONE if now != GONE else theirs  # whatever it says next is to be written too
         agreed[path] = (ours, theirs) if winner is Side.SALESFORCE else (theirs, ours)
+        if ours == theirs == GONE:
+            del agreed[path]
     kept = {path: text for path, text in link.end(loser).drift.items() if path not in paths}
     link = link.with_end(winner, replace(link.end(winner), drift=drift))
     return free(replace(link.with_end(loser, replace(link.end(loser), drift=kept)), agreed=agreed, flips={}))

@@ -208,6 +208,9 @@ class Shells:
     def _plan_pair(self, mapping: Rule, side: Side, shot: Snapshot, version: Version) -> None:
         own = self.current(LinkId("c", mapping.name, f"{side.value}:{shot.id}", "t"), shot, version)
         link_id = self.link_of(mapping, side, shot.id) or self._marked(mapping, shot.mark) or own
+        over = self.targets.get((mapping.name, side, shot.id))
+        if over is not None and over[1] and self.links[over[0]].reason == "person":
+            return  # a person ended the pair that this was an end of: nothing is born of it again
         event = self._wanted(mapping, side, shot, version)
         if self._nothing_yet(link_id, event):
             return
@@ -264,6 +267,7 @@ class Shells:
         for path in link.hold_paths:
             self.world.settled.add((target, path))
             line = path.rsplit("/", 1)[0] + "/"
+            self.world.settled.add((target, line))
             known = {*link.agreed, *link.salesforce.drift, *link.xero.drift} if "/" in path else ()
             self.world.settled.update((target, other) for other in known if other.startswith(line))
 
@@ -275,6 +279,9 @@ class Shells:
         twin = self.links.get(LinkId("c", mapping.name, f"{event.side.value}:{event.hits[0]}", "t"))
         if twin is not None and twin.life is Life.NEW and twin.attempt is not None:
             return None
+        mine = self.link_of(mapping, link_id.side, link_id.source)
+        if mine not in (None, link_id):
+            return Due(self.world.now, merged_into=str(mine))
         owner = self.link_of(mapping, event.side, event.hits[0])
         if owner in (None, link_id):
             return event

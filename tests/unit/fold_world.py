@@ -272,7 +272,9 @@ class World:
                 continue
             if row.tick[path] > request.saw:
                 self.missed.add((row.id, path))
-            elif request.careful and row.made_by == "call" and (row.id, path) not in self.settled:
+                continue
+            line = (row.id, path.rsplit("/", 1)[0] + "/")
+            if request.careful and row.made_by == "call" and not {(row.id, path), line} & self.settled:
                 raise Broken(f"{request.call} overwrites {path} of {row.id}, which a person set")
 
 

@@ -266,6 +266,15 @@ def test_a_decision_for_the_target_keeps_it_until_the_source_changes_again() -> 
     assert story.wants(Name=RED, Due=RED).state is State.CONFLICT
 
 
+def test_whatever_a_winner_says_after_a_decision_is_written_too() -> None:
+    story = Story(CONTACT).born(Name=RED, Phone=RED).wants(Name=RED, Phone=BLUE)
+    story.wants(XERO, Name=RED, Phone=GREEN)
+    assert story.tell(Settled("xero", "ann", NOON)).todo
+    story.wants(XERO, Name=RED, Phone=RED)
+    assert story.todo is not None
+    assert (story.todo.side, story.todo.changed) == (SF, {"Phone": RED})
+
+
 def test_a_conflict_ends_when_both_say_the_same() -> None:
     assert conflict().shows(Name=BLUE, Due=RED).state is State.CLEAN
 
