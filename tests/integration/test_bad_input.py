@@ -413,7 +413,7 @@ def other_organisation(raw: Any) -> None:
 
 
 WORKERS: dict[str, tuple[Callable[[Any], None], int, str]] = {
-    "Salesforce refuses the secret": (wrong_salesforce, 77, "sign-in is refused"),
+    "Salesforce refuses the secret": (wrong_salesforce, 77, "Salesforce refuses the sign-in"),
     "Xero refuses the secret": (wrong_xero, 77, "xero-"),
     "no Kafka": (no_kafka, 69, "kafka-unavailable"),
     "no topics": (no_topics, 78, "topics-differ"),
