@@ -101,8 +101,8 @@ def _not_shown(link: Link, event: Found, attempt: Attempt, rules: Rules) -> Link
 
 
 def _shows(link: Link, event: Found, attempt: Attempt) -> bool:
-    """Whether the call was carried out. A call is written as a whole: if some of what it changed is there and none of
-    it is as before, it was, and what is different now was changed by somebody afterwards."""
+    """Whether the call was carried out. A call is written as a whole: if some of what it changed is there and nothing
+    stands as before, it was, and what is different now was changed by somebody afterwards."""
     if attempt.operation == "remove":
         return event.status == "gone"
     if attempt.operation == "approve":
@@ -111,9 +111,8 @@ def _shows(link: Link, event: Found, attempt: Attempt) -> bool:
     changed = {path: text for path, text in attempt.sent.items() if before.get(path, GONE) != text}
     shown = {path: event.flat.get(path, GONE) for path in changed}
     arrived = [path for path, text in changed.items() if explained(text, shown[path])]
-    return len(arrived) == len(changed) or (
-        bool(arrived) and all(shown[path] != before.get(path, GONE) for path in changed)
-    )
+    as_before = [path for path in changed if shown[path] == before.get(path, GONE) != GONE]
+    return len(arrived) == len(changed) or (bool(arrived) and not as_before)
 
 
 def _as_applied(event: Found, attempt: Attempt) -> Applied:

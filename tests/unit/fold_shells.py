@@ -21,6 +21,7 @@ from connector.core.link_events import (
     LinkEvent,
     Observed,
     Settled,
+    Started,
     Wanted,
 )
 from connector.core.link_parts import newer
@@ -243,7 +244,7 @@ class Shells:
         self.done += 1
         mapping = self.mapping(link_id)
         before = self.links.get(link_id) or new_link(link_id)
-        seen = self._claimed(mapping, link_id, self._resolved(before, event))
+        seen = self._claimed(mapping, before, self._resolved(before, event))
         if seen is None:
             self.busy.pop(link_id, None)
             return
@@ -251,7 +252,7 @@ class Shells:
         if isinstance(event, Settled) and before.hold is Hold.CONFLICT and offset > before.offset:
             self._decided(before)
         if isinstance(event, Found) and event.call and event.hits:
-            self.world.settled.update((event.hits[0], path) for path in event.flat if path.endswith("/Tax"))
+            self._undecidable(before, event)
         if isinstance(event, Settled) and event.decision == "link":
             self.world.rows[before.id.side.other.value][event.value].made_by = "person"
         link = step(before, event, mapping.rules, offset)
@@ -262,6 +263,14 @@ class Shells:
             del self.busy[link_id]
         self._follow(link, mapping)
 
+    def _undecidable(self, link: Link, event: Found) -> None:
+        """What nobody can tell of a lost call: what a person filled in where Xero does, and whether a line that it
+        added was taken out again or never came."""
+        sent = link.attempt.sent if link.attempt is not None else {}
+        lines = {path.rsplit("/", 1)[0] + "/" for path in sent if "/" in path and path not in event.flat}
+        filled = {path for path in event.flat if path.endswith("/Tax")}
+        self.world.settled.update((event.hits[0], path) for path in lines | filled)
+
     def _decided(self, link: Link) -> None:
         target = link.end(link.id.side.other).id
         for path in link.hold_paths:
@@ -271,17 +280,21 @@ class Shells:
             known = {*link.agreed, *link.salesforce.drift, *link.xero.drift} if "/" in path else ()
             self.world.settled.update((target, other) for other in known if other.startswith(line))
 
-    def _claimed(self, mapping: Rule, link_id: LinkId, event: LinkEvent) -> LinkEvent | None:
-        """A match with an object that has a link, or is about to, is looked for again; if that link is this very
-        pair, the younger ends."""
-        if not isinstance(event, Found) or event.call or len(event.hits) != 1 or not mapping.rules.two_way:
+    def _claimed(self, mapping: Rule, link: Link, event: LinkEvent) -> LinkEvent | None:
+        """A record that is an end of another link by now has none of its own. A match with an object that has a link,
+        or is about to, is looked for again; if that link is this very pair, the younger ends."""
+        if not mapping.rules.two_way:
+            return event
+        link_id = link.id
+        mine = self.link_of(mapping, link_id.side, link_id.source)
+        unborn = link.life is Life.NEW and link.attempt is None and not isinstance(event, Started)
+        if unborn and mine not in (None, link_id):
+            return Due(self.world.now, merged_into=str(mine))
+        if not isinstance(event, Found) or event.call or len(event.hits) != 1:
             return event
         twin = self.links.get(LinkId("c", mapping.name, f"{event.side.value}:{event.hits[0]}", "t"))
         if twin is not None and twin.life is Life.NEW and twin.attempt is not None:
             return None
-        mine = self.link_of(mapping, link_id.side, link_id.source)
-        if mine not in (None, link_id):
-            return Due(self.world.now, merged_into=str(mine))
         owner = self.link_of(mapping, event.side, event.hits[0])
         if owner in (None, link_id):
             return event
