@@ -51,6 +51,7 @@ class Ready:
         self._busy: dict[bytes, int] = {}
         self._folded: dict[bytes, int] = {}
         self._births: dict[str, set[bytes]] = {}
+        self._looks: dict[str, set[bytes]] = {}
         self.bell = Bell()
 
     def absorb(self, link: Link, outputs: Outputs, offset: int) -> None:
@@ -75,7 +76,7 @@ class Ready:
         open_births = self._births.setdefault(link.id.mapping, set())
         if link.life is Life.NEW and link.attempt is not None:
             open_births.add(link.id.key)
-        else:
+        elif link.id.key not in self._busy:
             open_births.discard(link.id.key)
 
     def jobs(self, side: Side) -> Iterator[Job]:
@@ -83,6 +84,8 @@ class Ready:
         free = [job for key, job in self._jobs.items() if key not in self._busy and job.todo.side is side]
         for job in sorted(free, key=_rank):
             if job.todo.act is Act.LOOK and self._births.get(job.link.id.mapping):
+                continue
+            if job.todo.act is Act.CREATE and self._looks.get(job.link.id.mapping):
                 continue
             yield job
 
@@ -94,6 +97,11 @@ class Ready:
         """These are being worked on."""
         for key in keys:
             self._busy[key] = IN_PROGRESS
+            job = self._jobs.get(key)
+            if job is not None and job.todo.act is Act.CREATE:
+                self._births.setdefault(job.link.id.mapping, set()).add(key)
+            elif job is not None and job.todo.act is Act.LOOK:
+                self._looks.setdefault(job.link.id.mapping, set()).add(key)
 
     def reported(self, offsets: Mapping[bytes, int]) -> None:
         """Our report on these stands at this offset: free once it is folded, which may have been before we knew."""
@@ -107,6 +115,11 @@ class Ready:
         for key in keys:
             self._busy.pop(key, None)
             self._folded.pop(key, None)
+            for looking in self._looks.values():
+                looking.discard(key)
+            job = self._jobs.get(key)
+            if job is not None and job.link.attempt is None:
+                self._births.get(job.link.id.mapping, set()).discard(key)
         self.bell.ring()
 
     def overdue(self, now: datetime) -> tuple[bytes, ...]:

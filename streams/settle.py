@@ -45,12 +45,22 @@ class Settle:
                     remedy="Apply the mapping again, then retry the dead letter.",
                 )
             before = self.tables.links.get(link_id) or new_link(link_id)
-            link = step(before, self._resolved(connection, before, event), rules, offset)
+            seen = self._claimed(connection, before, self._resolved(connection, before, event), rules)
+            link = step(before, seen, rules, offset)
             self._write(connection, link)
             if isinstance(event, Wanted | Observed):
                 connection.flight.folded(envelope.link)
             connection.tally["events", envelope.kind] += 1
             await self._follow(connection, link, rules, offset)
+
+    def _claimed(self, connection: Connection, link: Link, event: LinkEvent, rules: Rules) -> LinkEvent:
+        """A record that has a pair already gets no link of its own: what would be born is the other link's end."""
+        if not rules.two_way or link.life is not Life.NEW or link.attempt is not None or isinstance(event, Started):
+            return event
+        pair = self.tables.targets.get(connection.name, link.id.mapping, link.id.document)
+        if pair is None or pair.gone or pair.link == link.id.key.decode():
+            return event
+        return Due(connection.clock(), merged_into=pair.link)
 
     def _resolved(self, connection: Connection, link: Link, event: LinkEvent) -> LinkEvent:
         """References that are known by now become ids before the fold sees them."""

@@ -16,7 +16,7 @@ from connector.core.document import Document, Flat, NotWanted, Refused
 from connector.core.failure import Failure, Kind
 from connector.core.identity import LinkId, document_key
 from connector.core.link_events import TARGET, LinkEvent, Observed, Wanted
-from connector.core.link_moves import AGAIN
+from connector.core.link_parts import newer
 from connector.core.link_state import Life, Link, Rules
 from connector.core.mapping import evaluate
 from connector.core.mapping.evaluate import BackWrite, Context
@@ -68,6 +68,12 @@ class Links(Protocol):
 
     def owner(self, connection: str, mapping: str, side: Side, object_id: str) -> LinkId | None:
         """The link of this mapping one of whose ends is that object."""
+
+    def former(self, connection: str, mapping: str, side: Side, object_id: str) -> LinkId | None:
+        """As ``owner``, also a link that is over."""
+
+    def pending(self, link_id: LinkId) -> bool:
+        """Whether something about this link has been planned and is not folded yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,12 +137,13 @@ def plan(record: Record, applied: Applied, links: Links, scene: Scene) -> tuple[
 
 def _source(record: Record, applied: Applied, links: Links, scene: Scene) -> Iterator[Planned]:
     mapping = applied.mapping
-    link_id, link = current(LinkId(scene.connection, mapping.name, key_of(record), scene.tenant), links)
+    first = LinkId(scene.connection, mapping.name, key_of(record), scene.tenant)
+    link_id, link = current(first, links, record, mapping.life.again.value)
     event = _first(record, applied, links, scene, link_id)
     if event is None:
         return
     if link is None:
-        if event.flat is None and event.refusal is None:
+        if event.flat is None and event.refusal is None and not links.pending(link_id):
             return  # does not match, and nothing was ever made of it
         event = _gated(event, record, applied)
     yield link_id, event
@@ -219,7 +226,12 @@ def _two_way(record: Record, applied: Applied, links: Links, scene: Scene) -> It
     link_id = links.owner(scene.connection, mapping.name, record.side, record.id)
     fresh = LinkId(scene.connection, mapping.name, key_of(record), scene.tenant)
     if link_id is None:
-        link_id = _marked(record, mapping, links, scene) or current(fresh, links)[0]
+        former = links.former(scene.connection, mapping.name, record.side, record.id)
+        over = links.link(former) if former is not None else None
+        if over is not None and over.life is Life.ENDED and over.reason == "person":
+            return  # a person took this pair apart: nothing is made of either end again
+        again = mapping.life.again.value
+        link_id = _marked(record, mapping, links, scene) or current(fresh, links, record, again)[0]
     link = links.link(link_id)
     if record.deleted:
         if link is not None:
@@ -249,10 +261,12 @@ def _marked(record: Record, mapping: Rule, links: Links, scene: Scene) -> LinkId
     number = record.fields.get("ContactNumber") if record.side is Side.XERO else None
     if not isinstance(number, str) or not number:
         return None
-    link_id, link = current(
-        LinkId(scene.connection, mapping.name, document_key(Side.SALESFORCE, number), scene.tenant), links
-    )
-    return link_id if link is not None and link.life is not Life.ENDED else None
+    link_id = LinkId(scene.connection, mapping.name, document_key(Side.SALESFORCE, number), scene.tenant)
+    while (link := links.link(link_id)) is not None:
+        if link.life is not Life.ENDED:
+            return link_id
+        link_id = link_id.next_generation()
+    return None
 
 
 def _match_criteria(mapping: Rule, record: Record) -> dict[str, str]:
@@ -275,13 +289,20 @@ def key_of(record: Record) -> str:
     return document_key(record.side, record.id)
 
 
-def current(link_id: LinkId, links: Links) -> tuple[LinkId, Link | None]:
+def current(link_id: LinkId, links: Links, record: Record, again: str) -> tuple[LinkId, Link | None]:
     """The generation that speaks for a record now: the last one, or the next where that ended and may be reborn."""
     while True:
         link = links.link(link_id)
-        if link is None or link.life is not Life.ENDED or link.reason not in AGAIN:
+        if link is None or link.life is not Life.ENDED or not _reborn(link, record, again):
             return link_id, link
         link_id = link_id.next_generation()
+
+
+def _reborn(link: Link, record: Record, again: str) -> bool:
+    """Whether a record may be born anew: its target was taken away or went, or it came back and `again` says new. A
+    record that is not newer than what ended the link says nothing."""
+    allowed = link.reason in ("reissued", "target-gone") or (link.reason in ("left", "deleted") and again == "new")
+    return allowed and newer(link.end(record.side), record.version, record.stamp)
 
 
 def texts(flat: Flat) -> tuple[dict[str, str], dict[str, Ref]]:

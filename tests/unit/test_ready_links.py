@@ -56,3 +56,24 @@ def test_a_report_that_was_folded_before_its_offset_was_known_frees_too() -> Non
     ready.absorb(one, wants(), 5)  # settle was quicker than the producer's answer
     ready.reported({one.id.key: 5})
     assert taken(ready) == ["a"]
+
+
+def test_a_look_up_waits_for_a_birth_from_the_moment_it_is_taken() -> None:
+    ready, born, looking = Ready(), link("a"), link("b")
+    ready.absorb(born, wants(Act.CREATE), 1)
+    ready.absorb(looking, wants(Act.LOOK), 2)
+    ready.hold([born.id.key])
+    assert taken(ready) == []
+    ready.release([born.id.key])  # it came to nothing: nothing was announced
+    assert taken(ready) == ["b", "a"]
+
+
+def test_a_birth_waits_for_a_look_up_that_is_under_way() -> None:
+    ready, born, looking = Ready(), link("a"), link("b")
+    ready.absorb(looking, wants(Act.LOOK), 1)
+    ready.hold([looking.id.key])
+    ready.absorb(born, wants(Act.CREATE), 2)
+    assert taken(ready) == []
+    ready.reported({looking.id.key: 3})
+    ready.absorb(looking, Outputs(None, (), None, {}, None), 3)
+    assert taken(ready) == ["a"]
