@@ -17,7 +17,6 @@ from connector.core.mapping.model import Mapping as Rule
 from connector.core.party import Party
 from connector.core.planning import Applied, Gate, Scene, rules_of
 from connector.core.records import ReadPlan, Record, Side, Version
-from connector.core.values import Ref
 from connector.settings import ConnectionSettings
 from streams.ready import Ready
 
@@ -187,7 +186,3 @@ class Connection:
             if isinstance(rate, Decimal):
                 rates[name] = rate
         return rates
-
-    def resolved(self, refs: Mapping[str, Ref], known: Callable[[Ref], str]) -> dict[str, str]:
-        """Path to the bare id of every reference that is known now."""
-        return {path: target for path, ref in refs.items() if (target := known(ref))}

@@ -29,15 +29,17 @@ class Look:
         return link_id.key.decode() in self.flight
 
     def former(self, connection: str, mapping: str, side: Side, object_id: str) -> LinkId | None:
-        target = self.tables.targets.get(connection, mapping, f"{side.value}:{object_id}")
-        return LinkId.parse(target.link.encode("ascii")) if target is not None else None
+        return self._target(connection, mapping, side, object_id, also_gone=True)
 
     def link(self, link_id: LinkId) -> Link | None:
         return self.tables.links.get(link_id)
 
     def owner(self, connection: str, mapping: str, side: Side, object_id: str) -> LinkId | None:
+        return self._target(connection, mapping, side, object_id, also_gone=False)
+
+    def _target(self, connection: str, mapping: str, side: Side, object_id: str, *, also_gone: bool) -> LinkId | None:
         target = self.tables.targets.get(connection, mapping, f"{side.value}:{object_id}")
-        return LinkId.parse(target.link.encode("ascii")) if target is not None and not target.gone else None
+        return LinkId.parse(target.link.encode("ascii")) if target and (also_gone or not target.gone) else None
 
 
 @dataclass(slots=True)

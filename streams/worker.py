@@ -7,8 +7,8 @@ import contextlib
 import os
 import socket
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -233,15 +233,3 @@ def _record(outbox: Outbox) -> Callable[[Connection, Record], Awaitable[None]]:
 
 async def _as_coroutine(work: Awaitable[None]) -> None:
     await work
-
-
-@asynccontextmanager
-async def worker(settings: Settings) -> AsyncIterator[Worker]:
-    """A worker running in this loop, for benchmarks and tests."""
-    one = Worker(settings)
-    task = asyncio.create_task(one.run())
-    try:
-        yield one
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)

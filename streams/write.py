@@ -58,8 +58,6 @@ class WriteLoop:
     answer_record: Callable[[Connection, Side, str, Applied], Record | None]
     lookup: Lookup
     brake: Brake
-    calls: int = 0
-    written: int = 0
     failures: int = 0
     ear: asyncio.Event = field(default_factory=asyncio.Event)
     aside: dict[tuple[str, str, str], float] = field(default_factory=dict)  # kinds of work, until when they rest
@@ -214,7 +212,6 @@ class _Attempt:
         seconds = int((at + DEADLINE - connection.clock()).total_seconds())
         if seconds <= 0:
             return None
-        loop.calls += 1
         try:
             answer = await loop.party.send(request, seconds=seconds)
         except NoAnswer:
@@ -252,7 +249,6 @@ class _Attempt:
                     continue
                 event: LinkEvent = Rejected(self.call, outcome.failure, connection.clock(), element)
             else:
-                self.loop.written += 1
                 event = self._applied(piece, outcome)
             del self.left[outcome.write]
             did = "refused" if isinstance(outcome, Refused) else "applied"

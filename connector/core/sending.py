@@ -33,10 +33,6 @@ class Draft:
     sent: Texts
 
 
-def entity_of(link: Link, mapping: Rule, side: Side) -> str:
-    return mapping.end(side).entity
-
-
 def draft(
     link: Link, todo: Todo, mapping: Rule, foreign: tuple[Fields, ...] = (), before: Fields | None = None
 ) -> Draft:
@@ -48,7 +44,7 @@ def draft(
         fields = {**fields, mark[0]: fields.get(mark[0]) or mark[1]}
     write = Write(
         id=link.id.key.decode(),
-        entity=entity_of(link, mapping, todo.side),
+        entity=mapping.end(todo.side).entity,
         operation=Operation.CREATE if creating else Operation.UPDATE,
         target=todo.target or None,
         fields=fields,
@@ -68,7 +64,7 @@ def _fields(
     fields = dict(
         evaluate.spell(mapping, todo.side, flat, link.order, line_ids=link.line_ids, foreign=foreign, before=before)
     )
-    if todo.act is Act.CREATE and entity_of(link, mapping, todo.side) == "Invoice":
+    if todo.act is Act.CREATE and mapping.end(todo.side).entity == "Invoice":
         fields.setdefault("Status", "AUTHORISED" if mapping.approve == "at-once" else "DRAFT")
     return fields, dict(todo.changed)
 
