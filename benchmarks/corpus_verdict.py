@@ -173,32 +173,32 @@ REASONS: Mapping[str, Reason] = {
         "and none of them takes it for its own.",
     ),
     "entity-unspoken": _reason(
-        r"xero-entity-unknown", _not_spoken,
+        r"xero.entity-unknown", _not_spoken,
         "An object of Xero that this version does not speak yet: refused by name, never half read.",
     ),
     "below-an-object": _reason(
-        r"xero-envelope", _below,
+        r"xero.envelope", _below,
         "Attachments, history and other lists below an object: never asked for, and never taken for the object.",
     ),
     "sdk-spelling": _reason(
-        r"xero-envelope", _lower_key,
+        r"xero.envelope", _lower_key,
         "A test double of an SDK with names in its own spelling; Xero's are written with capitals.",
     ),
     "webhook": _reason(
-        r"xero-envelope", lambda line: line.kind.startswith("webhook"),
+        r"xero.envelope", lambda line: line.kind.startswith("webhook"),
         "A webhook names objects and holds none: the record reader does not take it for a document.",
     ),
     "connections": _reason(
-        r"xero-entity-unknown|xero-envelope", lambda line: "onnections" in line.operation,
+        r"xero\.entity-unknown|xero\.envelope", lambda line: "onnections" in line.operation,
         "The list of connected organisations: the connector is told its tenant and checks it by GET /Organisation.",
     ),
     "reference-by-name": _reason(
-        r"xero-reference", _other_contact,
+        r"xero.reference", _other_contact,
         "A request that names a contact or document otherwise than by id: we send the id alone, because anything more "
         "would change that contact.",
     ),
     "request-without-list": _reason(
-        r"xero-envelope|xero-no-target", lambda line: line.status is None and _no_list(line),
+        r"xero\.envelope|xero\.no-target", lambda line: line.status is None and _no_list(line),
         "A request in another form than the list that we send.",
     ),
     "zero-id": _reason(
@@ -206,7 +206,7 @@ REASONS: Mapping[str, Reason] = {
         "The specification blanks the id of a created object; an id of zeros is how Xero shows what was not written.",
     ),
     "not-json": _reason(
-        r"xero-not-json", lambda line: line.raw.lstrip().startswith("<") or bool(line.wrap.get("body_is_text")),
+        r"xero.not-json", lambda line: line.raw.lstrip().startswith("<") or bool(line.wrap.get("body_is_text")),
         "XML or plain text, which Xero sends to who does not ask for JSON; we always ask.",
     ),
 }  # fmt: skip

@@ -145,7 +145,7 @@ def _refusal(line: Line) -> list[str]:
         raise Wrong(f"HTTP {status} became {error!r}")
     said = f"{outcome.failure.code}={outcome.failure.kind.value}" if isinstance(outcome, Rejected) else "undecided"
     if isinstance(outcome, Undecided) and 400 <= status < 500 and not _is_json(body):
-        raise Refused("xero-not-json", outcome.reason)
+        raise Refused("xero.not-json", outcome.reason)
     return ["outcomes", said, type(error).__name__]
 
 

@@ -34,24 +34,24 @@ class Genesis:
     tables: Tables
 
     async def check(self, connection: Connection) -> None:
-        """Sets ``connection.genesis``. Raises ConfigurationError (``links-missing``, ``events-missing``)."""
+        """Sets ``connection.genesis``. Raises ConfigurationError (``links.missing``, ``events.missing``)."""
         known, made = await self._known(connection)
         end = (await end_offsets(self.cluster, EVENTS, [connection.partition]))[connection.partition]
         last, ids = self._stored(connection)
         if last >= end:
             raise ConfigurationError(
-                "events-missing",
+                "events.missing",
                 f"Links of connection {connection.name} remember event {last}, but {EVENTS} ends at {end}.",
                 remedy=REMEDY,
             )
         if ids - {known, ""}:
             raise ConfigurationError(
-                "links-foreign", f"Links of connection {connection.name} belong to another life of its topics.",
+                "links.foreign", f"Links of connection {connection.name} belong to another life of its topics.",
                 remedy=REMEDY,
             )  # fmt: skip
         if made and not ids:
             raise ConfigurationError(
-                "links-missing",
+                "links.missing",
                 f"Connection {connection.name} has made links before, and none is there now.",
                 remedy=REMEDY,
             )

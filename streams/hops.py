@@ -39,7 +39,7 @@ def value_of(codec: Codec, message: Incoming) -> Mapping[str, Any]:
     if isinstance(decoded, Poison):
         raise DataError(decoded.code, decoded.message, remedy=REMEDY)
     if decoded.schema != BY_NAME[message.topic].schema:
-        raise DataError("codec-other-schema", f"A {decoded.schema} stands in {message.topic}.", remedy=REMEDY)
+        raise DataError("codec.other-schema", f"A {decoded.schema} stands in {message.topic}.", remedy=REMEDY)
     return decoded.value
 
 

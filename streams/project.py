@@ -84,7 +84,7 @@ class Projector:
     unreadable: int = 0
 
     async def run(self) -> None:
-        """Raises Unavailable (``kafka-unavailable``, ``store.unavailable``)."""
+        """Raises Unavailable (``kafka.unavailable``, ``store.unavailable``)."""
         async with reader(self.cluster) as consumer:
             assigned = [
                 TopicPartition(self.cluster.topic(topic), number)
@@ -140,7 +140,7 @@ class Projector:
             batch.forget(key)
             return
         decoded = self.codec.decode(message.value)
-        if isinstance(decoded, Poison) and decoded.code == "codec-unknown-schema":
+        if isinstance(decoded, Poison) and decoded.code == "codec.unknown-schema":
             await learn_schemas(self.cluster, self.codec)  # a newer worker has begun to write
             decoded = self.codec.decode(message.value)
         at = datetime.fromtimestamp(message.timestamp / 1000, UTC)

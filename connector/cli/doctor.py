@@ -121,7 +121,7 @@ async def _libraries() -> str:
             there = "not installed"
         if there != wanted:
             raise ConfigurationError(
-                "engine-version",
+                "engine.version",
                 f"{name} is {there}, and {wanted} is needed.",
                 remedy="Install Twinledger anew, in an environment of its own.",
             )

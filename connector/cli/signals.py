@@ -38,7 +38,7 @@ class Signal:
 
 
 async def send(cluster: Cluster, signals: Sequence[Signal]) -> None:
-    """Sends them and waits until Kafka has them all. Raises Unavailable (``kafka-unavailable``), EngineStop."""
+    """Sends them and waits until Kafka has them all. Raises Unavailable (``kafka.unavailable``), EngineStop."""
     codec = Codec()
     async with Producer(cluster, client_id="twinledger-cli") as producer:
         sent = [await producer.send_soon(TOPIC, each.key, codec.encode(TOPIC, each.value())) for each in signals]

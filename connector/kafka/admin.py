@@ -79,14 +79,14 @@ def compare(wanted: Iterable[Topic], cluster: Cluster, actual: Mapping[str, Actu
 
 @asynccontextmanager
 async def admin_client(cluster: Cluster) -> AsyncIterator[AIOKafkaAdminClient]:
-    """A started admin client. Raises Unavailable (``kafka-unavailable``) when no broker answers."""
+    """A started admin client. Raises Unavailable (``kafka.unavailable``) when no broker answers."""
     admin = AIOKafkaAdminClient(**cluster.client_options())
     try:
         await admin.start()
         yield admin
     except (KafkaError, OSError) as error:
         raise Unavailable(
-            "kafka-unavailable",
+            "kafka.unavailable",
             f"Kafka at {cluster.bootstrap} does not answer: {error!r}.",
             remedy="Check kafka.bootstrap_servers, its TLS and its credentials.",
         ) from error
@@ -104,7 +104,7 @@ async def diff(cluster: Cluster, wanted: Iterable[Topic] = TOPICS) -> tuple[Diff
 async def apply(cluster: Cluster, wanted: Iterable[Topic] = TOPICS) -> tuple[Difference, ...]:
     """Creates what is missing and mends settings; gives back what it mended.
 
-    Raises ConfigurationError (``topic-shape``) when a topic has another number of partitions or replicas: the partition
+    Raises ConfigurationError (``topics.shape``) when a topic has other numbers of partitions or replicas: the partition
     count decides where every key lives and can never change, replicas are moved with Kafka's own tools.
     """
     wanted = tuple(wanted)
@@ -121,12 +121,12 @@ async def apply(cluster: Cluster, wanted: Iterable[Topic] = TOPICS) -> tuple[Dif
 
 
 async def check_topics(cluster: Cluster, wanted: Iterable[Topic] = TOPICS) -> None:
-    """Refuses to go on with missing or different topics. Raises ConfigurationError (``topics-differ``)."""
+    """Refuses to go on with missing or different topics. Raises ConfigurationError (``topics.differ``)."""
     if differences := await diff(cluster, wanted):
         shown = "; ".join(str(each) for each in differences[:5])
         more = f"; and {len(differences) - 5} more" if len(differences) > 5 else ""
         raise ConfigurationError(
-            "topics-differ",
+            "topics.differ",
             f"The topics on {cluster.bootstrap} are not as the registry says: {shown}{more}.",
             remedy="Run `twinledger topics diff` to see all, `twinledger topics apply` to mend them.",
         )
@@ -157,7 +157,7 @@ def _refuse_shapes(differences: Iterable[Difference]) -> None:
     for each in differences:
         if each.kind in (Kind.PARTITIONS, Kind.REPLICATION):
             raise ConfigurationError(
-                "topic-shape",
+                "topics.shape",
                 f"{each}.",
                 remedy="Partitions never change: set kafka.partitions to what the topics have, or use another prefix. "
                 "Replicas are moved with kafka-reassign-partitions.sh.",
@@ -188,7 +188,7 @@ async def _describe(admin: AIOKafkaAdminClient, names: list[str]) -> dict[str, A
 
 
 async def _shown(admin: AIOKafkaAdminClient, cluster: Cluster, wanted: tuple[Topic, ...]) -> None:
-    """Waits until the brokers show what the controller has accepted. Raises Unavailable (``topics-not-shown``)."""
+    """Waits until the brokers show what the controller has accepted. Raises Unavailable (``topics.not-shown``)."""
     try:
         async with asyncio.timeout(_SHOWN_SECONDS):
             names = [cluster.topic(topic.name) for topic in wanted]
@@ -196,7 +196,7 @@ async def _shown(admin: AIOKafkaAdminClient, cluster: Cluster, wanted: tuple[Top
                 await asyncio.sleep(_SHOWN_POLL_SECONDS)
     except TimeoutError as error:
         raise Unavailable(
-            "topics-not-shown", f"The brokers do not show the topics {_SHOWN_SECONDS} s after they were made."
+            "topics.not-shown", f"The brokers do not show the topics {_SHOWN_SECONDS} s after they were made."
         ) from error
 
 
@@ -239,4 +239,4 @@ async def _configure(
 def _raise_for(code: int, name: str) -> None:
     if code:
         error = for_code(code)
-        raise Unavailable("kafka-refused", f"Kafka refused the request about topic {name}: {error.__name__}.")
+        raise Unavailable("kafka.refused", f"Kafka refused the request about topic {name}: {error.__name__}.")

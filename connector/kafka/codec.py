@@ -68,7 +68,7 @@ class Codec:
         """Bytes of a value for a registered topic (its name without a prefix).
 
         Every field must be there and no other; numbers are Decimal or int, times aware and kept to the millisecond.
-        Raises DataError (``codec-invalid``).
+        Raises DataError (``codec.invalid``).
         """
         schema = self.schemas.for_topic(topic)
         out = io.BytesIO()
@@ -77,28 +77,28 @@ class Codec:
             _inspect(value, schema.whole_digits, 0)
             fastavro.schemaless_writer(out, schema.parsed, value, strict=True)
         except _REFUSALS as error:
-            raise DataError("codec-invalid", f"Not a value of {schema.name}: {_said(error)}.") from error
+            raise DataError("codec.invalid", f"Not a value of {schema.name}: {_said(error)}.") from error
         return out.getvalue()
 
     def decode(self, data: bytes | None) -> Decoded | Poison:
         """The value, in today's shape of its record, or why it cannot be read."""
         if not data:
-            return Poison(b"", "codec-empty", "A tombstone or an empty value.")
+            return Poison(b"", "codec.empty", "A tombstone or an empty value.")
         if data[:2] != _MARK or len(data) < _HEADER:
-            return Poison(data, "codec-not-avro", "Not an Avro single object: it does not begin with C3 01.")
+            return Poison(data, "codec.not-avro", "Not an Avro single object: it does not begin with C3 01.")
         written = self.schemas.by_fingerprint(data[2:_HEADER])
         if written is None:
-            return Poison(data, "codec-unknown-schema", f"No known schema has the fingerprint {data[2:_HEADER].hex()}.")
+            return Poison(data, "codec.unknown-schema", f"No known schema has the fingerprint {data[2:_HEADER].hex()}.")
         wanted = self.schemas.current(written.name) or written
         source = io.BytesIO(data)
         source.seek(_HEADER)
         try:
             value = fastavro.schemaless_reader(source, written.parsed, wanted.parsed)
         except _REFUSALS as error:
-            return Poison(data, "codec-unreadable", f"Not a value of {written.name}: {_said(error)}.")
+            return Poison(data, "codec.unreadable", f"Not a value of {written.name}: {_said(error)}.")
         if source.tell() != len(data) or not isinstance(value, dict):
             return Poison(
-                data, "codec-trailing", f"{len(data) - source.tell()} bytes follow a value of {written.name}."
+                data, "codec.trailing", f"{len(data) - source.tell()} bytes follow a value of {written.name}."
             )
         return Decoded(wanted.name, value)
 

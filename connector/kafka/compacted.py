@@ -35,7 +35,7 @@ class Message:
 
 @asynccontextmanager
 async def reader(cluster: Cluster, *, committed: bool = False) -> AsyncIterator[AIOKafkaConsumer]:
-    """A consumer without a group. Raises Unavailable (``kafka-unavailable``)."""
+    """A consumer without a group. Raises Unavailable (``kafka.unavailable``)."""
     consumer = AIOKafkaConsumer(
         **cluster.client_options(),
         enable_auto_commit=False,
@@ -49,7 +49,7 @@ async def reader(cluster: Cluster, *, committed: bool = False) -> AsyncIterator[
         yield consumer
     except (KafkaError, OSError) as error:
         raise Unavailable(
-            "kafka-unavailable",
+            "kafka.unavailable",
             f"Kafka at {cluster.bootstrap} cannot be read: {error!r}.",
             remedy="Check kafka.bootstrap_servers, its TLS and its credentials.",
         ) from error
@@ -123,7 +123,7 @@ async def _batch(
                     return batch
     except TimeoutError as error:
         raise Unavailable(
-            "kafka-no-progress", f"{topic} gave nothing for {_SECONDS_WITHOUT_PROGRESS} s before its end."
+            "kafka.no-progress", f"{topic} gave nothing for {_SECONDS_WITHOUT_PROGRESS} s before its end."
         ) from error
 
 

@@ -38,18 +38,18 @@ class Security:
     def __post_init__(self) -> None:
         if self.protocol not in _PROTOCOLS:
             raise ConfigurationError(
-                "kafka-protocol",
+                "kafka.protocol",
                 f"kafka.security.protocol is {self.protocol!r}.",
                 remedy=f"Use one of {', '.join(_PROTOCOLS)}.",
             )
         if self.sasl and self.mechanism not in _MECHANISMS:
             raise ConfigurationError(
-                "kafka-mechanism",
+                "kafka.mechanism",
                 f"kafka.security.mechanism is {self.mechanism!r}.",
                 remedy=f"Use one of {', '.join(_MECHANISMS)}.",
             )
         if self.sasl and not (self.username and self.password):
-            raise ConfigurationError("kafka-credentials", f"{self.protocol} needs a username and a password.")
+            raise ConfigurationError("kafka.credentials", f"{self.protocol} needs a username and a password.")
 
     @property
     def tls(self) -> bool:
@@ -68,7 +68,7 @@ class Security:
             if self.certfile:
                 context.load_cert_chain(self.certfile, self.keyfile)
         except OSError as error:  # ssl.SSLError is one
-            raise ConfigurationError("kafka-tls", f"The TLS files for Kafka cannot be used: {error}.") from error
+            raise ConfigurationError("kafka.tls", f"The TLS files for Kafka cannot be used: {error}.") from error
         return context
 
 

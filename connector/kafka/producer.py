@@ -39,7 +39,7 @@ class Producer:
         await self.stop()
 
     async def start(self) -> None:
-        """Raises Unavailable (``kafka-unavailable``)."""
+        """Raises Unavailable (``kafka.unavailable``)."""
         kafka = AIOKafkaProducer(
             **self._cluster.client_options(),
             client_id=self._client_id,
@@ -54,7 +54,7 @@ class Producer:
         except (KafkaError, OSError) as error:
             await kafka.stop()
             raise Unavailable(
-                "kafka-unavailable",
+                "kafka.unavailable",
                 f"Kafka at {self._cluster.bootstrap} does not answer: {error!r}.",
                 remedy="Check kafka.bootstrap_servers, its TLS and its credentials.",
             ) from error
@@ -69,7 +69,7 @@ class Producer:
     async def send(self, topic: str, key: bytes, value: bytes | None, headers: Headers = ()) -> int:
         """The offset, once all in-sync replicas have it.
 
-        Raises DataError (``message-too-large``), EngineStop (``send-failed``): then nobody knows whether it arrived.
+        Raises DataError (``message.too-large``), EngineStop (``send.failed``): then nobody knows whether it arrived.
         """
         return await (await self.send_soon(topic, key, value, headers))
 
@@ -83,7 +83,7 @@ class Producer:
         try:
             sent = await self._kafka.send(self._cluster.topic(topic), key=key, value=value, headers=[*headers])
         except (MessageSizeTooLargeError, RecordTooLargeError) as error:
-            raise DataError("message-too-large", f"{topic} {key!r}: {error}.") from error
+            raise DataError("message.too-large", f"{topic} {key!r}: {error}.") from error
         except KafkaError as error:
             raise _failed(topic, key, error) from error
         return _offset(sent, topic, key)
@@ -93,11 +93,11 @@ async def _offset(sent: asyncio.Future[Any], topic: str, key: bytes) -> int:
     try:
         metadata = await sent
     except (MessageSizeTooLargeError, RecordTooLargeError) as error:
-        raise DataError("message-too-large", f"{topic} {key!r}: {error}.") from error
+        raise DataError("message.too-large", f"{topic} {key!r}: {error}.") from error
     except KafkaError as error:
         raise _failed(topic, key, error) from error
     return int(metadata.offset)
 
 
 def _failed(topic: str, key: bytes, error: KafkaError) -> EngineStop:
-    return EngineStop("send-failed", f"A message to {topic} with key {key!r} was not acknowledged: {error!r}.")
+    return EngineStop("send.failed", f"A message to {topic} with key {key!r} was not acknowledged: {error!r}.")

@@ -15,10 +15,10 @@ from connector.errors import DataError
 def to_value(record: Record) -> dict[str, Any]:
     """The dict that ``Codec.encode("salesforce.records.v1", …)`` takes.
 
-    ``read_at`` is cut to the millisecond. Raises DataError (``record-not-salesforce``, ``record-value``).
+    ``read_at`` is cut to the millisecond. Raises DataError (``record.not-salesforce``, ``record.value``).
     """
     if record.side is not Side.SALESFORCE:
-        raise DataError("record-not-salesforce", f"{record.entity} {record.id} is a record of {record.side}.")
+        raise DataError("record.not-salesforce", f"{record.entity} {record.id} is a record of {record.side}.")
     return {
         "org": record.organisation,
         "object": record.entity,
@@ -48,7 +48,7 @@ def from_value(value: Mapping[str, Any]) -> Record:
 
 def _time(value: datetime) -> datetime:
     if value.tzinfo is None or value.microsecond % 1000:
-        raise DataError("record-value", f"{value.isoformat()} is not an aware time in whole milliseconds.")
+        raise DataError("record.value", f"{value.isoformat()} is not an aware time in whole milliseconds.")
     return value
 
 
@@ -72,7 +72,7 @@ def _wrap(value: Value, where: str) -> dict[str, Any]:
     elif isinstance(value, Sequence) and not isinstance(value, bytes | bytearray):
         branch = ("array", [_wrap(part, where) for part in value])
     else:
-        raise DataError("record-value", f"{where}: a {type(value).__name__} is not a field value.")
+        raise DataError("record.value", f"{where}: a {type(value).__name__} is not a field value.")
     return {"value": branch}
 
 

@@ -31,7 +31,7 @@ async def learn_schemas(cluster: Cluster, codec: Codec) -> tuple[Schema, ...]:
 async def publish_schemas(cluster: Cluster, codec: Codec, producer: Producer, now: datetime) -> tuple[Schema, ...]:
     """Learns what is published, then publishes what this version writes and nobody has published; gives the new ones.
 
-    Done at a worker's start, before it writes. Raises ConfigurationError (``schema-incompatible``) when values of this
+    Done at a worker's start, before it writes. Raises ConfigurationError (``schema.incompatible``) when values of this
     version could not be read by the others, or theirs by it.
     """
     published = await learn_schemas(cluster, codec)
@@ -41,7 +41,7 @@ async def publish_schemas(cluster: Cluster, codec: Codec, producer: Producer, no
         problems = evolution_problems(schema, [other for other in published if other.name == schema.name])
         if problems:
             raise ConfigurationError(
-                "schema-incompatible",
+                "schema.incompatible",
                 f"This version cannot share the topics with what wrote them: {problems[0]}.",
                 remedy="Run the version before, or migrate to a new topic version.",
             )

@@ -35,7 +35,7 @@ class Schema:
 
 
 def parse_schema(text: str) -> Schema:
-    """Reads one schema. Raises ConfigurationError (``schema-invalid``) for one that is wrong or holds a float."""
+    """Reads one schema. Raises ConfigurationError (``schema.invalid``) for one that is wrong or holds a float."""
     try:
         document = json.loads(text)
         problems = [*floats(document)]
@@ -43,10 +43,10 @@ def parse_schema(text: str) -> Schema:
         canonical = to_parsing_canonical_form(document)
         name = str(parsed["name"])
     except (ValueError, KeyError, TypeError, SchemaParseException) as error:
-        raise ConfigurationError("schema-invalid", f"This is not a record schema: {error!r}.") from error
+        raise ConfigurationError("schema.invalid", f"This is not a record schema: {error!r}.") from error
     if problems:
         raise ConfigurationError(
-            "schema-invalid", f"{name} holds a float at {problems[0]}.", remedy="Money and numbers are decimals."
+            "schema.invalid", f"{name} holds a float at {problems[0]}.", remedy="Money and numbers are decimals."
         )
     digits = [int(each["precision"]) - int(each.get("scale", 0)) for each in _decimals(document)]
     return Schema(name, bytes.fromhex(fingerprint(canonical, ALGORITHM)), text, parsed, max(digits, default=0))
@@ -121,11 +121,11 @@ class Schemas:
         return self._current.get(name)
 
     def for_topic(self, topic: str) -> Schema:
-        """The schema of a registered topic's values. Raises ConfigurationError (``schema-missing``)."""
+        """The schema of a registered topic's values. Raises ConfigurationError (``schema.missing``)."""
         registered = BY_NAME.get(topic)
         schema = self._current.get(registered.schema) if registered else None
         if schema is None:
-            raise ConfigurationError("schema-missing", f"There is no schema for the values of topic {topic}.")
+            raise ConfigurationError("schema.missing", f"There is no schema for the values of topic {topic}.")
         return schema
 
     def all(self) -> tuple[Schema, ...]:

@@ -74,7 +74,7 @@ class Tokens:
                 "POST", self._credentials.token_url, headers=headers, body=form.encode(), seconds=TOKEN_SECONDS
             )
         except NoAnswer as error:
-            raise Unavailable("xero-sign-in-unavailable", f"Xero's sign-in gave no answer: {error.reason}.") from error
+            raise Unavailable("xero.sign-in-unavailable", f"Xero's sign-in gave no answer: {error.reason}.") from error
         self._token, seconds = read_token(answer)
         self._ends_ms = started + seconds * 1000
 
@@ -83,9 +83,9 @@ def read_token(answer: Answer) -> tuple[str, int]:
     """(token, seconds that it lasts) of an answer of the token endpoint. Raises AuthError, TryAgain, Unavailable."""
     if answer.status == 429:
         seconds = seconds_of(answer.headers.get("retry-after", "")) or DEFAULT_RETRY
-        raise TryAgain("xero-sign-in-busy", "Xero's sign-in asks us to wait.", retry_after=seconds)
+        raise TryAgain("xero.sign-in-busy", "Xero's sign-in asks us to wait.", retry_after=seconds)
     if answer.status >= 500:
-        raise Unavailable("xero-sign-in-unavailable", f"Xero's sign-in answered HTTP {answer.status}.")
+        raise Unavailable("xero.sign-in-unavailable", f"Xero's sign-in answered HTTP {answer.status}.")
     try:
         body: object = load(answer.body)
     except DataError:
@@ -93,11 +93,11 @@ def read_token(answer: Answer) -> tuple[str, int]:
     if answer.status != 200 or not isinstance(body, dict):
         why = str(body.get("error", "")) if isinstance(body, dict) else ""
         raise AuthError(
-            "xero-sign-in-refused",
+            "xero.sign-in-refused",
             f"Xero refused to sign us in: HTTP {answer.status} {why[:100]}".rstrip() + ".",
             remedy="Check the client id and secret of the custom connection, and the scopes it was given.",
         )
     token, lasts = body.get("access_token"), body.get("expires_in")
     if not isinstance(token, str) or not token or not isinstance(lasts, Decimal):
-        raise Unavailable("xero-sign-in-unavailable", "Xero's sign-in answered without a token.")
+        raise Unavailable("xero.sign-in-unavailable", "Xero's sign-in answered without a token.")
     return token, max(0, min(int(lasts), 86_400))

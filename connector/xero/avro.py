@@ -29,9 +29,9 @@ def topic_of(name: str) -> str:
 
 
 def to_value(record: Record) -> dict[str, Any]:
-    """The dict that the codec takes. ``read_at`` is cut to the millisecond. Raises DataError (``record-not-xero``)."""
+    """The dict that the codec takes. ``read_at`` is cut to the millisecond. Raises DataError (``record.not-xero``)."""
     if record.side is not Side.XERO:
-        raise DataError("record-not-xero", f"{record.entity} {record.id} is a record of {record.side}.")
+        raise DataError("record.not-xero", f"{record.entity} {record.id} is a record of {record.side}.")
     return {
         "tenant": record.organisation,
         "id": record.id,

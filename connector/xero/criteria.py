@@ -51,7 +51,7 @@ def _operand(path: str, value: Value) -> str:
         return f'==Guid("{escaped}")' if is_id(path) else f'=="{escaped}"'
     if isinstance(value, date) and not isinstance(value, datetime):
         return f"==DateTime({value.year},{value.month},{value.day})"
-    raise ConfigurationError("xero-criteria", f"Xero cannot be asked for {path} by a {type(value).__name__}.")
+    raise ConfigurationError("xero.criteria", f"Xero cannot be asked for {path} by a {type(value).__name__}.")
 
 
 def is_id(path: str) -> bool:

@@ -58,6 +58,6 @@ def entity(name: str) -> Entity:
     if found is None:
         known = ", ".join(ENTITIES)
         raise ConfigurationError(
-            "xero-entity-unknown", f"There is no Xero entity {name!r} here.", remedy=f"Use {known}."
+            "xero.entity-unknown", f"There is no Xero entity {name!r} here.", remedy=f"Use {known}."
         )
     return found

@@ -55,7 +55,7 @@ class Totals:
 
 
 def totals(document: Fields, chart: Chart) -> Totals:
-    """The totals of an invoice's fields. Raises DataError (``xero-tax-unknown``, ``xero-line-unpriced``)."""
+    """The totals of an invoice's fields. Raises DataError (``xero.tax-unknown``, ``xero.line-unpriced``)."""
     mode = document.get("LineAmountTypes") or EXCLUSIVE
     items = chart.purchases if document.get("Type") == "ACCPAY" else chart.sales
     rows = document.get("LineItems")
@@ -75,7 +75,7 @@ def _line(row: Fields, mode: str, chart: Chart, items: Mapping[str, ItemDefaults
     if unit is None and given is None:
         if quantity is None:
             return LineTotal(Decimal("0.00"), Decimal("0.00"))  # only words
-        raise DataError("xero-line-unpriced", f"A line ({_named(row)}) has a quantity and no price.")
+        raise DataError("xero.line-unpriced", f"A line ({_named(row)}) has a quantity and no price.")
     rate, discount = _number(row.get("DiscountRate")), _number(row.get("DiscountAmount"))
     if unit is not None:
         amount = line_amount(
@@ -97,7 +97,7 @@ def _tax(row: Fields, amount: Decimal, mode: str, chart: Chart, item: ItemDefaul
     rate = chart.rates.get(str(tax_type))
     if rate is None:
         raise DataError(
-            "xero-tax-unknown",
+            "xero.tax-unknown",
             f"A line ({_named(row)}) has the tax type {tax_type}, which the organisation does not have.",
             remedy="Use a tax type of its list of tax rates.",
         )

@@ -50,7 +50,7 @@ async def poll(
         all_ids = frozenset(record.id for record in records) if not paged and walk.ask.since is None else None
         walk, fresh = step(walk, records, page_size if paged else len(records) + 1)
         yield Polled(fresh, walk.safe, all_ids)
-    raise Unavailable("xero-endless", f"The list of {name} does not end after {MOST_PAGES} pages.")
+    raise Unavailable("xero.endless", f"The list of {name} does not end after {MOST_PAGES} pages.")
 
 
 async def ids(party: XeroParty, name: str, version: Version) -> frozenset[str]:

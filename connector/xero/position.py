@@ -36,13 +36,13 @@ class Watermark:
 
     @classmethod
     def from_text(cls, text: str) -> Watermark:
-        """Raises DataError (``xero-position``)."""
+        """Raises DataError (``xero.position``)."""
         try:
             raw = json.loads(text)
             at = datetime.fromisoformat(raw["at"]) if raw["at"] else None
             return cls(at, tuple((str(key), str(content), int(ms)) for key, content, ms in raw["seen"]))
         except (ValueError, KeyError, TypeError) as error:
-            raise DataError("xero-position", "A stored Xero position cannot be read.") from error
+            raise DataError("xero.position", "A stored Xero position cannot be read.") from error
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,11 +28,11 @@ _LONGEST_NUMBER = 60
 
 
 def load(body: bytes) -> Any:
-    """JSON with every number a Decimal. Raises DataError (``xero-not-json``)."""
+    """JSON with every number a Decimal. Raises DataError (``xero.not-json``)."""
     try:
         return json.loads(body, parse_float=_number, parse_int=_number, parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:
-        raise DataError("xero-not-json", f"Xero answered something that is not JSON: {str(error)[:200]}.") from error
+        raise DataError("xero.not-json", f"Xero answered something that is not JSON: {str(error)[:200]}.") from error
 
 
 def _number(text: str) -> Decimal:
@@ -48,20 +48,20 @@ def _no_constant(name: str) -> Any:
 
 
 def elements(body: bytes, entity: str) -> list[Mapping[str, Any]]:
-    """The objects of an envelope. Raises DataError (``xero-not-json``, ``xero-envelope``)."""
+    """The objects of an envelope. Raises DataError (``xero.not-json``, ``xero.envelope``)."""
     parsed = load(body)
     found = parsed.get(entity_of(entity).plural) if isinstance(parsed, Mapping) else None
     if not isinstance(found, list) or not all(isinstance(one, Mapping) for one in found):
-        raise DataError("xero-envelope", f"Xero's answer holds no list of {entity_of(entity).plural}.")
+        raise DataError("xero.envelope", f"Xero's answer holds no list of {entity_of(entity).plural}.")
     return found
 
 
 def record(raw: Mapping[str, Any], entity: str, tenant: str, version: Version, read_at: datetime) -> Record:
-    """One object. Raises DataError (``xero-no-id``, ``xero-too-deep``)."""
+    """One object. Raises DataError (``xero.no-id``, ``xero.too-deep``)."""
     about = entity_of(entity)
     record_id = raw.get(about.id_field)
     if not isinstance(record_id, str) or not record_id:
-        raise DataError("xero-no-id", f"An object of {about.plural} has no {about.id_field}.")
+        raise DataError("xero.no-id", f"An object of {about.plural} has no {about.id_field}.")
     fields = read_fields(raw, entity)
     stamp = fields.get("UpdatedDateUTC")
     return Record(
@@ -79,7 +79,7 @@ def record(raw: Mapping[str, Any], entity: str, tenant: str, version: Version, r
 def read_fields(raw: Mapping[str, Any], entity: str, depth: int = 0) -> dict[str, Value]:
     """The fields of one object, typed by the table of fields; what the table does not know is kept by its look."""
     if depth > _DEEPEST:
-        raise DataError("xero-too-deep", f"An object of {entity or 'Xero'} is nested deeper than {_DEEPEST}.")
+        raise DataError("xero.too-deep", f"An object of {entity or 'Xero'} is nested deeper than {_DEEPEST}.")
     table = FIELDS.get(entity, {})
     out: dict[str, Value] = {}
     for name, value in raw.items():
@@ -96,14 +96,14 @@ def _value(raw: Any, kind: FieldKind | None, inside: str, name: str, depth: int)
         return read_fields(raw, inside, depth + 1)
     if isinstance(raw, list):
         if depth > _DEEPEST:
-            raise DataError("xero-too-deep", f"{name} is nested deeper than {_DEEPEST}.")
+            raise DataError("xero.too-deep", f"{name} is nested deeper than {_DEEPEST}.")
         return [_value(part, None, inside, name, depth + 1) for part in raw]
     if isinstance(raw, str):
         moment = read_moment(raw)
         return raw if moment is None else _dated(moment, kind, name)
     if raw is None or isinstance(raw, bool | Decimal):
         return raw
-    raise DataError("xero-value", f"{name} holds a {type(raw).__name__}.")
+    raise DataError("xero.value", f"{name} holds a {type(raw).__name__}.")
 
 
 def _dated(moment: datetime, kind: FieldKind | None, name: str) -> Value:
@@ -143,4 +143,4 @@ def _json(value: Value) -> str:
         return f"{{{inside}}}"
     if isinstance(value, Sequence):
         return f"[{','.join(_json(part) for part in value)}]"
-    raise DataError("xero-value", f"A {type(value).__name__} cannot be sent to Xero.")
+    raise DataError("xero.value", f"A {type(value).__name__} cannot be sent to Xero.")

@@ -112,7 +112,7 @@ class XeroParty:
         try:
             answer = await self.send(Request("GET", path, query, headers), seconds=READ_SECONDS)
         except NoAnswer as error:
-            raise Unavailable("xero-unavailable", f"Xero gave no answer: {error.reason}.") from error
+            raise Unavailable("xero.unavailable", f"Xero gave no answer: {error.reason}.") from error
         if answer.status not in (200, 304, 404):
             raise refusal(answer, path)
         return answer
@@ -120,7 +120,7 @@ class XeroParty:
     async def organisation(self) -> Organisation:
         found = self._records(await self.get("Organisation"), "Organisation", Version(0, 0))
         if len(found) != 1:
-            raise Unavailable("xero-unavailable", "Xero's answer holds no organisation.")
+            raise Unavailable("xero.unavailable", "Xero's answer holds no organisation.")
         fields = found[0].fields
         demo = fields.get("IsDemoCompany")
         currency = fields.get("BaseCurrency")
@@ -162,7 +162,7 @@ class XeroParty:
         try:
             found = elements(answer.body, name)
         except DataError as error:
-            raise Unavailable("xero-unreadable", f"Xero's answer cannot be read: {error.message}") from error
+            raise Unavailable("xero.unreadable", f"Xero's answer cannot be read: {error.message}") from error
         return [each for one in found if (each := self._record(one, name, version, read_at)) is not None]
 
     def _record(self, one: Mapping[str, object], name: str, version: Version, read_at: datetime) -> Record | None:
@@ -222,14 +222,14 @@ def refusal(answer: Answer, path: str) -> AuthError | Unavailable:
     if answer.status == 429:
         seconds = seconds_of(answer.headers.get("retry-after", "")) or DEFAULT_RETRY
         problem = answer.headers.get("x-rate-limit-problem", "").strip("[] ")
-        return TryAgain("xero-limit", f"Xero's {problem or 'call'} limit is reached.", retry_after=seconds)
+        return TryAgain("xero.limit", f"Xero's {problem or 'call'} limit is reached.", retry_after=seconds)
     if answer.status in (401, 403):
         return AuthError(
-            "xero-forbidden" if answer.status == 403 else "xero-unauthorised",
+            "xero.forbidden" if answer.status == 403 else "xero.unauthorised",
             f"Xero refuses GET {path}: HTTP {answer.status}.",
             remedy="Check the connection's scopes, and that the organisation is still connected.",
         )
-    return Unavailable("xero-unavailable", f"Xero answered GET {path} with HTTP {answer.status}{_said(answer)}.")
+    return Unavailable("xero.unavailable", f"Xero answered GET {path} with HTTP {answer.status}{_said(answer)}.")
 
 
 def _said(answer: Answer) -> str:

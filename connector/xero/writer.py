@@ -31,13 +31,13 @@ def batch_limit(name: str, operation: Operation) -> int:
 
 
 def prepare(writes: Sequence[Write], idempotency_key: str) -> Request:
-    """One call for writes of one entity and operation. Raises DataError (``xero-call-mixed``, ``-too-large``)."""
+    """One call for writes of one entity and operation. Raises DataError (``xero.call-mixed``, ``-too-large``)."""
     about, operation = entity(writes[0].entity), writes[0].operation
     if any(write.entity != about.name or write.operation is not operation for write in writes):
-        raise DataError("xero-call-mixed", "One call to Xero takes writes of one entity and one operation.")
+        raise DataError("xero.call-mixed", "One call to Xero takes writes of one entity and one operation.")
     if len(writes) > batch_limit(about.name, operation):
         raise DataError(
-            "xero-call-too-large", f"One call takes {batch_limit(about.name, operation)} of {about.plural}."
+            "xero.call-too-large", f"One call takes {batch_limit(about.name, operation)} of {about.plural}."
         )
     elements: list[Value] = [_element(write, about) for write in writes]
     path, query = about.path, [("summarizeErrors", "false")]
@@ -47,7 +47,7 @@ def prepare(writes: Sequence[Write], idempotency_key: str) -> Request:
         query.append(("unitdp", "4"))
     body = json_bytes({about.plural: elements})
     if len(body) > LARGEST:
-        raise DataError("xero-call-too-large", f"A call of {len(body)} bytes is over Xero's {LARGEST}.")
+        raise DataError("xero.call-too-large", f"A call of {len(body)} bytes is over Xero's {LARGEST}.")
     return Request(
         method="PUT" if operation is Operation.CREATE else "POST",
         path=path,
@@ -61,7 +61,7 @@ def _element(write: Write, about: Entity) -> dict[str, Value]:
     out: dict[str, Value] = {name: _reference(name, value, write) for name, value in write.fields.items()}
     if write.operation is Operation.UPDATE:
         if not write.target:
-            raise DataError("xero-no-target", f"The update {write.id} names no {about.id_field}.")
+            raise DataError("xero.no-target", f"The update {write.id} names no {about.id_field}.")
         out[about.id_field] = write.target
     return out
 
@@ -76,7 +76,7 @@ def _reference(name: str, value: Value, write: Write) -> Value:
         return {id_field: value[id_field]}
     if name == "Account" and isinstance(value, Mapping) and value.get("Code"):
         return {"Code": value["Code"]}
-    raise DataError("xero-reference", f"{name} of the {write.entity} {write.id} names no {id_field}.")
+    raise DataError("xero.reference", f"{name} of the {write.entity} {write.id} names no {id_field}.")
 
 
 def outcomes(writes: Sequence[Write], answer: Answer) -> tuple[Outcome, ...]:

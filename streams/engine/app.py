@@ -96,7 +96,7 @@ class Engine(faust.App):  # type: ignore[misc]
 def make_app(settings: EngineSettings) -> Engine:
     """The engine of one worker; agents and tables are added to it before ``running``.
 
-    Raises ConfigurationError (``engine-version``, ``engine-not-compiled``). Call it inside the loop that will run it.
+    Raises ConfigurationError (``engine.version``, ``engine.not-compiled``). Call it inside the loop that will run it.
     """
     check_versions()
     cluster = settings.cluster
@@ -146,7 +146,7 @@ def _credentials(cluster: Cluster) -> Any:
 async def running(app: Engine) -> AsyncIterator[Engine]:
     """Hosts the app in this loop. The body is cancelled when the engine fails, and the reason is raised.
 
-    Raises ConfigurationError (``topics-differ``) before anything is consumed, EngineStop when the engine ended.
+    Raises ConfigurationError (``topics.differ``) before anything is consumed, EngineStop when the engine ended.
     """
     await check_topics(app.engine.cluster, app.engine.topics)
     body = asyncio.current_task()
@@ -174,8 +174,8 @@ async def _failure(app: Engine) -> EngineStop:
     while app.stop_signal.reason is None and not app.crashed:  # noqa: ASYNC110  set from other threads too
         await asyncio.sleep(0.05)
     with contextlib.suppress(EngineStop):
-        app.stop_signal(EngineStop("engine-crashed", f"The engine ended: {app.crash_reason!r}."))
-    return app.stop_signal.reason or EngineStop("engine-crashed", "The engine ended.")
+        app.stop_signal(EngineStop("engine.crashed", f"The engine ended: {app.crash_reason!r}."))
+    return app.stop_signal.reason or EngineStop("engine.crashed", "The engine ended.")
 
 
 async def _stop(app: Engine) -> None:

@@ -228,7 +228,7 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
             if stuck:
                 names = ", ".join(f"{tp.topic}[{tp.partition}] at {self.ledger.done(tp)}" for tp in stuck[:5])
                 self.app.stop_signal(
-                    EngineStop("commit-stalled", f"Nothing was committed though more is there: {names}.")
+                    EngineStop("commit.stalled", f"Nothing was committed though more is there: {names}.")
                 )
 
     def verify_event_path(self, now: float, tp: TP) -> None:

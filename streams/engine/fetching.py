@@ -115,5 +115,5 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
         except (CommitFailedError, IllegalStateError):
             return False
         except KafkaError as error:
-            self.app.stop_signal(EngineStop("commit-failed", f"The offsets could not be committed: {error!r}."))
+            self.app.stop_signal(EngineStop("commit.failed", f"The offsets could not be committed: {error!r}."))
         return True

@@ -40,7 +40,7 @@ class Buffer(ProducerBuffer):  # type: ignore[misc]
         while self._passed < until and self.app.stop_signal.reason is None:
             if self.state != "running":
                 left = self._taken - self._passed
-                raise EngineStop("flush-failed", f"The send buffer ended with {left} writes in it.")
+                raise EngineStop("flush.failed", f"The send buffer ended with {left} writes in it.")
             self._moved.clear()
             await self.wait_first(self._moved.wait(), timeout=1.0)
 
@@ -59,12 +59,12 @@ class Producer(driver.Producer):  # type: ignore[misc]
         return {"acks": "all", "enable_idempotence": True, "max_request_size": MESSAGE_MAX_BYTES}
 
     async def send(self, topic: str, key: Any, value: Any, *args: Any, **kwargs: Any) -> Awaitable[Any]:
-        """Hands a message over; the result completes when it is acknowledged. Raises EngineStop (``send-failed``)."""
+        """Hands a message over; the result completes when it is acknowledged. Raises EngineStop (``send.failed``)."""
         self.app.fence.check()
         try:
             sent = await super().send(topic, key, value, *args, **kwargs)
         except ProducerSendError as error:
-            self.app.stop_signal(EngineStop("send-failed", f"A message to {topic} was not taken: {error}."))
+            self.app.stop_signal(EngineStop("send.failed", f"A message to {topic} was not taken: {error}."))
             raise
         self._sent.add(sent)
         sent.add_done_callback(self._acknowledged)
@@ -75,7 +75,7 @@ class Producer(driver.Producer):  # type: ignore[misc]
         failure = asyncio.CancelledError() if sent.cancelled() else sent.exception()
         if failure is not None and self.app.stop_signal.reason is None:
             try:
-                self.app.stop_signal(EngineStop("send-failed", f"A message was not acknowledged: {failure!r}."))
+                self.app.stop_signal(EngineStop("send.failed", f"A message was not acknowledged: {failure!r}."))
             except EngineStop:
                 return  # a callback has nobody to raise to; `flush` and the fence raise it
 

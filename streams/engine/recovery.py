@@ -21,7 +21,7 @@ class Recovery(FaustRecovery):  # type: ignore[misc]
         if self.signal_recovery_start in result.done:
             raise RebalanceAgain
         if not result.done:
-            self.app.stop_signal(EngineStop("recovery-timeout", f"Kafka did not answer the recovery for {timeout} s."))
+            self.app.stop_signal(EngineStop("recovery.timeout", f"Kafka did not answer the recovery for {timeout} s."))
 
     async def _resume_streams(self, generation_id: int = 0) -> None:
         """The end of a rebalance without tables."""

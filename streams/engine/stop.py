@@ -85,12 +85,12 @@ class Fence:
         return self._last is None or self._clock() - self._last <= self._limit
 
     def check(self) -> None:
-        """Raises EngineStop (``heartbeat-stale``), or whatever stopped the worker before."""
+        """Raises EngineStop (``heartbeat.stale``), or whatever stopped the worker before."""
         self._stop.check()
         if self._last is not None and (age := self._clock() - self._last) > self._limit:
             self._stop(
                 EngineStop(
-                    "heartbeat-stale",
+                    "heartbeat.stale",
                     f"The last accepted heartbeat is {age:.1f} s old, more than {self._limit:.1f} s:"
                     " another worker may own our partitions.",
                 )

@@ -46,12 +46,12 @@ class RawTable(faust.Table):  # type: ignore[misc]
             del self[key]
 
     def peek(self, key: bytes) -> bytes | None:
-        """The value of a key outside an agent. Raises EngineStop (``table-not-owned``)."""
+        """The value of a key outside an agent. Raises EngineStop (``table.not-owned``)."""
         value: bytes | None = self._open_shard(partition_of(key, self.app.engine.cluster.partitions)).get(key)
         return value
 
     def scan(self, partition: int) -> Iterator[tuple[bytes, bytes]]:
-        """All keys and values of an owned partition, in key order. Raises EngineStop (``table-not-owned``)."""
+        """All keys and values of an owned partition, in key order. Raises EngineStop (``table.not-owned``)."""
         for key, value in self._open_shard(partition).items():
             if key != self.data.offset_key:
                 yield key, value
@@ -59,7 +59,7 @@ class RawTable(faust.Table):  # type: ignore[misc]
     def _open_shard(self, partition: int) -> Any:
         shard = self.data._dbs.get(partition)
         if shard is None:
-            raise EngineStop("table-not-owned", f"Partition {partition} of table {self.name} is not ours.")
+            raise EngineStop("table.not-owned", f"Partition {partition} of table {self.name} is not ours.")
         return shard
 
     def _check(self, key: bytes) -> None:
@@ -71,7 +71,7 @@ class RawTable(faust.Table):  # type: ignore[misc]
         wanted = partition_of(key, self.app.engine.cluster.partitions)
         if event.message.partition != wanted:
             raise DataError(
-                "foreign-key",
+                "key.foreign",
                 f"Key {key!r} belongs to partition {wanted}, the message stood on {event.message.partition}.",
                 remedy="Its sender must place messages by connection, as Twinledger's partitioner does.",
             )
@@ -84,7 +84,7 @@ class RawTable(faust.Table):  # type: ignore[misc]
             applied = True
         finally:
             if not applied:
-                self.app.stop_signal(EngineStop("recovery-failed", f"Table {self.name} could not be recovered."))
+                self.app.stop_signal(EngineStop("recovery.failed", f"Table {self.name} could not be recovered."))
 
     def _highest(self, batch: Iterable[Any], rank: Rank) -> list[Any]:
         """Leaves out what is lower than what stands there or in this batch: the late write of a former owner."""

@@ -11,12 +11,12 @@ MEASURED: Mapping[str, str] = {"faust-streaming": "0.15.3", "mode-streaming": "0
 
 
 def check_versions(installed: Mapping[str, str] | None = None) -> None:
-    """Raises ConfigurationError (``engine-version``, ``engine-not-compiled``)."""
+    """Raises ConfigurationError (``engine.version``, ``engine.not-compiled``)."""
     found = installed if installed is not None else {name: version(name) for name in MEASURED}
     for name, wanted in MEASURED.items():
         if found.get(name) != wanted:
             raise ConfigurationError(
-                "engine-version",
+                "engine.version",
                 f"{name} is {found.get(name, 'not installed')}, the engine needs {wanted}.",
                 remedy="Install Twinledger with its own dependency versions (pip install twinledger).",
             )
@@ -31,7 +31,7 @@ def _check_compiled() -> None:
     compiled = getattr(faust.streams, "_CStreamIterator", None)
     if compiled is None or faust.transport.conductor.ConductorHandler is None:
         raise ConfigurationError(
-            "engine-not-compiled",
+            "engine.not-compiled",
             "Faust runs without its compiled stream.",
             remedy="Unset NO_CYTHON and install faust-streaming from a wheel for this platform.",
         )

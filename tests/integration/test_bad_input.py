@@ -101,22 +101,22 @@ async def forge(forger: Forger, kafka: Any) -> None:
     """Every way in which a message can be wrong, into every topic that workers read."""
     good = value(SIGNALS)
     for topic in CONSUMED:
-        await forger.put(kafka, topic, NOISE(100), "codec-not-avro")
-        await forger.put(kafka, topic, b"", "codec-empty")
-        await forger.put(kafka, topic, b"\xc3\x01" + NOISE(60), "codec-unknown-schema")
-        await forger.put(kafka, topic, good[:10] + b"\x02", "codec-unreadable")
-        await forger.put(kafka, topic, good + b"more", "codec-trailing")
+        await forger.put(kafka, topic, NOISE(100), "codec.not-avro")
+        await forger.put(kafka, topic, b"", "codec.empty")
+        await forger.put(kafka, topic, b"\xc3\x01" + NOISE(60), "codec.unknown-schema")
+        await forger.put(kafka, topic, good[:10] + b"\x02", "codec.unreadable")
+        await forger.put(kafka, topic, good + b"more", "codec.trailing")
         await forger.put(kafka, topic, good, "connection.unknown", key=join_key("nobody", "x"))
         await forger.put(kafka, topic, good, "connection.unknown", key=b"\xff\xfe no key of ours")
         await forger.put(kafka, topic, good, "partition.foreign", away=1)
         if topic != SIGNALS:
-            await forger.put(kafka, topic, good, "codec-other-schema")
+            await forger.put(kafka, topic, good, "codec.other-schema")
     for topic in (HINTS, RECORDS, EVENTS, SIGNALS, "accounting.invoices.v1"):
-        await forger.put(kafka, topic, NOISE(1_000_000), "codec-not-avro")
+        await forger.put(kafka, topic, NOISE(1_000_000), "codec.not-avro")
     await forger.put(kafka, SIGNALS, good, "link.bad-key")
     await forger.put(kafka, SIGNALS, value(SIGNALS, subject="demo/a/ümlaut/t/1"), "link.bad-key")
     await forger.put(kafka, HINTS, value(HINTS), "organisation.foreign")
-    await forger.put(kafka, EVENTS, None, "codec-empty")
+    await forger.put(kafka, EVENTS, None, "codec.empty")
 
 
 async def test_malformed_messages_become_dead_letters_with_their_bytes(scene: Stage) -> None:
@@ -415,8 +415,8 @@ def other_organisation(raw: Any) -> None:
 WORKERS: dict[str, tuple[Callable[[Any], None], int, str]] = {
     "Salesforce refuses the secret": (wrong_salesforce, 77, "Salesforce refuses the sign-in"),
     "Xero refuses the secret": (wrong_xero, 77, "xero-"),
-    "no Kafka": (no_kafka, 69, "kafka-unavailable"),
-    "no topics": (no_topics, 78, "topics-differ"),
+    "no Kafka": (no_kafka, 69, "kafka.unavailable"),
+    "no topics": (no_topics, 78, "topics.differ"),
     "no Salesforce": (no_salesforce, 69, "salesforce."),
     "another organisation": (other_organisation, 78, "organisation.other"),
 }

@@ -40,7 +40,7 @@ CLEAN = replace(
 )
 LETTER = DeadLetterRow(
     key="acme/salesforce.hints.v1/3/1042", connection="acme", topic="salesforce.hints.v1", partition=3, offset=1042,
-    size=9, stage="hydrate", code="codec-not-avro", message="Not Avro.", remedy="", at=NOW,
+    size=9, stage="hydrate", code="codec.not-avro", message="Not Avro.", remedy="", at=NOW,
 )  # fmt: skip
 
 
@@ -158,11 +158,11 @@ def test_status_shows_links_reviews_and_sources(deployment: Deployment) -> None:
     asyncio.run(position())
     shown = deployment.run("status")
     assert shown.exit_code == 0, shown.stderr
-    for word in ("invoices", "FAILED", "link.taken", "codec-not-avro", "/data/ChangeEvents", "4711", "2 links"):
+    for word in ("invoices", "FAILED", "link.taken", "codec.not-avro", "/data/ChangeEvents", "4711", "2 links"):
         assert word in shown.stdout
     data = deployment.data("status")
     assert {(each["state"], each["number"]) for each in data["links"]} == {("failed", 1), ("clean", 1)}
-    assert data["reviews"] == {"open": 2, "by_code": {"link.taken": 1, "codec-not-avro": 1}}
+    assert data["reviews"] == {"open": 2, "by_code": {"link.taken": 1, "codec.not-avro": 1}}
     assert (data["dead_letters"], data["positions"][0]["value"], data["away"]) == (1, "4711", [])
 
 
@@ -173,7 +173,7 @@ def test_status_without_kafka_still_shows_the_links(deployment: Deployment) -> N
     shown = deployment.run("status")
     assert shown.exit_code == 69
     assert "invoices" in shown.stdout
-    assert "kafka-unavailable" in shown.stderr
+    assert "kafka.unavailable" in shown.stderr
 
 
 def test_reviews_are_listed_and_shown(deployment: Deployment) -> None:
@@ -199,7 +199,7 @@ def test_decisions_travel_as_signals(deployment: Deployment) -> None:
     assert deployment.run("review", "decide", ref_of(KEY), "link", "--value", "inv-9", "--dry-run").exit_code == 0
     assert deployment.signals() == []
     assert deployment.run("review", "decide", ref_of(KEY), "link", "--value", "inv-9").exit_code == 0
-    assert deployment.run("review", "retry", "--code", "codec-not-avro").exit_code == 0
+    assert deployment.run("review", "retry", "--code", "codec.not-avro").exit_code == 0
     assert deployment.run("review", "decide", ref_of(LETTER.key), "dismiss", "--yes").exit_code == 0
     sent = sorted(
         (each["kind"], each["connection"], each["subject"], each["arguments"]["decision"], each["arguments"]["value"])

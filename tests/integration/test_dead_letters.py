@@ -35,7 +35,7 @@ def connection(cluster: Cluster) -> Connection:
 def letter(value: bytes | None) -> dict[str, Any]:
     return {
         "connection": "demo", "topic": "signals.v1", "partition": 0, "offset": 7, "key": b"demo/x", "value": value,
-        "stage": "signals", "code": "codec-not-avro", "message": "m", "remedy": "r", "at": datetime.now(UTC),
+        "stage": "signals", "code": "codec.not-avro", "message": "m", "remedy": "r", "at": datetime.now(UTC),
         "closed": None,
     }  # fmt: skip
 

@@ -234,7 +234,7 @@ async def test_a_key_of_another_partition_is_a_dead_letter(cluster: Cluster, tmp
     async with running(app):
         assert await app.ownership.caught_up(["signals.v1"], range(4))
     letters = [Codec().decode(message.value) async for message in read_to_end(cluster, "deadletters.v1")]
-    assert [each.value["code"] for each in letters if isinstance(each, Decoded)] == ["foreign-key"]
+    assert [each.value["code"] for each in letters if isinstance(each, Decoded)] == ["key.foreign"]
     assert await _states(cluster) == {}
 
 

@@ -118,7 +118,7 @@ def test_a_refused_download_says_what_to_do(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setenv("TWINLEDGER_MAVEN", "http://127.0.0.1:1/maven2")
     with pytest.raises(Unavailable) as caught:
         jars.classpath(jars.pinned()[:1])
-    assert caught.value.code == "kafka-download"
+    assert caught.value.code == "kafka.download"
     assert "TWINLEDGER_MAVEN" in caught.value.remedy
     assert caught.value.exit_code == 69
 

@@ -66,14 +66,14 @@ def test_fetched_once_however_many_ask(asked: list[str], tmp_path: Path) -> None
 def test_another_file_is_refused(asked: list[str], tmp_path: Path) -> None:
     with pytest.raises(Unavailable) as caught:
         classpath([Jar(PATH, "0" * 64)])
-    assert caught.value.code == "kafka-jar-changed"
+    assert caught.value.code == "kafka.jar-changed"
     assert not (tmp_path / "kafka" / "thing-1.0.jar").exists()
 
 
 def test_a_file_that_is_not_there_says_so(asked: list[str]) -> None:
     with pytest.raises(Unavailable) as caught:
         classpath([Jar("org/example/none/1.0/none-1.0.jar", "0" * 64)])
-    assert caught.value.code == "kafka-download"
+    assert caught.value.code == "kafka.download"
 
 
 def test_everything_is_pinned() -> None:

@@ -38,7 +38,7 @@ async def test_an_emptied_links_topic_is_refused_and_rebuilt(kafka: str, prefix:
 
         await _empty(cluster, scene)
         assert await _refused(scene) == 78
-        assert "links-missing" in scene.log.read_text("utf-8")
+        assert "links.missing" in scene.log.read_text("utf-8")
 
         done = await rebuild(settings, cluster, clock, dry_run=False)
         assert (done.unreadable, done.mappings) == (0, 2)

@@ -24,7 +24,7 @@ LINK = LinkRow(
 )  # fmt: skip
 LETTER = DeadLetterRow(
     key="acme/dead/1", connection="acme", topic="salesforce.hints.v1", partition=3, offset=1042, size=9,
-    stage="hydrate", code="codec-not-avro", message="Not an Avro single object.", remedy="", at=NOW + timedelta(1),
+    stage="hydrate", code="codec.not-avro", message="Not an Avro single object.", remedy="", at=NOW + timedelta(1),
 )  # fmt: skip
 
 
@@ -60,10 +60,10 @@ async def test_reviews_are_links_and_dead_letters_the_oldest_first(store: Projec
     reviews = await store.reviews()
     assert [(review.kind, review.about, review.code) for review in reviews] == [
         ("link", "salesforce:006A", "link.taken"),
-        ("dead-letter", "salesforce.hints.v1/3/1042", "codec-not-avro"),
+        ("dead-letter", "salesforce.hints.v1/3/1042", "codec.not-avro"),
     ]
     assert reviews[0].paths == ("InvoiceNumber",)
-    assert [review.kind for review in await store.reviews("acme", "codec-not-avro")] == ["dead-letter"]
+    assert [review.kind for review in await store.reviews("acme", "codec.not-avro")] == ["dead-letter"]
     assert [review.key for review in await store.reviews(about="006A")] == [LINK.key]
     assert await store.reviews("other") == ()
     assert await store.review(reviews[1].ref) == reviews[1]

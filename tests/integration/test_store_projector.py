@@ -64,7 +64,7 @@ FAILED = {"hold": Hold.FAILED, "code": "link.taken", "message": "Taken.", "remed
 def letter(offset: int, closed: str | None = None) -> dict[str, object]:
     return {
         "connection": "acme", "topic": "salesforce.hints.v1", "partition": 3, "offset": offset, "key": b"acme/x",
-        "value": b"\x00broken", "stage": "hydrate", "code": "codec-not-avro", "message": "Not Avro.", "remedy": "",
+        "value": b"\x00broken", "stage": "hydrate", "code": "codec.not-avro", "message": "Not Avro.", "remedy": "",
         "at": NOW, "closed": closed,
     }  # fmt: skip
 
@@ -143,7 +143,7 @@ async def test_links_and_dead_letters_are_seen_and_a_restart_goes_on_where_it_wa
     reviews = await store.reviews()
     assert {(review.kind, review.code, review.about) for review in reviews} == {
         ("link", "link.taken", "salesforce:0061"),
-        ("dead-letter", "codec-not-avro", "salesforce.hints.v1/3/5"),
+        ("dead-letter", "codec.not-avro", "salesforce.hints.v1/3/5"),
     }
     await writer.link(live(1))
     await writer.letter(5, closed="dismissed by ann")

@@ -109,17 +109,17 @@ def test_each_kind_of_error_has_its_exit_code_and_no_traceback(error: Twinledger
 
 
 def test_an_error_says_what_happened_what_to_do_and_its_code() -> None:
-    error = Unavailable("kafka-unavailable", "Kafka at x:1 does not answer.", remedy="Check [kafka] and /paths/[a].")
+    error = Unavailable("kafka.unavailable", "Kafka at x:1 does not answer.", remedy="Check [kafka] and /paths/[a].")
     result = CliRunner().invoke(failing(error), ["go"])
     assert result.stderr == (
-        "✗ Kafka at x:1 does not answer.\n  → Check [kafka] and /paths/[a].\n  kafka-unavailable\n"
+        "✗ Kafka at x:1 does not answer.\n  → Check [kafka] and /paths/[a].\n  kafka.unavailable\n"
     )
 
 
 def test_an_error_is_json_when_json_was_asked_for() -> None:
-    error = Unavailable("kafka-unavailable", "Away.", remedy="Look.")
+    error = Unavailable("kafka.unavailable", "Away.", remedy="Look.")
     result = CliRunner().invoke(failing(error), ["go", "--output", "json"])
-    assert json.loads(result.stderr) == {"error": {"code": "kafka-unavailable", "message": "Away.", "remedy": "Look."}}
+    assert json.loads(result.stderr) == {"error": {"code": "kafka.unavailable", "message": "Away.", "remedy": "Look."}}
 
 
 @pytest.mark.parametrize(
@@ -155,7 +155,7 @@ def test_a_long_lived_process_ends_with_one_json_line_where_nobody_looks() -> No
     @made.command("go")
     def go() -> None:
         def main() -> int:
-            raise ConfigurationError("links-missing", "No links.", remedy="Look.")
+            raise ConfigurationError("links.missing", "No links.", remedy="Look.")
 
         serve(main)
 
@@ -166,7 +166,7 @@ def test_a_long_lived_process_ends_with_one_json_line_where_nobody_looks() -> No
     result = CliRunner().invoke(made, ["go"])
     assert result.exit_code == 78
     line = json.loads(result.stderr)
-    assert (line["event"], line["code"], line["reason"]) == ("ended with an error", "links-missing", "No links.")
+    assert (line["event"], line["code"], line["reason"]) == ("ended with an error", "links.missing", "No links.")
     assert CliRunner().invoke(made, ["well"]).exit_code == 75
 
 

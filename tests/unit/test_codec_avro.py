@@ -82,7 +82,7 @@ def test_a_day_stays_a_day_and_a_midnight_a_time() -> None:
 def test_what_does_not_fit_is_refused(value: dict[str, Any]) -> None:
     with pytest.raises(DataError) as caught:
         Codec().encode("signals.v1", value)
-    assert caught.value.code == "codec-invalid"
+    assert caught.value.code == "codec.invalid"
 
 
 @pytest.mark.parametrize(
@@ -114,12 +114,12 @@ def test_times_of_other_zones_are_the_same_moment() -> None:
 @pytest.mark.parametrize(
     ("data", "code"),
     [
-        (None, "codec-empty"),
-        (b"", "codec-empty"),
-        (b'{"id": 1}', "codec-not-avro"),
-        (b"\xc3\x01short", "codec-not-avro"),
-        (b"\xc3\x01" + b"\x00" * 8 + b"value", "codec-unknown-schema"),
-        (b"\x00" * 1_000_000, "codec-not-avro"),
+        (None, "codec.empty"),
+        (b"", "codec.empty"),
+        (b'{"id": 1}', "codec.not-avro"),
+        (b"\xc3\x01short", "codec.not-avro"),
+        (b"\xc3\x01" + b"\x00" * 8 + b"value", "codec.unknown-schema"),
+        (b"\x00" * 1_000_000, "codec.not-avro"),
     ],
 )
 def test_poison_is_a_value(data: bytes | None, code: str) -> None:

@@ -76,7 +76,7 @@ def test_an_invoice_without_its_list_is_not_explained_away() -> None:
     wrap = {"source": "here", "kind": "recorded-wire", "operation": "GET /Invoices", "status": 200, "body": {"Id": "x"}}
     case = judge(read_line("xero/responses.jsonl", 1, json.dumps(wrap)), lambda one: xero(one, Codec()))
     assert case.fate == UNEXPLAINED
-    assert case.said.startswith("xero-envelope")
+    assert case.said.startswith("xero.envelope")
 
 
 def test_the_command_says_what_it_found_as_data(capsys: pytest.CaptureFixture[str]) -> None:

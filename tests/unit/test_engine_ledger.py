@@ -126,11 +126,11 @@ def test_a_stale_heartbeat_ends_the_process() -> None:
     fence.beat(107.1)
     with pytest.raises(EngineStop):  # once told, never again
         fence.check()
-    assert [error.code for error in stopped] == ["heartbeat-stale"]
+    assert [error.code for error in stopped] == ["heartbeat.stale"]
 
 
 def test_other_versions_are_refused() -> None:
     check_versions()
     with pytest.raises(ConfigurationError) as caught:
         check_versions({**MEASURED, "aiokafka": "0.15.0"})
-    assert caught.value.code == "engine-version"
+    assert caught.value.code == "engine.version"

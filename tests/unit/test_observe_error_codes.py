@@ -34,9 +34,9 @@ def test_the_finder_sees_every_way_to_give_a_code() -> None:
     ways = {
         "config.syntax",  # an error
         "mapping.yaml",  # an error below another error
-        "lease-lost",  # an error of a room of its own
+        "lease.lost",  # an error of a room of its own
         "link.conflict",  # a table of failures
-        "codec-not-avro",  # a poison
+        "codec.not-avro",  # a poison
         "xero.duplicate",  # a prefix and an argument
         "mapping.unknown-key",  # the same in a method
         "salesforce.call-refused",  # a constant

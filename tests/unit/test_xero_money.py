@@ -56,7 +56,7 @@ def test_modes_discounts_defaults_and_overrides(fields: dict[str, Any], sub: str
 
 
 @pytest.mark.parametrize(
-    ("row", "code"), [(line("1", "NOPE"), "xero-tax-unknown"), ({"Quantity": Decimal(1)}, "xero-line-unpriced")]
+    ("row", "code"), [(line("1", "NOPE"), "xero.tax-unknown"), ({"Quantity": Decimal(1)}, "xero.line-unpriced")]
 )
 def test_what_cannot_be_reckoned_is_refused(row: dict[str, Any], code: str) -> None:
     with pytest.raises(DataError) as caught:

@@ -55,13 +55,13 @@ def test_the_offset_in_a_date_is_for_show() -> None:
 @pytest.mark.parametrize(
     ("body", "code"),
     [
-        (b"<html>", "xero-not-json"),
-        (b'{"Invoices":[NaN]}', "xero-not-json"),
-        (b'{"Invoices":[1e999999999]}', "xero-not-json"),
-        (b"[" * 100_000, "xero-not-json"),
-        (b'{"Invoices":{}}', "xero-envelope"),
-        (b'{"Invoices":["x"]}', "xero-envelope"),
-        (b"[]", "xero-envelope"),
+        (b"<html>", "xero.not-json"),
+        (b'{"Invoices":[NaN]}', "xero.not-json"),
+        (b'{"Invoices":[1e999999999]}', "xero.not-json"),
+        (b"[" * 100_000, "xero.not-json"),
+        (b'{"Invoices":{}}', "xero.envelope"),
+        (b'{"Invoices":["x"]}', "xero.envelope"),
+        (b"[]", "xero.envelope"),
     ],
 )
 def test_what_is_no_answer_is_refused_with_a_code(body: bytes, code: str) -> None:

@@ -21,4 +21,4 @@ async def test_a_bad_object_stops_no_good_one() -> None:
         answer = Answer(200, {}, json.dumps({"Contacts": [bad, good]}).encode())
         assert [one.id for one in party._records(answer, "Contact", Version(1, 1))] == ["c-1"]
         ((name, data, error),) = party.unreadable
-        assert (name, json.loads(data), error.code) == ("Contact", bad, "xero-no-id")
+        assert (name, json.loads(data), error.code) == ("Contact", bad, "xero.no-id")
