@@ -133,6 +133,7 @@ class Mapping:
     unlinked: str = "skip"  # skip | wait
     several: str = "newest"  # newest | each
     lines_of_keys: Table[str, int] = field(default_factory=dict)  # top-level key → line of the file
+    plans: Table[Side, ReadPlan] = field(default_factory=dict)  # what must be read of a record, worked out once
     bound: bool = False
 
     def takes(self, side: Side, entity: str) -> bool:
@@ -156,9 +157,7 @@ class Mapping:
 
     def read_plan(self, side: Side) -> ReadPlan:
         """What must be read of a record on that side; for Xero the whole document."""
-        from connector.core.mapping.reads import plan
-
-        return plan(self, side)
+        return self.plans.get(side) or ReadPlan(self.end(side).entity)
 
     @property
     def owners(self) -> Table[str, str]:

@@ -15,6 +15,7 @@ from connector.core.mapping.life import Life
 from connector.core.mapping.model import Kind, Limits, LineBlock, Mapping, MatchRule, Pair
 from connector.core.mapping.names import in_order, known_names
 from connector.core.mapping.nodes import Block, Node, plain, read_tree
+from connector.core.mapping.reads import plan
 from connector.core.mapping.syntax import Call, Path
 from connector.core.records import Side
 
@@ -61,7 +62,8 @@ def parse(text: str, file: str) -> Mapping:
     content = json.dumps(plain(tree), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     version = hashlib.sha256(content.encode()).hexdigest()[:16]
     mapping = (_two_way if kind is Kind.TWO_WAY else _one_way)(reading, tree, kind)
-    return replace(mapping, name=name, version=version, file=file, lines_of_keys=dict(tree.lines))
+    plans = {side: plan(mapping, side) for side in Side}
+    return replace(mapping, name=name, version=version, file=file, lines_of_keys=dict(tree.lines), plans=plans)
 
 
 def _kind(tree: Block) -> Kind:
