@@ -134,7 +134,7 @@ def messages(text: str) -> list[dict[str, Any]]:
     for message in found:
         if "errorCode" in message:
             raise DataError("salesforce.stream-not-bayeux", f"the stream answered {message['errorCode']}")
-        if "successful" not in message and "data" not in message:
+        if not {"successful", "data"} & set(message) and message.get("channel") != "/meta/disconnect":
             raise DataError("salesforce.stream-not-bayeux", "the stream answered JSON that is no Bayeux message")
     return found
 

@@ -11,6 +11,7 @@ import asyncio
 import ipaddress
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -123,6 +124,8 @@ class StreamTransport(LongPollingTransport):
         self.polled_at = self._loop.time()
         self._handshakes = 0
         self._failed_polls = 0
+        self._sent_away = False
+        self.confirmed: set[str] = set()  # channels that the server has said yes to in this session
 
     def stop(self, trouble: TwinledgerError) -> None:
         """The first trouble is told to the consumer; the connect task ends."""
@@ -135,6 +138,18 @@ class StreamTransport(LongPollingTransport):
         """B4: an advice without ``timeout`` (403::Unknown client) made every later request wait for ever."""
         advised = super().request_timeout
         return max(float(advised), REQUEST_SECONDS) if advised is not None else CONNECT_SECONDS
+
+    async def _connect(self) -> dict[str, Any]:
+        """B2: a resubscribe that nobody answers is no subscription either."""
+        again = bool(self._subscribe_on_connect and self.subscriptions)
+        if again:
+            self.confirmed.clear()
+        result: dict[str, Any] = await super()._connect()
+        silent = self.subscriptions - self.confirmed
+        if again and silent and result.get("successful"):
+            message = f"No answer to the subscription of {', '.join(sorted(silent))}"
+            self.stop(Unavailable("salesforce.stream-unsubscribed", message))
+        return result
 
     async def _send_payload_with_auth(self, payload: list[dict[str, Any]]) -> dict[str, Any]:
         """B5: the library signs in again on every 401 and 403, a busy server and the daily limit among them."""
@@ -168,7 +183,14 @@ class StreamTransport(LongPollingTransport):
     async def _answered(
         self, found: list[dict[str, Any]], payload: list[dict[str, Any]], headers: Any
     ) -> dict[str, Any]:
-        """The reply to the first message. Replies may lack channel and id, and an id may come back as a number."""
+        """The reply to the first message. Replies may lack channel and id, and an id may come back as a number.
+
+        A server that sends /meta/disconnect by itself has closed the session: the library takes no notice of it.
+        """
+        ours = payload[0]["channel"]
+        dropped = ours != MetaChannel.DISCONNECT and any(one.get("channel") == MetaChannel.DISCONNECT for one in found)
+        found = [one for one in found if not (dropped and one.get("channel") == MetaChannel.DISCONNECT)]
+        self._sent_away = self._sent_away or dropped
         for message in found:
             if "channel" not in message:  # 403::Unknown client is documented without a channel
                 message["channel"] = payload[0]["channel"]
@@ -176,6 +198,8 @@ class StreamTransport(LongPollingTransport):
             if "id" in message and message["id"] is not None:
                 message["id"] = str(message["id"])
         response = await self._consume_payload(found, headers=headers, find_response_for=payload[0])
+        if response is None and dropped:
+            return {"channel": ours, "successful": False, "error": "403::Unknown client: disconnected by the server"}
         if response is None:
             raise TransportError(f"no reply to {payload[0]['channel']} in the answer")
         return response
@@ -199,6 +223,8 @@ class StreamTransport(LongPollingTransport):
             name = str(channel or ", ".join(sorted(self.wanted)))
             self.stop(error_of(answer, channel=name, replay_id=self.positions.asked(name)))
             return
+        if response_message["channel"] == MetaChannel.SUBSCRIBE and isinstance(channel, str):
+            self.confirmed.add(channel)
         super()._update_subscriptions(response_message)
 
     async def _consume_message(self, response_message: dict[str, Any]) -> None:
@@ -232,17 +258,25 @@ class StreamTransport(LongPollingTransport):
             self._polled(future.result())
 
     def _lost(self, error: TransportError) -> None:
+        """B1, and events lost at the turn of a poll: the server counts what it wrote into a lost answer as delivered.
+
+        Only a new session that subscribes behind the stored position brings it again; the library goes on connecting.
+        """
         self._failed_polls += 1
         if self._failed_polls >= MAX_FAILED_POLLS:
             self.stop(Unavailable("salesforce.stream-away", f"No answer from the Salesforce stream: {error}"))
             return
         self._state = TransportState.CONNECTING
-        self._follow_advice("retry", 500 * 2**self._failed_polls)
+        self._follow_advice("handshake", 250 * 2**self._failed_polls)
 
     def _polled(self, result: dict[str, Any]) -> None:
         """A handshake or connect was answered. Unknown client is followed by a handshake whatever the advice says."""
         answer = judge(result)
-        self._failed_polls = 0
+        if result.get("channel") == MetaChannel.CONNECT:
+            self._failed_polls = 0
+        sent_away, self._sent_away = self._sent_away, False
+        if sent_away and answer.verdict is Verdict.FINE:
+            answer = replace(answer, verdict=Verdict.HANDSHAKE)
         if answer.verdict is Verdict.FINE:
             if result.get("channel") == MetaChannel.CONNECT:
                 self.polled_at = self._loop.time()

@@ -111,7 +111,7 @@ class ChangeStream:
         silent = asyncio.get_running_loop().time() - transport.polled_at
         if silent > self._silent_seconds:
             raise Unavailable("salesforce.stream-silent", f"No answer from the Salesforce stream for {silent:.0f} s")
-        missing = set(self._channels) - set(transport.subscriptions)
+        missing = set(self._channels) - (transport.subscriptions & transport.confirmed)
         if missing and transport.trouble is None:
             raise Unavailable("salesforce.stream-unsubscribed", f"No longer subscribed to {', '.join(sorted(missing))}")
 
