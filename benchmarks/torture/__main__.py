@@ -12,9 +12,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks.torture.ablation import RULES
+from benchmarks.torture.ablation import RULES, pair
 from benchmarks.torture.plan import Run, faust_runs, our_runs, smoke_runs
-from benchmarks.torture.report import append_row, engine_digest, read_rows, show
+from benchmarks.torture.report import append_row, differences, engine_digest, read_rows, show
 from benchmarks.torture.run import carry_out, failed
 from connector.kafka.jars import cache_directory
 
@@ -49,9 +49,30 @@ async def _carry_out(run: Run, keep: Path | None) -> dict[str, object]:
             shutil.rmtree(folder / "kafka", ignore_errors=True)
 
 
+def _without(arguments: argparse.Namespace, out: Path) -> int:
+    """The same short run with and without a rule; 1 when nobody notices that it is gone."""
+    rules = tuple(arguments.without.split(","))
+    runs = pair(rules)
+    known = {row["run"]: row for row in read_rows(out)}
+    rows = []
+    for run in runs:
+        row = known.get(run.name) if not run.without else None
+        if row is None:
+            print(f"{run.name} ...", flush=True)
+            row = asyncio.run(_carry_out(run, arguments.keep)) | {"engine_sources": engine_digest()}
+            append_row(out, row)
+        rows.append(row)
+    show(rows)
+    told = differences(*rows)
+    print(f"without {', '.join(rules)} ({'; '.join(RULES[rule].holds for rule in rules)}): {told or 'nothing noticed'}")
+    return int(not told)
+
+
 def main() -> int:
     """The command line."""
     arguments = _arguments()
+    if arguments.without:
+        return _without(arguments, arguments.out or cache_directory() / "torture-without.jsonl")
     out = arguments.out or cache_directory() / ("torture-smoke.jsonl" if arguments.smoke else "torture.jsonl")
     if arguments.smoke:
         out.unlink(missing_ok=True)

@@ -44,15 +44,26 @@ def append_row(path: Path, row: dict[str, Any]) -> None:
 def show(rows: Iterable[dict[str, Any]]) -> None:
     """A line a run, and the fail-over times over all of an engine's kills."""
     rows = list(rows)
-    table = Table("run", *(name.replace("_", " ") for name in _COLUMNS), "fail-over med/max s", "")
+    table = Table("run", *(name.replace("_", " ") for name in _COLUMNS), "own exits", "fail-over med/max s", "")
     for row in rows:
         times = row["fail_overs"]
         spread = f"{statistics.median(times):.1f}/{max(times):.1f}" if times else "-"
-        table.add_row(row["run"], *(str(row[name]) for name in _COLUMNS), spread, "FAILED" if failed(row) else "ok")
+        exits = " ".join(f"{code}:{count}" for code, count in row["exits"].items())
+        verdict = "FAILED" if failed(row) else "ok"
+        table.add_row(row["run"], *(str(row[name]) for name in _COLUMNS), exits, spread, verdict)
     console = Console(width=220)
     console.print(table)
     for engine in sorted({row["engine"] for row in rows}):
         console.print(_summary(engine, [row for row in rows if row["engine"] == engine]))
+
+
+def differences(whole: dict[str, Any], without: dict[str, Any]) -> str:
+    """What a run without a rule shows that the same run with all rules does not; duplicates and times do not count."""
+    names = ("lost", "unprocessed", "table_lost", "last_lost", "regressions", "stale", "holes", "stalls")
+    worse = [f"{without[name]} {name.replace('_', ' ')}" for name in names if without[name] > whole[name]]
+    found = without["exits"].items()
+    worse += [f"{count} exits {code}" for code, count in found if count > whole["exits"].get(code, 0)]
+    return ", ".join(worse)
 
 
 def _summary(engine: str, rows: list[dict[str, Any]]) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import os
 import random
 import sys
@@ -169,6 +170,7 @@ def run_faust(orders: Orders) -> None:
 def main() -> None:
     """The command line."""
     orders = decode_orders(sys.argv[1])
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(process)d %(name)s: %(message)s")
     if orders.engine == "faust":
         run_faust(orders)
     else:
