@@ -26,6 +26,8 @@ from connector.store.tables import DEAD_LETTERS, LINKS, META, METADATA, PROGRESS
 
 DRIVERS = ("sqlite+aiosqlite", "postgresql+asyncpg")
 _BUSY_SECONDS = 10  # how long a reader of SQLite waits for the writer
+#  Workers that start together make the tables once.
+_ALONE = {"sqlite": "BEGIN IMMEDIATE", "postgresql": "SELECT pg_advisory_xact_lock(20261123)"}
 _STEP = 500  # keys named in one DELETE: SQLite takes at most 32,766 parameters
 
 
@@ -148,11 +150,15 @@ class Projection:
 
     async def _prepare(self, create: bool) -> None:
         async with self._begin() as connection:
+            if await _version(connection) == VERSION:
+                return
+        if not create:
+            raise _empty(self._engine.url)
+        async with self._begin() as connection:
+            await connection.exec_driver_sql(_ALONE[connection.dialect.name])
             version = await _version(connection)
             if version == VERSION:
                 return
-            if not create:
-                raise _empty(self._engine.url)
             if version is not None:
                 await connection.run_sync(METADATA.drop_all)
             await connection.run_sync(METADATA.create_all)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sqlite3
 from collections.abc import AsyncIterator
@@ -156,3 +157,13 @@ async def test_a_database_that_is_away_is_unavailable_and_its_password_masked() 
         await Projection.open("postgresql+asyncpg://ann:hunter2@127.0.0.1:1/ledger")
     assert caught.value.code == "store.unavailable"
     assert "hunter2" not in str(caught.value)
+
+
+async def test_workers_that_open_a_new_store_together_make_it_once(tmp_path: Path) -> None:
+    async def opened(number: int) -> None:
+        async with await Projection.open(url_of(tmp_path)) as projection:
+            await projection.apply([replace(LINK, key=f"acme/{number}")], [], {}, at=NOW)
+
+    await asyncio.gather(*(opened(number) for number in range(8)))
+    async with await Projection.open(url_of(tmp_path)) as projection:
+        assert sum(count.number for count in await projection.counts()) == 8
