@@ -20,7 +20,7 @@ from connector.core.link import outputs, state
 from connector.core.link_state import Rules
 from connector.core.records import Side
 from connector.errors import Unavailable
-from connector.kafka.codec import Codec, Decoded, Poison
+from connector.kafka.codec import Codec, Poison
 from connector.kafka.compacted import reader
 from connector.kafka.connection import Cluster
 from connector.kafka.link_codec import StoredLink, read_link
@@ -32,7 +32,7 @@ LINKS, DEAD_LETTERS = "links.v1", "deadletters.v1"
 TOPICS = (LINKS, DEAD_LETTERS)
 BATCH = 2000
 POLL_MS = 500
-GATHER_SECONDS = 0.25  # soon enough for people; a busy link is stored once, not at each of its steps
+GATHER_SECONDS = 1.0  # after what came first: a busy link is stored once, not at each of its steps
 #  Kafka keeps a tombstone for seven days: who slept longer may have missed one and begins anew.
 TOO_LONG = timedelta(days=6)
 
@@ -42,11 +42,24 @@ RulesOf = Callable[[str, str], Rules | None]
 log = structlog.get_logger("twinledger.project")
 
 
+@dataclass(frozen=True, slots=True)
+class Said:
+    """The newest of a batch's values of one link, decoded and no more: only what stands last becomes a row."""
+
+    value: Mapping[str, Any]
+    at: datetime
+    offset: int
+
+    @property
+    def rank(self) -> tuple[int, int]:
+        return self.value["epoch"], self.value["ordinal"]
+
+
 @dataclass(slots=True)
 class Batch:
     """What some messages say, the last of each key."""
 
-    links: dict[str, LinkRow] = field(default_factory=dict)
+    links: dict[str, Said] = field(default_factory=dict)
     dead_letters: dict[str, DeadLetterRow] = field(default_factory=dict)
     gone: dict[str, None] = field(default_factory=dict)
     offsets: dict[tuple[str, int], int] = field(default_factory=dict)
@@ -56,11 +69,11 @@ class Batch:
         self.dead_letters.pop(key, None)
         self.gone[key] = None
 
-    def put_link(self, row: LinkRow) -> None:
-        there = self.links.get(row.key)
-        if there is None or (there.epoch, there.ordinal) <= (row.epoch, row.ordinal):
-            self.links[row.key] = row
-            self.gone.pop(row.key, None)
+    def put_link(self, key: str, said: Said) -> None:
+        there = self.links.get(key)
+        if there is None or there.rank <= said.rank:
+            self.links[key] = said
+            self.gone.pop(key, None)
 
     def put_dead_letter(self, row: DeadLetterRow) -> None:
         self.dead_letters[row.key] = row
@@ -126,12 +139,9 @@ class Projector:
             for message in messages:
                 await self._add(batch, topic, message)
                 batch.offsets[topic, each.partition] = message.offset + 1
+        rows = [row for key, said in batch.links.items() if (row := self._row(key, said)) is not None]
         await self.projection.apply(
-            [*batch.links.values()],
-            [*batch.dead_letters.values()],
-            batch.offsets,
-            at=self.clock(),
-            gone=[*batch.gone],
+            rows, [*batch.dead_letters.values()], batch.offsets, at=self.clock(), gone=[*batch.gone]
         )
 
     async def _add(self, batch: Batch, topic: str, message: Any) -> None:
@@ -144,22 +154,25 @@ class Projector:
             await learn_schemas(self.cluster, self.codec)  # a newer worker has begun to write
             decoded = self.codec.decode(message.value)
         at = datetime.fromtimestamp(message.timestamp / 1000, UTC)
-        try:
-            self._put(batch, topic, key, decoded, at)
-        except ValueError as error:
-            self.unreadable += 1
-            log.error("skipped an unreadable value", topic=topic, key=key, offset=message.offset, reason=str(error))
-
-    def _put(self, batch: Batch, topic: str, key: str, decoded: Decoded | Poison, at: datetime) -> None:
-        """Raises ValueError for what cannot be read."""
         if isinstance(decoded, Poison):
-            raise ValueError(decoded.message)
-        if topic == DEAD_LETTERS:
+            self._skip(topic, key, message.offset, decoded.message)
+        elif topic == DEAD_LETTERS:
             batch.put_dead_letter(dead_letter_row(key, decoded.value))
-            return
-        stored = read_link(decoded.value)
+        else:
+            batch.put_link(key, Said(decoded.value, at, message.offset))
+
+    def _row(self, key: str, said: Said) -> LinkRow | None:
+        try:
+            stored = read_link(said.value)
+        except ValueError as error:
+            self._skip(LINKS, key, said.offset, str(error))
+            return None
         link_id = stored.link.id
-        batch.put_link(link_row(stored, self.rules(link_id.connection, link_id.mapping), at))
+        return link_row(stored, self.rules(link_id.connection, link_id.mapping), said.at)
+
+    def _skip(self, topic: str, key: str, offset: int, reason: str) -> None:
+        self.unreadable += 1
+        log.error("skipped an unreadable value", topic=topic, key=key, offset=offset, reason=reason)
 
     def _name(self, each: TopicPartition) -> str:
         return str(each.topic)[len(self.cluster.prefix) :]

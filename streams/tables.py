@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Generic, Protocol, TypeVar
 
 from connector.core.identity import LinkId, join_key, record_key
 from connector.core.link_state import Link
@@ -17,6 +17,9 @@ from connector.errors import EngineStop
 from connector.kafka.codec import Codec, Decoded
 from connector.kafka.link_codec import Target, link_value, read_link
 from connector.kafka.plain import from_plain, to_plain
+
+Value = TypeVar("Value")
+MOST_KNOWN = 20_000
 
 
 class Raw(Protocol):
@@ -50,16 +53,39 @@ def rank_by(codec: Codec, table: str, counter: str) -> Callable[[bytes], tuple[i
 
 
 @dataclass(slots=True)
+class Memory(Generic[Value]):
+    """What was read of a key, as long as the same bytes stand there: links are looked at many times an event."""
+
+    read: Callable[[bytes, bytes], Value]
+    known: dict[bytes, tuple[bytes, Value]] = field(default_factory=dict)
+
+    def of(self, key: bytes, data: bytes) -> Value:
+        known = self.known.get(key)
+        if known is not None and known[0] == data:
+            return known[1]
+        if len(self.known) >= MOST_KNOWN:
+            self.known.clear()
+        value = self.read(key, data)
+        self.known[key] = data, value
+        return value
+
+
+@dataclass(slots=True)
 class LinkTable:
     """``links``: link key → link."""
 
     raw: Raw
     codec: Codec
     ordinal: int = 0
+    _memory: Memory[Link] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._memory = Memory(lambda key, data: read_link(_decode(self.codec, "links", key, data)).link)
 
     def get(self, link_id: LinkId) -> Link | None:
-        data = self.raw.read(link_id.key)
-        return None if data is None else read_link(_decode(self.codec, "links", link_id.key, data)).link
+        key = link_id.key
+        data = self.raw.read(key)
+        return None if data is None else self._memory.of(key, data)
 
     def put(self, link: Link, epoch: int, genesis: str) -> None:
         self.ordinal += 1
@@ -84,6 +110,10 @@ class TargetTable:
 
     raw: Raw
     codec: Codec
+    _memory: Memory[Target] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._memory = Memory(lambda key, data: from_plain(Target, _decode(self.codec, "targets", key, data)))
 
     @staticmethod
     def key(connection: str, mapping: str, document: str) -> bytes:
@@ -92,13 +122,13 @@ class TargetTable:
     def get(self, connection: str, mapping: str, document: str) -> Target | None:
         key = self.key(connection, mapping, document)
         data = self.raw.read(key)
-        return None if data is None else from_plain(Target, _decode(self.codec, "targets", key, data))
+        return None if data is None else self._memory.of(key, data)
 
     def peek(self, connection: str, mapping: str, document: str) -> Target | None:
         """As ``get``, from outside an agent."""
         key = self.key(connection, mapping, document)
         data = self.raw.peek(key)
-        return None if data is None else from_plain(Target, _decode(self.codec, "targets", key, data))
+        return None if data is None else self._memory.of(key, data)
 
     def put(self, connection: str, mapping: str, document: str, target: Target) -> None:
         key = self.key(connection, mapping, document)

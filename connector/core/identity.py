@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from urllib.parse import quote, unquote
 
 from connector.core.records import Side
 
 
+@lru_cache(maxsize=65_536)  # the keys of what is worked on are asked for many times an event
 def join_key(*parts: str) -> bytes:
     """``connection/…`` with every part percent-encoded, so that no part can forge a ``/``."""
     if not parts or not parts[0]:

@@ -22,6 +22,7 @@ _MARK = b"\xc3\x01"
 _HEADER = len(_MARK) + 8
 _DEPTH = 200
 _SHOWN = 300
+_PLAIN = frozenset({str, bytes, int, bool, type(None)})  # what is never bent, and most of every value
 
 # Whatever fastavro raises on bytes or values that do not fit; RecursionError on a bomb of nested values.
 _REFUSALS = (
@@ -120,9 +121,7 @@ def _inspect(value: Any, whole_digits: int, depth: int) -> None:
             raise ValueError(f"{value} has more than {whole_digits} digits before the point")
     elif isinstance(value, datetime) and value.tzinfo is None:
         raise ValueError(f"{value.isoformat()} has no zone")
-    elif isinstance(value, Mapping):
-        for part in value.values():
-            _inspect(part, whole_digits, depth + 1)
-    elif isinstance(value, list | tuple):
-        for part in value:
-            _inspect(part, whole_digits, depth + 1)
+    elif isinstance(value, Mapping | list | tuple):
+        for part in value.values() if isinstance(value, Mapping) else value:
+            if type(part) not in _PLAIN:
+                _inspect(part, whole_digits, depth + 1)
