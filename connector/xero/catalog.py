@@ -12,7 +12,9 @@ from connector.xero.fields import FIELDS
 
 # lists whose entries are named by a type: Phones.DEFAULT, Addresses.POBOX, Tracking.Region
 KEYED: Mapping[str, str] = {"Phones": "PhoneType", "Addresses": "AddressType", "Tracking": "Name"}
-LINES: Mapping[str, str] = {"LineItems": "LineItem"}
+LINES: Mapping[str, str] = {"LineItems": "LineItem", "JournalLines": "ManualJournalLine"}
+# the API only shows them: prepayments and overpayments are born of bank transactions
+READ_ONLY = frozenset({"Organisation", "BrandingTheme", "Prepayment", "Overpayment"})
 _TYPES: Mapping[FieldKind, FieldType] = {
     FieldKind.TEXT: FieldType.TEXT,
     FieldKind.NUMBER: FieldType.NUMBER,
@@ -30,14 +32,26 @@ REQUIRED: Mapping[str, frozenset[str]] = {
     "Invoice": frozenset({"Type", "Contact", "LineItems"}),
     "Payment": frozenset({"Invoice", "Account", "Amount"}),
     "Account": frozenset({"Name", "Type"}),
+    "CreditNote": frozenset({"Type", "Contact", "LineItems"}),
+    "BankTransaction": frozenset({"Type", "Contact", "LineItems", "BankAccount"}),
+    "BankTransfer": frozenset({"FromBankAccount", "ToBankAccount", "Amount"}),
+    "PurchaseOrder": frozenset({"Contact", "LineItems"}),
+    "Quote": frozenset({"Contact", "LineItems", "Date"}),
+    "ManualJournal": frozenset({"Narration", "JournalLines"}),
+    "TrackingCategory": frozenset({"Name"}),
+    "Currency": frozenset({"Code"}),
 }
 # written once, refused later
 CREATE_ONLY: Mapping[str, frozenset[str]] = {
     "Invoice": frozenset({"Type"}),
     "Payment": frozenset(FIELDS["Payment"]) - {"Status"},
+    "CreditNote": frozenset({"Type"}),
+    "BankTransaction": frozenset({"Type"}),
+    "BankTransfer": frozenset(FIELDS["BankTransfer"]) - {"Status"},
+    "Currency": frozenset(FIELDS["Currency"]),
 }
 # Xero gives them; they name the object
-OWN_IDS = frozenset(entity.id_field for entity in ENTITIES.values() if entity.name != "TaxRate")
+OWN_IDS = frozenset(entity.id_field for entity in ENTITIES.values() if entity.name not in ("TaxRate", "Currency"))
 
 
 class XeroCatalog:
@@ -86,13 +100,16 @@ KEYED_BY: Mapping[str, str] = {
     "Address": "AddressType",
     "AddressForOrganisation": "AddressType",
     "LineItemTracking": "Name",
+    "TrackingCategory": "Name",
 }
 # what an entry holds when it is named without a field: the number of a phone, the option of a tracking category
-WHOLE_ENTRY: Mapping[str, str] = {"Phone": "PhoneNumber", "LineItemTracking": "Option"}
+WHOLE_ENTRY: Mapping[str, str] = {"Phone": "PhoneNumber", "LineItemTracking": "Option", "TrackingCategory": "Option"}
 
 
 def _info(entity: str, name: str, row: Field) -> FieldInfo:
-    writable = not (row.read_only or (entity in ENTITIES and name in OWN_IDS and ENTITIES[entity].id_field == name))
+    writable = entity not in READ_ONLY and not (
+        row.read_only or (entity in ENTITIES and name in OWN_IDS and ENTITIES[entity].id_field == name)
+    )
     return FieldInfo(
         type=_TYPES[row.kind],
         max_length=row.max_length,

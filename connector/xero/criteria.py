@@ -13,13 +13,22 @@ from connector.errors import ConfigurationError
 MOST = 10
 IDS_PER_CALL = 40  # Xero advises at most 40 to 50 in one URL
 WHERES_PER_CALL = 15  # a Guid comparison is long; the URL must stay short
-REFERENCES: Mapping[str, str] = {"Contact": "ContactID", "Invoice": "InvoiceID", "Account": "AccountID"}
-GONE: Mapping[str, tuple[str, frozenset[str]]] = {
-    "Invoice": ("Status", frozenset({"VOIDED", "DELETED"})),
-    "Payment": ("Status", frozenset({"DELETED"})),
-    "Account": ("Status", frozenset({"DELETED"})),
-    "TaxRate": ("Status", frozenset({"DELETED"})),
-}
+# a field that names another object, and what names it there
+REFERENCES: Mapping[str, str] = {
+    "Contact": "ContactID", "Invoice": "InvoiceID", "Account": "AccountID", "BankAccount": "AccountID",
+    "FromBankAccount": "AccountID", "ToBankAccount": "AccountID", "CreditNote": "CreditNoteID",
+    "Prepayment": "PrepaymentID", "Overpayment": "OverpaymentID",
+}  # fmt: skip
+_ENDED = frozenset({"VOIDED", "DELETED"})
+GONE: Mapping[str, tuple[str, frozenset[str]]] = dict.fromkeys(
+    (
+        "Invoice", "CreditNote", "Payment", "Prepayment", "Overpayment", "BankTransaction", "BankTransfer",
+        "PurchaseOrder", "Quote", "ManualJournal", "Account", "TaxRate", "TrackingCategory",
+    ),
+    ("Status", _ENDED),
+)  # fmt: skip
+# lists that know no `where`: the one field that they can be asked for, as a parameter or as the object's address
+ASKED_BY: Mapping[str, str] = {"Quote": "QuoteNumber", "PurchaseOrder": "PurchaseOrderNumber"}
 
 
 def where(criteria: Fields) -> str:
@@ -37,6 +46,12 @@ def paths(criteria: Fields) -> Iterator[tuple[str, Value]]:
             yield f"{name}.{REFERENCES[name]}", value
         else:
             yield name, value
+
+
+def by_reference(name: str, value: Value) -> str:
+    """The id in a reference, given as it is or inside its object; empty where there is none."""
+    inner = value.get(REFERENCES.get(name, f"{name}ID")) if isinstance(value, Mapping) else value
+    return inner if isinstance(inner, str) else ""
 
 
 def _operand(path: str, value: Value) -> str:

@@ -15,6 +15,9 @@ from connector.errors import DataError
 
 UNIT_PLACES = 4  # we write and read with unitdp=4
 EXCLUSIVE, INCLUSIVE, NO_TAX = "Exclusive", "Inclusive", "NoTax"
+_MODES = {mode.upper(): mode for mode in (EXCLUSIVE, INCLUSIVE, NO_TAX)}  # quotes spell them in capitals
+# what a document that says nothing means; for all others Exclusive
+DEFAULT_MODE: Mapping[str, str] = {"BankTransaction": INCLUSIVE, "ManualJournal": NO_TAX}
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,16 +57,22 @@ class Totals:
     lines: tuple[LineTotal, ...]
 
 
-def totals(document: Fields, chart: Chart) -> Totals:
-    """The totals of an invoice's fields. Raises DataError (``xero.tax-unknown``, ``xero.line-unpriced``)."""
-    mode = document.get("LineAmountTypes") or EXCLUSIVE
-    items = chart.purchases if document.get("Type") == "ACCPAY" else chart.sales
+def totals(document: Fields, chart: Chart, entity: str = "Invoice") -> Totals:
+    """The totals of a document's fields. Raises DataError (``xero.tax-unknown``, ``xero.line-unpriced``)."""
+    mode = _MODES.get(str(document.get("LineAmountTypes")).upper(), DEFAULT_MODE.get(entity, EXCLUSIVE))
+    items = chart.purchases if _buys(document, entity) else chart.sales
     rows = document.get("LineItems")
     found = rows if isinstance(rows, Sequence) and not isinstance(rows, str) else ()
-    lines = tuple(_line(row, str(mode), chart, items) for row in found if isinstance(row, Mapping))
+    lines = tuple(_line(row, mode, chart, items) for row in found if isinstance(row, Mapping))
     amounts, taxes = total(line.amount for line in lines), total(line.tax for line in lines)
     net = amounts - taxes if mode == INCLUSIVE else amounts
     return Totals(half_up(net), half_up(taxes), half_up(net + taxes), lines)
+
+
+def _buys(document: Fields, entity: str) -> bool:
+    """Whether an item gives its purchase side to the lines: bills, what is spent, purchase orders."""
+    kind = str(document.get("Type") or "")
+    return entity == "PurchaseOrder" or kind.startswith(("ACCPAY", "SPEND", "AP", "PURCHASEORDER"))
 
 
 def _line(row: Fields, mode: str, chart: Chart, items: Mapping[str, ItemDefaults]) -> LineTotal:

@@ -12,6 +12,7 @@ from connector.xero.position import Watermark, snapshot, start, step
 from connector.xero.rest import PAGE_SIZE, XeroParty
 
 MOST_PAGES = 10_000
+FIXED_PAGE = 100  # where a list takes no pageSize
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +40,9 @@ async def poll(
         after, fresh = snapshot(mark, records)
         yield Polled(fresh, after, frozenset(record.id for record in records))
         return
-    walk = start(mark)
     paged = "page" in takes
+    walk = start(mark, ordered=not paged or "order" in takes)
+    page_size = page_size if "size" in takes else FIXED_PAGE
     for _ in range(MOST_PAGES):
         if walk.ask is None:
             return

@@ -60,7 +60,8 @@ class Walk:
     ``known`` maps id to content for what is not to be emitted again. ``crowded`` is the mark at the first second that
     held more than a page, ``since`` that second: there, and only there, page numbers are used. If a row that we had
     seen ``moved`` during such a walk, it may have drawn an unseen one across the border of two pages: then the walk
-    begins again from that second, and until its end only that mark is safe to store.
+    begins again from that second, and until its end only that mark is safe to store. A list that is not ``ordered`` by
+    change is walked by page numbers alone, again and again until a walk of several pages brings nothing new.
     """
 
     ask: Ask | None
@@ -69,6 +70,7 @@ class Walk:
     crowded: Watermark | None = None
     since: datetime | None = None
     moved: bool = False
+    ordered: bool = True
 
     @property
     def safe(self) -> Watermark:
@@ -76,10 +78,10 @@ class Walk:
         return self.mark if self.crowded is None or self.ask is None else self.crowded
 
 
-def start(mark: Watermark) -> Walk:
+def start(mark: Watermark, *, ordered: bool = True) -> Walk:
     """The first request of a poll."""
     since = None if mark.at is None else mark.at - OVERLAP
-    return Walk(Ask(since, 1), mark, {record_id: content for record_id, content, _ in mark.seen})
+    return Walk(Ask(since, 1), mark, {record_id: content for record_id, content, _ in mark.seen}, ordered=ordered)
 
 
 def step(walk: Walk, records: tuple[Record, ...], size: int) -> tuple[Walk, tuple[Record, ...]]:
@@ -92,14 +94,15 @@ def step(walk: Walk, records: tuple[Record, ...], size: int) -> tuple[Walk, tupl
     stamps = [record.stamp for record in records if record.stamp is not None]
     at = max([*stamps, *([walk.mark.at] if walk.mark.at else [])], default=None)
     mark = Watermark(at, _recent(walk.mark.seen, contents, at))
-    moved = walk.moved or any(record.id in walk.known for record in fresh)
-    ask = _next(walk.ask, max(stamps, default=None)) if len(records) >= size else None
+    moved = walk.moved or any(record.id in walk.known or not walk.ordered for record in fresh)
+    last = max(stamps, default=None) if walk.ordered else None
+    ask = _next(walk.ask, last) if len(records) >= size else None
     crowded, since = walk.crowded, walk.since
     if ask is not None and ask.page > 1 and crowded is None:
         crowded, since = mark, ask.since
     if ask is None and crowded is not None and moved:
-        return Walk(Ask(since, 1), mark, known, crowded, since), fresh
-    return Walk(ask, mark, known, crowded, since, moved), fresh
+        return Walk(Ask(since, 1), mark, known, crowded, since, ordered=walk.ordered), fresh
+    return Walk(ask, mark, known, crowded, since, moved, walk.ordered), fresh
 
 
 def _next(ask: Ask, last: datetime | None) -> Ask:

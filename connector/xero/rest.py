@@ -6,16 +6,18 @@ import asyncio
 import json
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from urllib.parse import quote
 
 from connector.core.budget import Budget
 from connector.core.party import Answer, NoAnswer, Operation, Organisation, Outcome, ReadResult, Request, Write
 from connector.core.records import ReadPlan, Record, Side, Version
 from connector.core.values import Fields
-from connector.errors import AuthError, DataError, TryAgain, Unavailable
+from connector.errors import AuthError, ConfigurationError, DataError, TryAgain, Unavailable
 from connector.http import HttpClient
 from connector.xero import writer
 from connector.xero.auth import Tokens
-from connector.xero.criteria import IDS_PER_CALL, MOST, WHERES_PER_CALL, any_of, chunks, matching, where
+from connector.xero.below import BELOW, Below, address, parent_of, record_below, rows_below, where_below
+from connector.xero.criteria import ASKED_BY, IDS_PER_CALL, MOST, WHERES_PER_CALL, any_of, chunks, matching, where
 from connector.xero.entities import Entity, entity
 from connector.xero.failures import CONCURRENT_RETRY, DEFAULT_RETRY, seconds_of
 from connector.xero.records import EPOCH, elements, load, record
@@ -133,27 +135,48 @@ class XeroParty:
 
     async def read(self, plan: ReadPlan, ids: Sequence[str], version: Version) -> ReadResult:
         """Whole documents by id: Xero knows no other. Lists that take no ids are read whole."""
+        if plan.entity in BELOW:
+            return await self._read_below(BELOW[plan.entity], ids, version)
         about = entity(plan.entity)
         wanted = dict.fromkeys(ids)
         found: dict[str, Record] = {}
-        for query in _read_queries(about, list(wanted)):
-            answer = await self.get(about.path, query)
+        for path, query in _reads(about, list(wanted)):
+            answer = await self.get(path, query)
             found |= {one.id: one for one in self._records(answer, about.name, version) if one.id in wanted}
         missing = tuple(record_id for record_id in wanted if record_id not in found)
         return ReadResult(tuple(found[record_id] for record_id in wanted if record_id in found), missing)
 
     async def find(self, plan: ReadPlan, criteria: Fields, version: Version) -> tuple[Record, ...]:
         """Live objects that equal the criteria. An archived contact counts only when asked for by its number."""
+        if plan.entity in BELOW:
+            below = BELOW[plan.entity]
+            found = await self._below(below, *parent_of(below, criteria), version)
+            return matching(found, {name: value for name, value in criteria.items() if name not in below.parents})
         about = entity(plan.entity)
         if not criteria:
             return ()
-        query = [("where", where(criteria))]
-        if "page" in about.takes:
-            query += [("page", "1"), ("pageSize", str(MOST))]
-        if "archived" in about.takes and "ContactNumber" in criteria:
-            query.append(("includeArchived", "true"))
-        answer = await self.get(about.path, (*query, *_places(about)))
+        path, query = look_up(about, criteria)
+        answer = await self.get(path, (*query, *_places(about)))
         return matching(self._records(answer, about.name, version), criteria)
+
+    async def _below(self, below: Below, parent: Entity, parent_id: str, version: Version) -> list[Record]:
+        """All of a kind below one object."""
+        answer = await self.get(where_below(below, parent, parent_id))
+        if answer.status == 404:
+            return []
+        read_at = EPOCH + timedelta(milliseconds=self._now_ms())
+        try:
+            rows = rows_below(below, parent, load(answer.body))
+            return [record_below(below, parent, parent_id, row, self.tenant, version, read_at) for row in rows]
+        except DataError as error:
+            raise Unavailable("xero.unreadable", f"Xero's answer cannot be read: {error.message}") from error
+
+    async def _read_below(self, below: Below, ids: Sequence[str], version: Version) -> ReadResult:
+        found: dict[str, Record] = {}
+        for parent, parent_id in dict.fromkeys(address(one)[:2] for one in ids):
+            found |= {record.id: record for record in await self._below(below, parent, parent_id, version)}
+        missing = tuple(one for one in dict.fromkeys(ids) if one not in found)
+        return ReadResult(tuple(found[one] for one in dict.fromkeys(ids) if one in found), missing)
 
     def _records(self, answer: Answer, name: str, version: Version) -> list[Record]:
         if answer.status == 404:
@@ -181,9 +204,9 @@ class XeroParty:
         about = entity(name)
         query: list[tuple[str, str]] = [*_places(about)]
         if page and "page" in about.takes:
-            query += [("page", str(page)), ("pageSize", str(size)), ("order", "UpdatedDateUTC")]
-        if "archived" in about.takes:
-            query.append(("includeArchived", "true"))
+            query += [("page", str(page)), *_sized(about, size)]
+            query += [("order", "UpdatedDateUTC")] if "order" in about.takes else []
+        query += _all_of(about)
         headers = (("If-Modified-Since", f"{since.astimezone(UTC):%Y-%m-%dT%H:%M:%S}"),) if since else ()
         answer = await self.get(about.path, tuple(query), headers)
         return () if answer.status == 304 else tuple(self._records(answer, name, version))
@@ -204,17 +227,50 @@ def _places(about: Entity) -> Query:
     return (("unitdp", "4"),) if "unitdp" in about.takes else ()
 
 
-def _read_queries(about: Entity, ids: list[str]) -> list[Query]:
-    """The lists that hold these ids."""
+def _sized(about: Entity, size: int) -> Query:
+    return (("pageSize", str(size)),) if "size" in about.takes else ()
+
+
+def _all_of(about: Entity) -> Query:
+    """What a list leaves out unless it is asked for."""
+    flags = (("archived", "includeArchived"), ("deleted", "includeDeleted"))
+    return tuple((name, "true") for word, name in flags if word in about.takes)
+
+
+def _reads(about: Entity, ids: list[str]) -> list[tuple[str, Query]]:
+    """Path and query of each request that brings these ids."""
     if not ids:
         return []
-    page: Query = (("page", "1"), ("pageSize", str(PAGE_SIZE)))
+    page: Query = (("page", "1"), *_sized(about, PAGE_SIZE))
+    more = (*_all_of(about), *_places(about))
     if "ids" in about.takes:
-        more: Query = (("includeArchived", "true"),)
-        return [(("IDs", ",".join(part)), *page, *more, *_places(about)) for part in chunks(ids, IDS_PER_CALL)]
+        return [(about.path, (("IDs", ",".join(part)), *page, *more)) for part in chunks(ids, IDS_PER_CALL)]
+    if "page" in about.takes and "where" in about.takes:
+        parts = chunks(ids, WHERES_PER_CALL)
+        return [(about.path, (("where", any_of(about.id_field, part)), *page, *more)) for part in parts]
+    if "page" in about.takes:  # neither IDs nor where: each at its own address
+        return [(f"{about.path}/{quote(record_id, safe='')}", ()) for record_id in ids]
+    return [(about.path, more)]
+
+
+def look_up(about: Entity, criteria: Fields) -> tuple[str, Query]:
+    """Path and query of the list that holds what equals the criteria. Raises ConfigurationError (``xero.criteria``)."""
+    if "where" not in about.takes and "page" not in about.takes:
+        return about.path, _all_of(about)
+    if "where" not in about.takes:
+        name = ASKED_BY[about.name]
+        value = criteria.get(name)
+        if not isinstance(value, str) or not value:
+            raise ConfigurationError("xero.criteria", f"Xero can be asked for {about.plural} by {name} only.")
+        if name == "QuoteNumber":
+            return about.path, ((name, value),)
+        return f"{about.path}/{quote(value, safe='')}", ()
+    query: list[tuple[str, str]] = [("where", where(criteria))]
     if "page" in about.takes:
-        return [(("where", any_of(about.id_field, part)), *page) for part in chunks(ids, WHERES_PER_CALL)]
-    return [_places(about)]
+        query += [("page", "1"), *_sized(about, MOST)]
+    if about.name == "Contact" and "ContactNumber" in criteria:
+        query.append(("includeArchived", "true"))
+    return about.path, tuple(query)
 
 
 def refusal(answer: Answer, path: str) -> AuthError | Unavailable:

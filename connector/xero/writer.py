@@ -14,24 +14,33 @@ from connector.core.failure import Failure, Kind
 from connector.core.party import Answer, Applied, Operation, Outcome, Rejected, Request, Undecided, Write
 from connector.core.values import Fields, Value
 from connector.errors import DataError
+from connector.xero import below
+from connector.xero.below import BELOW
+from connector.xero.criteria import REFERENCES
 from connector.xero.entities import ZERO_ID, Entity, entity
 from connector.xero.failures import STATUSES, failure, too_many
 from connector.xero.records import json_bytes, load, read_fields
 
 LARGEST = 3_500_000  # bytes of one body
-REFERENCE_IDS: Mapping[str, str] = {"Contact": "ContactID", "Invoice": "InvoiceID", "Account": "AccountID"}
 # what an answer echoes of a created element, to be sure that we read the right one
-ECHOES = ("ContactNumber", "InvoiceNumber", "Code", "Url", "Reference", "Name")
-SINGLE_UPDATES = frozenset({"Payment", "Account"})  # only POST to their own id
+ECHOES = (
+    "ContactNumber", "InvoiceNumber", "CreditNoteNumber", "PurchaseOrderNumber", "QuoteNumber", "Code", "Url",
+    "Reference", "Narration", "Name",
+)  # fmt: skip
 
 
 def batch_limit(name: str, operation: Operation) -> int:
     """The most writes of one call."""
-    return 1 if operation is Operation.UPDATE and name in SINGLE_UPDATES else entity(name).batch
+    if name in BELOW:
+        return 1
+    about = entity(name)
+    return 1 if operation is Operation.UPDATE and "alone" in about.takes else max(1, about.batch)
 
 
 def prepare(writes: Sequence[Write], idempotency_key: str) -> Request:
     """One call for writes of one entity and operation. Raises DataError (``xero.call-mixed``, ``-too-large``)."""
+    if writes[0].entity in BELOW and len(writes) == 1:
+        return below.prepare(writes[0], idempotency_key)
     about, operation = entity(writes[0].entity), writes[0].operation
     if any(write.entity != about.name or write.operation is not operation for write in writes):
         raise DataError("xero.call-mixed", "One call to Xero takes writes of one entity and one operation.")
@@ -39,13 +48,15 @@ def prepare(writes: Sequence[Write], idempotency_key: str) -> Request:
         raise DataError(
             "xero.call-too-large", f"One call takes {batch_limit(about.name, operation)} of {about.plural}."
         )
+    if not about.batch:
+        raise DataError("xero.read-only", f"Xero's API shows {about.plural} and takes none.")
     elements: list[Value] = [_element(write, about) for write in writes]
-    path, query = about.path, [("summarizeErrors", "false")]
-    if about.name in SINGLE_UPDATES and operation is Operation.UPDATE:
-        path, query = f"{about.path}/{writes[0].target}", []
+    alone = "alone" in about.takes and operation is Operation.UPDATE
+    path = f"{about.path}/{writes[0].target}" if alone else about.path
+    query = [("summarizeErrors", "false")] if "each" in about.takes and not alone else []
     if "unitdp" in about.takes:
         query.append(("unitdp", "4"))
-    body = json_bytes({about.plural: elements})
+    body = json_bytes(elements[0] if "bare" in about.takes else {about.plural: elements})
     if len(body) > LARGEST:
         raise DataError("xero.call-too-large", f"A call of {len(body)} bytes is over Xero's {LARGEST}.")
     return Request(
@@ -67,14 +78,14 @@ def _element(write: Write, about: Entity) -> dict[str, Value]:
 
 
 def _reference(name: str, value: Value, write: Write) -> Value:
-    id_field = REFERENCE_IDS.get(name)
+    id_field = REFERENCES.get(name)
     if id_field is None:
         return value
     if isinstance(value, str):
         return {id_field: value}
     if isinstance(value, Mapping) and value.get(id_field):
         return {id_field: value[id_field]}
-    if name == "Account" and isinstance(value, Mapping) and value.get("Code"):
+    if id_field == "AccountID" and isinstance(value, Mapping) and value.get("Code"):
         return {"Code": value["Code"]}
     raise DataError("xero.reference", f"{name} of the {write.entity} {write.id} names no {id_field}.")
 
@@ -88,9 +99,11 @@ def outcomes(writes: Sequence[Write], answer: Answer) -> tuple[Outcome, ...]:
     if answer.status == 404 and len(writes) == 1:
         return _all_rejected(writes, STATUSES[404])
     try:
-        body = load(answer.body)
+        body = load(answer.body) if answer.status != 204 else {}
     except DataError as error:
         return _all_undecided(writes, f"HTTP {answer.status}, {error.message}")
+    if writes[0].entity in BELOW and answer.status in (200, 204):
+        return (_below(writes[0], body),)
     if answer.status == 200:
         return _elements(writes, body)
     if 400 <= answer.status < 500:
@@ -120,6 +133,19 @@ def _refused(writes: Sequence[Write], status: int, body: Any) -> tuple[Outcome, 
         return _all_undecided(writes, "HTTP 404 for a batch")
     remedy = "Correct the mapping: Xero could not read the request."
     return _all_rejected(writes, Failure("xero.request-refused", Kind.FIX, f"HTTP {status}: {message}"[:1000], remedy))
+
+
+def _below(write: Write, body: Any) -> Outcome:
+    """What stands below an object is answered as a list of one, or as itself."""
+    errors = tuple(messages(body))
+    if errors:
+        return Rejected(write.id, failure(errors))
+    found = body.get(BELOW[write.entity].plural) if isinstance(body, Mapping) else None
+    rows = [row for row in found if isinstance(row, Mapping)] if isinstance(found, list) else []
+    try:
+        return below.outcome(write, rows)
+    except DataError as error:
+        return Undecided(write.id, error.message)
 
 
 def _elements(writes: Sequence[Write], body: Any) -> tuple[Outcome, ...]:
@@ -158,6 +184,8 @@ def _outcome(write: Write, one: Mapping[str, Any], about: Entity) -> Outcome:
     bad = status == "ERROR" or _true(one.get("HasErrors")) or _true(one.get("HasValidationErrors"))
     if bad or (errors and status not in ("OK", "WARNING")) or record_id == ZERO_ID:
         return Rejected(write.id, failure(errors))
+    if any(messages({"ValidationErrors": one.get("ValidationErrors")})):
+        return Undecided(write.id, f"The answer says {status} and, beside it, {' / '.join(errors)[:300]}")
     if not isinstance(record_id, str) or not record_id:
         return Undecided(write.id, f"The answer has no {about.id_field}.")
     try:
