@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import os
 import shutil
 import sys
 import tempfile
@@ -47,6 +48,7 @@ class Report:
     back: Passage | None = None
     burst: Passage | None = None
     messages: int = 0
+    cpu: float | None = None  # seconds of processor time that the worker took for the burst
     empty: float = 0.0
     costs: dict[str, dict[str, Cost]] = field(default_factory=dict)
     seconds: float = 0.0
@@ -110,12 +112,27 @@ async def _steady(
 
 async def _burst(scene: Stage, report: Report, source: End, target: End, pairs: Mapping[str, str]) -> None:
     before, marks = await _marks(scene), (await people.last(source.actor), await people.last(target.actor))
-    offsets = await _offsets(scene)
+    offsets, cpu = await _offsets(scene), worker_cpu(scene)
     await people.at_once(source, list(pairs), 3_000_000)
     report.burst = await arrived(source, target, marks, pairs, ARRIVE_SECONDS)
+    after = worker_cpu(scene)
+    report.cpu = after - cpu if after is not None and cpu is not None else None
     await _quiet(scene)
     report.messages = await _offsets(scene) - offsets
     report.costs["burst, Salesforce to Xero"] = await _costs(scene, before)
+
+
+def worker_cpu(scene: Stage) -> float | None:
+    """Processor time of the connector's process until now: what other work on this machine does not change. None
+    where the system has no ``/proc``."""
+    if scene.worker is None:
+        return None
+    try:
+        text = Path(f"/proc/{scene.worker.pid}/stat").read_text("ascii")
+    except OSError:
+        return None
+    user, system = text.rpartition(")")[2].split()[11:13]
+    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
 
 
 async def _quiet(scene: Stage) -> None:
@@ -198,9 +215,16 @@ def _show_rates(report: Report) -> None:
     changes = len(burst.milliseconds) / burst.seconds
     print("\nThroughput")
     print(f"changes/s through all hops, {report.accounts} edits at once      {changes:9.1f}")
+    if report.cpu is not None:
+        print(f"processor time of the worker, ms a change           {_cpu_of(report):15.1f}")
     print(f"births/s, {report.accounts} new accounts until both sides know   {report.births:9.1f}")
     print(f"our agents' messages/s meanwhile ({report.messages} messages)    {report.messages / burst.seconds:9.1f}")
     print(f"empty Faust agent, events/s ({report.messages} messages)         {report.empty:9.1f}")
+
+
+def _cpu_of(report: Report) -> float:
+    """Milliseconds of processor time for one change of the burst."""
+    return (report.cpu or 0) * 1000 / max(report.accounts, 1)
 
 
 def _least(phase: str, side: str, one: Cost, report: Report) -> tuple[int, int]:
@@ -241,6 +265,7 @@ def as_data(report: Report) -> dict[str, Any]:
         "salesforce_to_xero": passage(report.there), "xero_to_salesforce": passage(report.back),
         "burst": passage(burst),
         "changes_per_second": f"{len(burst.milliseconds) / burst.seconds:.1f}" if burst else None,
+        "worker_cpu_ms_per_change": f"{_cpu_of(report):.1f}" if report.cpu is not None else None,
         "births_per_second": f"{report.births:.1f}", "messages": report.messages,
         "empty_agent_events_per_second": f"{report.empty:.1f}", "api_calls": calls,
         "seconds": f"{report.seconds:.1f}",

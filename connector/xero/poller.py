@@ -36,9 +36,10 @@ async def poll(
     """
     takes = entity(name).takes
     if "since" not in takes:
-        records = await party.page(name, versions())
-        after, fresh = snapshot(mark, records)
-        yield Polled(fresh, after, frozenset(record.id for record in records))
+        version = versions()
+        rows = await party.page(name)
+        after, fresh = snapshot(mark, rows)
+        yield Polled(party.read_rows(fresh, name, version), after, frozenset(row.id for row in rows))
         return
     paged = "page" in takes
     walk = start(mark, ordered=not paged or "order" in takes)
@@ -46,15 +47,9 @@ async def poll(
     for _ in range(MOST_PAGES):
         if walk.ask is None:
             return
-        records = await party.page(
-            name, versions(), since=walk.ask.since, page=walk.ask.page if paged else 0, size=page_size
-        )
-        all_ids = frozenset(record.id for record in records) if not paged and walk.ask.since is None else None
-        walk, fresh = step(walk, records, page_size if paged else len(records) + 1)
-        yield Polled(fresh, walk.safe, all_ids)
+        version = versions()
+        rows = await party.page(name, since=walk.ask.since, page=walk.ask.page if paged else 0, size=page_size)
+        all_ids = frozenset(row.id for row in rows) if not paged and walk.ask.since is None else None
+        walk, fresh = step(walk, rows, page_size if paged else len(rows) + 1)
+        yield Polled(party.read_rows(fresh, name, version), walk.safe, all_ids)
     raise Unavailable("xero.endless", f"The list of {name} does not end after {MOST_PAGES} pages.")
-
-
-async def ids(party: XeroParty, name: str, version: Version) -> frozenset[str]:
-    """All ids of a list that Xero gives as a whole: what is missing from it may be gone (items leave no trace)."""
-    return frozenset(record.id for record in await party.page(name, version))

@@ -12,9 +12,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from connector.core.records import Record
-from connector.core.values import digest
 from connector.errors import DataError
+from connector.xero.records import Row
 
 OVERLAP = timedelta(seconds=60)
 MOST_SEEN = 5000  # beyond it the oldest are forgotten: they come again, which is harmless
@@ -84,19 +83,18 @@ def start(mark: Watermark, *, ordered: bool = True) -> Walk:
     return Walk(Ask(since, 1), mark, {record_id: content for record_id, content, _ in mark.seen}, ordered=ordered)
 
 
-def step(walk: Walk, records: tuple[Record, ...], size: int) -> tuple[Walk, tuple[Record, ...]]:
+def step(walk: Walk, rows: tuple[Row, ...], size: int) -> tuple[Walk, tuple[Row, ...]]:
     """After a page: the walk with its next request, and what is new on this page, in its order."""
     if walk.ask is None:
         return walk, ()
-    contents = [(record, content_of(record)) for record in records]
-    fresh = tuple(record for record, content in contents if walk.known.get(record.id) != content)
-    known = {**walk.known, **{record.id: content for record, content in contents}}
-    stamps = [record.stamp for record in records if record.stamp is not None]
+    fresh = tuple(row for row in rows if walk.known.get(row.id) != row.content)
+    known = {**walk.known, **{row.id: row.content for row in rows}}
+    stamps = [row.stamp for row in rows if row.stamp is not None]
     at = max([*stamps, *([walk.mark.at] if walk.mark.at else [])], default=None)
-    mark = Watermark(at, _recent(walk.mark.seen, contents, at))
-    moved = walk.moved or any(record.id in walk.known or not walk.ordered for record in fresh)
+    mark = Watermark(at, _recent(walk.mark.seen, rows, at))
+    moved = walk.moved or any(row.id in walk.known or not walk.ordered for row in fresh)
     last = max(stamps, default=None) if walk.ordered else None
-    ask = _next(walk.ask, last) if len(records) >= size else None
+    ask = _next(walk.ask, last) if len(rows) >= size else None
     crowded, since = walk.crowded, walk.since
     if ask is not None and ask.page > 1 and crowded is None:
         crowded, since = mark, ask.since
@@ -113,13 +111,13 @@ def _next(ask: Ask, last: datetime | None) -> Ask:
     return Ask(second, 1)
 
 
-def _recent(before: Iterable[Seen], contents: Iterable[tuple[Record, str]], at: datetime | None) -> tuple[Seen, ...]:
+def _recent(before: Iterable[Seen], fresh: Iterable[Row], at: datetime | None) -> tuple[Seen, ...]:
     """What the next poll will see again."""
     if at is None:
         return ()
     begin = _ms((at - OVERLAP).replace(microsecond=0))
     rows = {seen[0]: seen for seen in before}
-    rows |= {record.id: (record.id, content, _ms(record.stamp)) for record, content in contents if record.stamp}
+    rows |= {row.id: (row.id, row.content, _ms(row.stamp)) for row in fresh if row.stamp}
     return tuple(sorted((seen for seen in rows.values() if seen[2] >= begin), key=lambda seen: seen[2])[-MOST_SEEN:])
 
 
@@ -127,14 +125,8 @@ def _ms(moment: datetime) -> int:
     return round(moment.timestamp() * 1000)
 
 
-def snapshot(mark: Watermark, records: tuple[Record, ...]) -> tuple[Watermark, tuple[Record, ...]]:
+def snapshot(mark: Watermark, rows: tuple[Row, ...]) -> tuple[Watermark, tuple[Row, ...]]:
     """A list without times: all that differs from the last one."""
     known = {record_id: content for record_id, content, _ in mark.seen}
-    now = {record.id: content_of(record) for record in records}
-    fresh = tuple(record for record in records if known.get(record.id) != now[record.id])
-    return Watermark(None, tuple((record_id, content, 0) for record_id, content in now.items())), fresh
-
-
-def content_of(record: Record) -> str:
-    """A short digest of all fields, UpdatedDateUTC among them."""
-    return digest(record.fields)[:32]
+    fresh = tuple(row for row in rows if known.get(row.id) != row.content)
+    return Watermark(None, tuple((row.id, row.content, 0) for row in {row.id: row for row in rows}.values())), fresh

@@ -6,9 +6,11 @@ else is kept, known or not.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -56,12 +58,38 @@ def elements(body: bytes, entity: str) -> list[Mapping[str, Any]]:
     return found
 
 
-def record(raw: Mapping[str, Any], entity: str, tenant: str, version: Version, read_at: datetime) -> Record:
-    """One object. Raises DataError (``xero.no-id``, ``xero.too-deep``)."""
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One object of a list as it came. Polls overlap: most rows are known already, and are read no further than this.
+
+    ``content`` is a short digest of all that it says, UpdatedDateUTC among it.
+    """
+
+    id: str
+    stamp: datetime | None
+    content: str
+    raw: Mapping[str, Any] = field(repr=False, default_factory=dict)
+
+
+def row(raw: Mapping[str, Any], entity: str) -> Row:
+    """Raises DataError (``xero.no-id``)."""
+    stamp = raw.get("UpdatedDateUTC")
+    text = json.dumps(raw, sort_keys=True, separators=(",", ":"), default=str)
+    digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+    return Row(_id_of(raw, entity), read_moment(stamp) if isinstance(stamp, str) else None, digest, raw)
+
+
+def _id_of(raw: Mapping[str, Any], entity: str) -> str:
     about = entity_of(entity)
     record_id = raw.get(about.id_field)
     if not isinstance(record_id, str) or not record_id:
         raise DataError("xero.no-id", f"An object of {about.plural} has no {about.id_field}.")
+    return record_id
+
+
+def record(raw: Mapping[str, Any], entity: str, tenant: str, version: Version, read_at: datetime) -> Record:
+    """One object. Raises DataError (``xero.no-id``, ``xero.too-deep``)."""
+    record_id = _id_of(raw, entity)
     fields = read_fields(raw, entity)
     stamp = fields.get("UpdatedDateUTC")
     return Record(

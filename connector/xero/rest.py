@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from urllib.parse import quote
 
@@ -20,7 +20,7 @@ from connector.xero.below import BELOW, Below, address, parent_of, record_below,
 from connector.xero.criteria import ASKED_BY, IDS_PER_CALL, MOST, WHERES_PER_CALL, any_of, chunks, matching, where
 from connector.xero.entities import Entity, entity
 from connector.xero.failures import CONCURRENT_RETRY, DEFAULT_RETRY, seconds_of
-from connector.xero.records import EPOCH, elements, load, record
+from connector.xero.records import EPOCH, Row, elements, load, record, row
 
 API = "https://api.xero.com/api.xro/2.0"
 READ_SECONDS = 60
@@ -179,27 +179,45 @@ class XeroParty:
         return ReadResult(tuple(found[one] for one in dict.fromkeys(ids) if one in found), missing)
 
     def _records(self, answer: Answer, name: str, version: Version) -> list[Record]:
-        if answer.status == 404:
+        found = (self._record(one, name, version) for one in self._elements(answer, name))
+        return [one for one in found if one is not None]
+
+    def _elements(self, answer: Answer, name: str) -> list[Mapping[str, object]]:
+        if answer.status in (304, 404):
             return []
-        read_at = EPOCH + timedelta(milliseconds=self._now_ms())
         try:
-            found = elements(answer.body, name)
+            return elements(answer.body, name)
         except DataError as error:
             raise Unavailable("xero.unreadable", f"Xero's answer cannot be read: {error.message}") from error
-        return [each for one in found if (each := self._record(one, name, version, read_at)) is not None]
 
-    def _record(self, one: Mapping[str, object], name: str, version: Version, read_at: datetime) -> Record | None:
+    def _record(self, one: Mapping[str, object], name: str, version: Version) -> Record | None:
         """One object; one that cannot be read is laid aside (``unreadable``) and stops no other."""
+        read_at = EPOCH + timedelta(milliseconds=self._now_ms())
         try:
             return record(one, name, self.tenant, version, read_at)
         except DataError as error:
-            self.unreadable.append((name, json.dumps(one, default=str).encode(), error))
-            del self.unreadable[:-MOST_UNREADABLE]
+            self._lay_aside(one, name, error)
             return None
 
+    def _row(self, one: Mapping[str, object], name: str) -> Row | None:
+        try:
+            return row(one, name)
+        except DataError as error:
+            self._lay_aside(one, name, error)
+            return None
+
+    def _lay_aside(self, one: Mapping[str, object], name: str, error: DataError) -> None:
+        self.unreadable.append((name, json.dumps(one, default=str).encode(), error))
+        del self.unreadable[:-MOST_UNREADABLE]
+
+    def read_rows(self, rows: Iterable[Row], name: str, version: Version) -> tuple[Record, ...]:
+        """The records of rows that are new to us; what cannot be read is laid aside."""
+        found = (self._record(one.raw, name, version) for one in rows)
+        return tuple(one for one in found if one is not None)
+
     async def page(
-        self, name: str, version: Version, *, since: datetime | None = None, page: int = 0, size: int = PAGE_SIZE
-    ) -> tuple[Record, ...]:
+        self, name: str, *, since: datetime | None = None, page: int = 0, size: int = PAGE_SIZE
+    ) -> tuple[Row, ...]:
         """One page of a list in the order of change (page 0: the whole list, where Xero knows no pages)."""
         about = entity(name)
         query: list[tuple[str, str]] = [*_places(about)]
@@ -209,7 +227,8 @@ class XeroParty:
         query += _all_of(about)
         headers = (("If-Modified-Since", f"{since.astimezone(UTC):%Y-%m-%dT%H:%M:%S}"),) if since else ()
         answer = await self.get(about.path, tuple(query), headers)
-        return () if answer.status == 304 else tuple(self._records(answer, name, version))
+        found = (self._row(one, name) for one in self._elements(answer, name))
+        return tuple(one for one in found if one is not None)
 
 
 def heard(budget: Budget, answer: Answer, now_ms: int) -> Budget:

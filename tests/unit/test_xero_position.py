@@ -8,24 +8,24 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from connector.core.budget import Budget
-from connector.core.records import Record, Side, Version
 from connector.xero.position import OVERLAP, Watermark, snapshot, start, step
+from connector.xero.records import Row
 
 T0 = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-def row(name: str, at: datetime, content: str = "") -> Record:
-    return Record(Side.XERO, "t", "Invoice", name, Version(1, 1), T0, at, fields={"UpdatedDateUTC": at, "v": content})
+def row(name: str, at: datetime, content: str = "") -> Row:
+    return Row(name, at, f"{at.isoformat()} {content}")
 
 
 class Books:
     """A list as Xero gives it: changed since a second, in the order of change, in pages."""
 
     def __init__(self) -> None:
-        self.rows: dict[str, Record] = {}
+        self.rows: dict[str, Row] = {}
         self.asked = 0
 
-    def page(self, since: datetime | None, page: int, size: int) -> tuple[Record, ...]:
+    def page(self, since: datetime | None, page: int, size: int) -> tuple[Row, ...]:
         self.asked += 1
         floor = since.replace(microsecond=0) if since else None
         found = [one for one in self.rows.values() if floor is None or (one.stamp is not None and one.stamp >= floor)]
@@ -33,9 +33,9 @@ class Books:
         return tuple(found[(page - 1) * size : page * size])
 
 
-def poll(books: Books, mark: Watermark, size: int, edits: list[Record] | None = None) -> tuple[Watermark, list[Record]]:
+def poll(books: Books, mark: Watermark, size: int, edits: list[Row] | None = None) -> tuple[Watermark, list[Row]]:
     """One whole poll; ``edits`` happen one by one between its pages."""
-    walk, out, waiting = start(mark), list[Record](), list(edits or ())
+    walk, out, waiting = start(mark), list[Row](), list(edits or ())
     for _ in range(2000):
         if walk.ask is None:
             return walk.mark, out
@@ -91,7 +91,7 @@ def test_nothing_is_ever_missed(seconds: list[int], moves: list[tuple[int, int]]
     books = Books()
     for at, second in enumerate(sorted(seconds)):
         books.rows[f"r{at:02d}"] = row(f"r{at:02d}", T0 + timedelta(seconds=second, milliseconds=at))
-    edits: list[Record] = []
+    edits: list[Row] = []
     clock = T0 + timedelta(seconds=max(seconds), milliseconds=100)
     for turn, (which, later) in enumerate(moves):
         clock += timedelta(milliseconds=1) if later < 4 else timedelta(seconds=90)
