@@ -1,0 +1,159 @@
+"""``python -m benchmarks.faults.worker``: the product's worker, with places where it can be stopped.
+
+The product has no switch for any of this: its methods are wrapped here, in a process that only a benchmark starts, and
+only with the test clock (``streams.clock``), which refuses every address that is not on this machine.
+
+A place is armed by a file ``<place>`` in the control folder, whose first line names a signal; whoever comes by takes
+the file away, writes ``at.<instance>``, and sends itself the signal. Places, in the order of a send:
+
+========= =========================================================================================
+drafted   a call is about to be announced
+announced it stands in Kafka, the lease is not renewed yet
+renewed   the lease is renewed, the deadline not checked yet
+checked   everything is checked, the request is about to leave
+answered  the answer is here, nothing is reported yet
+========= =========================================================================================
+"""
+
+from __future__ import annotations
+
+import argparse
+import ctypes
+import os
+import signal
+import sys
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmarks.faults.broken import GUARDS, take_out
+from connector.cli import worker as product
+from connector.core.party import Answer, Request
+from connector.core.records import Side
+from connector.errors import TwinledgerError
+from connector.kafka.connection import Cluster
+from connector.kafka.link_codec import Call
+from connector.xero.rest import XeroParty
+from streams import clock, worker
+from streams.connection import Connection
+from streams.engine.app import Engine, EngineSettings, make_app
+from streams.owned import Owned
+from streams.write import WriteLoop
+
+PLACES = ("drafted", "announced", "renewed", "checked", "answered")
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where this worker can be stopped. Only calls to Xero that create are counted: they are what may double."""
+
+    folder: Path
+    instance: str
+
+    def passed(self, place: str) -> None:
+        armed, mine = self.folder / place, self.folder / f"taken.{self.instance}"
+        try:
+            armed.rename(mine)
+        except FileNotFoundError:
+            return
+        number = signal.Signals[mine.read_text("ascii").strip()]
+        (self.folder / f"at.{self.instance}").write_text(place, "ascii")
+        os.kill(os.getpid(), number)
+
+
+def arm(places: Places) -> None:
+    """Wrap the steps of a send."""
+    made, sent = Owned._writer, XeroParty.send
+
+    def writer(self: Owned, side: Side, *more: Any) -> WriteLoop:
+        loop = made(self, side, *more)
+        if side is Side.XERO:
+            loop.announce = _around(loop.announce, places)
+            loop.renew = _after(loop.renew, lambda: places.passed("renewed"))
+        return loop
+
+    async def send(self: XeroParty, request: Request, *, seconds: int) -> Answer:
+        places.passed("checked")
+        answer = await sent(self, request, seconds=seconds)
+        places.passed("answered")
+        return answer
+
+    Owned._writer = writer  # type: ignore[method-assign]
+    XeroParty.send = send  # type: ignore[method-assign]
+
+
+def _around(
+    announce: Callable[[Connection, Call], Awaitable[None]], places: Places
+) -> Callable[[Connection, Call], Awaitable[None]]:
+    async def announced(connection: Connection, call: Call) -> None:
+        if call.operation == "create":
+            places.passed("drafted")
+        await announce(connection, call)
+        if call.operation == "create":
+            places.passed("announced")
+
+    return announced
+
+
+def _after(step: Callable[[], Awaitable[Any]], then: Callable[[], None]) -> Callable[[], Awaitable[Any]]:
+    async def done() -> Any:
+        result = await step()
+        then()
+        return result
+
+    return done
+
+
+def session(seconds: float) -> None:
+    """A shorter session than the product's 20 s, so that a run has time for many."""
+
+    def engine(self: worker.Worker, cluster: Cluster) -> Engine:
+        tables = Path(self.settings.data_dir) / "tables"
+        self.app = make_app(
+            EngineSettings(
+                cluster,
+                tables,
+                self.settings.group,
+                self.instance or None,
+                session_seconds=seconds,
+                heartbeat_seconds=seconds / 8,
+            )
+        )
+        return self.app
+
+    worker.Worker._engine = engine  # type: ignore[method-assign]
+
+
+def end_with_the_harness() -> None:
+    """Linux only; elsewhere a harness that is killed leaves its workers behind."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--config", type=Path, required=True)
+    parser.add_argument("--instance", required=True)
+    parser.add_argument("--control", type=Path, required=True)
+    parser.add_argument("--session", type=float, default=20.0)
+    parser.add_argument("--without", choices=sorted(GUARDS), action="append", default=[])
+    asked = parser.parse_args()
+    end_with_the_harness()
+    if not os.environ.get(clock.VARIABLE):
+        sys.stderr.write(f"{clock.VARIABLE} is not set: this worker is for tests only\n")
+        return 78
+    arm(Places(asked.control, asked.instance))
+    session(asked.session)
+    for guard in asked.without:
+        take_out(guard)
+    try:
+        product.main(asked.config, instance=asked.instance)
+    except TwinledgerError as error:
+        sys.stderr.write(f"worker ends: {error}\n")
+        return error.exit_code
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
