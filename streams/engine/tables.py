@@ -1,32 +1,53 @@
-"""Tables of raw bytes whose shard is the partition of the event, whose disk never claims more than it holds."""
+"""Tables of raw bytes whose shard is the partition of the event, whose disk never claims more than it holds.
+
+A value of a ranked table says who wrote it as its which write: (owner epoch, that writer's own counter). Three places
+keep the highest: recovery (``fill``), the owner who watches its changelog (``heed``), and the owner's own writes
+(``write`` refuses what is lower than what stands).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 import faust
 from faust import current_event
 from faust.tables.manager import TableManager as FaustTableManager
+from rocksdict import WriteBatch
 
 from connector.errors import DataError, EngineStop
 from connector.kafka.partition import partition_of
 from streams.engine.recovery import Recovery
+from streams.engine.store import Store, unlogged
 
-Rank = Callable[[bytes], tuple[int, int]]
+RankOf = tuple[int, int]
+Rank = Callable[[bytes], RankOf]
 """(owner epoch, that writer's own counter) of a value: of two values for a key the higher one holds."""
+RANK_HEADER = "rank"  # of a tombstone: the rank of the value that it takes away
+_LOWEST = (-1, -1)
 
 
 class RawTable(faust.Table):  # type: ignore[misc]
     """Bytes to bytes. One agent writes it, at once: ``read`` and ``write`` have no await between them.
 
-    ``read``, ``write`` and ``remove`` work inside an agent, on the partition of its event. ``peek`` and ``scan`` read
-    from anywhere, of partitions that this worker owns.
+    ``read``, ``write`` and ``remove`` work inside an agent, on the partition of its event. ``peek``, ``scan`` and
+    ``after`` read from anywhere, of partitions that this worker owns.
     """
 
     def __init__(self, app: Any, *, rank: Rank | None = None, **kwargs: Any) -> None:
         super().__init__(app, key_type=bytes, value_type=bytes, **kwargs)
         self._rank = rank
+        self._epochs: dict[int, int] = {}  # partition to the epoch under which this process writes
+        self._unflushed: set[int] = set()  # partitions with something that a crash would take back
+
+    def _new_store_by_url(self, url: Any) -> Store:
+        return Store(
+            url, self.app, self, table_name=self.name, key_type=bytes, value_type=bytes, key_serializer="raw",
+            value_serializer="raw", loop=self.loop,
+        )  # fmt: skip
+
+    # -- what agents and loops use
 
     def read(self, key: bytes) -> bytes | None:
         """The value of a key of the event's partition."""
@@ -35,26 +56,48 @@ class RawTable(faust.Table):  # type: ignore[misc]
         return value
 
     def write(self, key: bytes, value: bytes) -> None:
-        """Sets a value; its changelog is acknowledged before the event's offset is committed."""
+        """Sets a value; its changelog is acknowledged before the event's offset is committed.
+
+        A value of a lower rank than the standing one ends the process (``table.outranked``): recovery would drop it.
+        """
         self._check(key)
+        if self._rank is not None:
+            self._check_rank(key, value, self._rank)
         self[key] = value
 
     def remove(self, key: bytes) -> None:
-        """Writes a tombstone: only for what has been ``gone`` for 30 days."""
+        """Writes a tombstone of the standing value's rank: only for what has been ``gone`` for 30 days."""
         self._check(key)
-        if self.get(key) is not None:
-            del self[key]
+        partition = partition_of(key, self.app.engine.cluster.partitions)
+        shard = self._open_shard(partition)
+        standing = shard.get(key)
+        if standing is None:
+            return
+        shard.delete(key)
+        headers = [] if self._rank is None else [(RANK_HEADER, b"%d %d" % self._rank(standing))]
+        self._send(partition, key, None, headers)
 
     def peek(self, key: bytes) -> bytes | None:
         """The value of a key outside an agent. Raises EngineStop (``table.not-owned``)."""
         value: bytes | None = self._open_shard(partition_of(key, self.app.engine.cluster.partitions)).get(key)
         return value
 
-    def scan(self, partition: int) -> Iterator[tuple[bytes, bytes]]:
-        """All keys and values of an owned partition, in key order. Raises EngineStop (``table.not-owned``)."""
-        for key, value in self._open_shard(partition).items():
+    def scan(self, partition: int, prefix: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
+        """Keys with a prefix and their values, of an owned partition, in key order, as they stand at the first step.
+
+        Raises EngineStop (``table.not-owned``).
+        """
+        for key, value in self._open_shard(partition).items(from_key=prefix or None):
+            if not key.startswith(prefix):
+                return
             if key != self.data.offset_key:
                 yield key, value
+
+    def after(self, key: bytes, count: int) -> list[tuple[bytes, bytes]]:
+        """Up to ``count`` rows that follow a key in its partition, in key order."""
+        shard = self._open_shard(partition_of(key, self.app.engine.cluster.partitions))
+        rows = islice(shard.items(from_key=key + b"\0"), count)
+        return [(each, value) for each, value in rows if each != self.data.offset_key]
 
     def _open_shard(self, partition: int) -> Any:
         shard = self.data._dbs.get(partition)
@@ -76,34 +119,116 @@ class RawTable(faust.Table):  # type: ignore[misc]
                 remedy="Its sender must place messages by connection, as Twinledger's partitioner does.",
             )
 
-    def apply_changelog_batch(self, batch: Iterable[Any]) -> None:
-        """Recovery. Faust logs an error here and goes on with a table that lacks records: this stops the worker."""
-        applied = False
-        try:
-            super().apply_changelog_batch(batch if self._rank is None else self._highest(batch, self._rank))
-            applied = True
-        finally:
-            if not applied:
-                self.app.stop_signal(EngineStop("recovery.failed", f"Table {self.name} could not be recovered."))
-
-    def _highest(self, batch: Iterable[Any], rank: Rank) -> list[Any]:
-        """Leaves out what is lower than what stands there or in this batch: the late write of a former owner."""
-        kept: dict[tuple[int, bytes], Any] = {}
-        for event in batch:
-            message = event.message
-            place = (message.partition, message.key)
-            standing = (
-                kept[place].message.value if place in kept else self.data._db_for_partition(place[0]).get(place[1])
+    def _check_rank(self, key: bytes, value: bytes, rank: Rank) -> None:
+        partition = partition_of(key, self.app.engine.cluster.partitions)
+        mine, standing = rank(value), self._open_shard(partition).get(key)
+        if standing is not None and mine < rank(standing):
+            self.app.stop_signal(
+                EngineStop(
+                    "table.outranked",
+                    f"{self.name} holds at {key!r} a value of rank {rank(standing)}; ours would be {mine}: another"
+                    " worker owns the partition, or leases.v1 was lost.",
+                    remedy="If every worker ends so, leases.v1 was emptied: restore it.",
+                )
             )
-            if message.value is None or standing is None or rank(message.value) >= rank(standing):
-                kept[place] = event
-        return sorted(kept.values(), key=lambda event: (event.message.partition, event.message.offset))
+        self._epochs[partition] = max(mine[0], self._epochs.get(partition, 0))
+
+    def _send(self, partition: int, key: bytes, value: bytes | None, headers: Sequence[tuple[str, bytes]] = ()) -> None:
+        self.changelog_topic.send_soon(
+            key=key, value=value, partition=partition, key_serializer="raw", value_serializer="raw",
+            headers=[*headers], callback=self._on_changelog_sent, eager_partitioning=True,
+        )  # fmt: skip
+
+    # -- recovery
+
+    def fill(self, partition: int, records: Sequence[Any], *, logged: bool) -> None:
+        """Takes in a piece of the changelog. Not ``logged``: a crash before ``filled`` takes it back."""
+        if not records:
+            return
+        if not logged:
+            self._unflushed.add(partition)
+        shard = self._open_shard(partition)
+        batch = WriteBatch(raw_mode=True)
+        for key, value in self._winners(shard, records).items():
+            if value is None:
+                batch.delete(key)
+            else:
+                batch.put(key, value)
+        batch.put(self.data.offset_key, b"%d" % records[-1].offset)
+        shard.write(batch, unlogged() if partition in self._unflushed else None)
+
+    def filled(self, partition: int, end: int) -> None:
+        """All before ``end`` has been taken in: some of the last offsets may have had no record (compaction)."""
+        shard, offset = self._open_shard(partition), b"%d" % (end - 1)
+        if partition in self._unflushed:
+            shard.put(self.data.offset_key, offset, unlogged())
+            shard.flush()
+            self._unflushed.discard(partition)
+        else:
+            shard.put(self.data.offset_key, offset)
+
+    def _winners(self, shard: Any, records: Sequence[Any]) -> Mapping[bytes, bytes | None]:
+        """The values that must stand after these records: the highest of each key, the last of an unranked table."""
+        if self._rank is None:
+            return {record.key: record.value for record in records if record.key is not None}
+        ranks: dict[bytes, RankOf] = {}
+        winners: dict[bytes, bytes | None] = {}
+        for record in records:
+            key, landed = record.key, self._landed(record)
+            if key is None or landed is None:
+                continue
+            standing = ranks.get(key)
+            if standing is None:
+                value = shard.get(key)
+                standing = _LOWEST if value is None else self._rank(value)
+            if landed >= standing:
+                winners[key] = record.value
+            ranks[key] = max(landed, standing)
+        return winners
+
+    def _landed(self, record: Any) -> RankOf | None:
+        """The rank of a record; None for a tombstone that does not say whose value it takes away: nobody's."""
+        if record.value is not None:
+            return None if self._rank is None else self._rank(record.value)
+        said = dict(record.headers).get(RANK_HEADER, b"").split()
+        return (int(said[0]), int(said[1])) if len(said) == 2 and said[0].isdigit() and said[1].isdigit() else None
+
+    # -- what lands after recovery
+
+    def heed(self, partition: int, records: Sequence[Any]) -> None:
+        """What landed in the changelog while we own it. Our own writes stand already. A former owner's late write is
+        taken in if it is higher than what stands (it landed a moment too late for recovery); if it is lower, the
+        standing value is written again, because compaction keeps the last."""
+        if partition not in self.data._dbs or not records:
+            return
+        shard = self._open_shard(partition)
+        if self._rank is not None:
+            for record in records:
+                if record.key is not None:
+                    self._judge(partition, shard, record)
+            shard.put(self.data.offset_key, b"%d" % records[-1].offset)
+
+    def _judge(self, partition: int, shard: Any, record: Any) -> None:
+        landed, standing = self._landed(record), shard.get(record.key)
+        known = _LOWEST if standing is None or self._rank is None else self._rank(standing)
+        if landed is None or landed < known:
+            own = landed is not None and landed[0] == self._epochs.get(partition)  # a later one of ours follows
+            if standing is not None and not own:
+                self.app.fence.check()
+                self._send(partition, record.key, standing)
+        elif record.value is None:
+            shard.delete(record.key)
+        elif landed > known:
+            shard.put(record.key, record.value)
 
     def _on_changelog_sent(self, fut: Any) -> None:
-        """Moves the disk's offset only over our own, unbroken writes: a zombie's late one must not hide others'."""
+        """Moves an unranked table's offset on disk only over our own, unbroken writes: a zombie's late one must not
+        hide others'. A ranked table's follows what ``heed`` has seen."""
         sent = fut.result()
         tp = sent.topic_partition
-        if tp.partition not in self.data._dbs or tp not in self.app.assignor.assigned_actives():
+        if self._rank is not None or tp.partition not in self.data._dbs:
+            return
+        if tp not in self.app.assignor.assigned_actives():
             return
         known = self.data.persisted_offset(tp)
         if sent.offset == (-1 if known is None else known) + 1:

@@ -1,0 +1,73 @@
+"""RocksDB as the tables use it: all partitions of a process share one cache and one budget for what is not on disk yet.
+
+Faust gives each partition of each table a cache of 2 GB and 192 MB of write buffers: with 48 partitions and four tables
+there is no machine for that.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+from faust.stores.rocksdb import Store as FaustStore
+from rocksdict import (
+    BlockBasedOptions,
+    Cache,
+    DBCompressionType,
+    Options,
+    Rdict,
+    WriteBufferManager,
+    WriteOptions,
+)
+
+CACHE_BYTES = 64 * 2**20
+UNWRITTEN_BYTES = 96 * 2**20  # of all tables together
+_MEMTABLE_BYTES = 16 * 2**20
+_FILE_BYTES = 64 * 2**20
+_OPEN_FILES = 64  # of one partition of one table
+_BLOOM_BITS = 10
+_BLOCK_BYTES = 8 * 2**10
+
+
+@cache
+def _shared() -> tuple[Cache, WriteBufferManager]:
+    return Cache(CACHE_BYTES), WriteBufferManager(UNWRITTEN_BYTES, allow_stall=False)
+
+
+@cache
+def unlogged() -> WriteOptions:
+    """For what can be read from the changelog again: lost by a crash unless it was flushed, with all after it."""
+    options = WriteOptions()
+    setattr(options, "disable_wal", True)  # noqa: B010  a property; its stub says method
+    return options
+
+
+def _options() -> Options:
+    blocks = BlockBasedOptions()
+    blocks.set_block_cache(_shared()[0])
+    blocks.set_block_size(_BLOCK_BYTES)
+    blocks.set_cache_index_and_filter_blocks(True)
+    blocks.set_pin_l0_filter_and_index_blocks_in_cache(True)
+    blocks.set_bloom_filter(_BLOOM_BITS, block_based=False)
+    options = Options(raw_mode=True)
+    options.create_if_missing(create_if_missing=True)
+    options.set_block_based_table_factory(blocks)
+    options.set_write_buffer_manager(_shared()[1])
+    options.set_write_buffer_size(_MEMTABLE_BYTES)
+    options.set_target_file_size_base(_FILE_BYTES)
+    options.set_compression_type(DBCompressionType.lz4())
+    options.set_max_open_files(_OPEN_FILES)
+    options.set_max_background_jobs(2)
+    # Filling a table writes faster than one core compacts; to wait for it would stop heartbeats and loops.
+    options.set_level_zero_slowdown_writes_trigger(64)
+    options.set_level_zero_stop_writes_trigger(128)
+    options.set_keep_log_file_num(2)
+    options.set_max_log_file_size(2**20)
+    return options
+
+
+class Store(FaustStore):  # type: ignore[misc]
+    """One database per partition of a table, opened with the shared budgets."""
+
+    def _open_for_partition(self, partition: int) -> Any:
+        return Rdict(str(self.partition_path(partition)), options=_options())
