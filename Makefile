@@ -5,13 +5,14 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 DIR ?=
 
-.PHONY: help demo test check corpus bench clean environment
+.PHONY: help demo test check corpus bench clean environment faults
 
 help:
 	@echo "make demo     the whole story on this machine: Kafka, both simulators, the connector"
 	@echo "make test     all checks and tests"
 	@echo "make check    linters, types and rooms only"
 	@echo "make corpus DIR=...   run recorded messages through codec, hydrate and record code"
+	@echo "make faults   two workers, 300 changes, kills, freezes, broker restarts, cut calls: a verdict (about 20 minutes)"
 	@echo "make bench    latency, throughput and API calls, side by side"
 
 environment: $(READY)
@@ -40,6 +41,9 @@ corpus: $(READY)
 
 bench: $(READY)
 	$(BIN)/python -m benchmarks.run
+
+faults: $(READY)
+	$(BIN)/python -m benchmarks.faults
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
