@@ -19,6 +19,7 @@ from typing import Any
 
 from benchmarks.faults.campaign import Campaign, Plan
 from benchmarks.faults.judge import Verdict
+from benchmarks.faults.targeted import STORIES, told
 from benchmarks.faults.theatre import CONNECTIONS, theatre
 
 
@@ -51,6 +52,17 @@ def _moves(epochs: list[tuple[int, str]], pids: dict[int, str]) -> int:
     return sum(before != after for before, after in itertools.pairwise(names))
 
 
+async def broken(guard: str, folder: Path) -> int:
+    """A guard's story with the guard, which must end well, and without it, which must not."""
+    lines = []
+    for without in (False, True):
+        verdict, ends = await told(guard, folder / f"{'without' if without else 'with'}-{guard}", without=without)
+        found = [*verdict.doubled, *verdict.lost, *verdict.wrong]
+        lines.append({"guard": guard, "there": not without, "clean": verdict.clean, "found": found, "ends": ends})
+        sys.stdout.write(json.dumps(lines[-1]) + "\n")
+    return 0 if lines[0]["clean"] and not lines[1]["clean"] else 1
+
+
 def show(verdict: Verdict, figures: dict[str, Any]) -> None:
     rows = [f"{name:12} {value}" for name, value in figures.items()]
     rows += [f"{kind}: {text}" for kind, found in asdict(verdict).items() if isinstance(found, list) for text in found]
@@ -70,6 +82,7 @@ def main() -> int:
     parser.add_argument("--arrive", type=float, default=420.0, help="seconds for everything to arrive in the end")
     parser.add_argument("--connections", type=int, default=len(CONNECTIONS))
     parser.add_argument("--keep", type=Path, help="a folder for logs and ledger, kept")
+    parser.add_argument("--without", choices=sorted(STORIES), help="tell a guard's story with it and without it")
     asked = parser.parse_args()
     plan = Plan(
         asked.changes, asked.kills, asked.ends, asked.freezes, asked.placed, asked.brokers, asked.session,
@@ -77,6 +90,8 @@ def main() -> int:
     )  # fmt: skip
     with tempfile.TemporaryDirectory(prefix="twinledger-faults-") as temporary:
         folder = asked.keep or Path(temporary)
+        if asked.without:
+            return asyncio.run(broken(asked.without, folder))
         verdict, figures = asyncio.run(campaign(asked.seed, plan, folder, asked.connections))
     show(verdict, figures)
     sys.stdout.write(json.dumps(figures) + "\n")

@@ -7,17 +7,19 @@ A place is armed by a file ``<place>`` in the control folder, whose first line n
 the file away, writes ``at.<instance>``, and sends itself the signal. Places, in the order of a send:
 
 ========= =========================================================================================
-drafted   a call is about to be announced
+drafted   a call is about to be announced: the producer has it next
 announced it stands in Kafka, the lease is not renewed yet
 renewed   the lease is renewed, the deadline not checked yet
 checked   everything is checked, the request is about to leave
 answered  the answer is here, nothing is reported yet
+slow      no place: its first line says for how many seconds settle holds each call's announcement
 ========= =========================================================================================
 """
 
 from __future__ import annotations
 
 import argparse
+import asyncio
 import ctypes
 import os
 import signal
@@ -33,12 +35,13 @@ from connector.core.party import Answer, Request
 from connector.core.records import Side
 from connector.errors import TwinledgerError
 from connector.kafka.connection import Cluster
-from connector.kafka.link_codec import Call
+from connector.kafka.link_codec import Call, LinkEventEnvelope
 from connector.xero.rest import XeroParty
 from streams import clock, worker
 from streams.connection import Connection
 from streams.engine.app import Engine, EngineSettings, make_app
 from streams.owned import Owned
+from streams.settle import Settle
 from streams.write import WriteLoop
 
 PLACES = ("drafted", "announced", "renewed", "checked", "answered")
@@ -81,6 +84,19 @@ def arm(places: Places) -> None:
 
     Owned._writer = writer  # type: ignore[method-assign]
     XeroParty.send = send  # type: ignore[method-assign]
+    _slow_settle(places)
+
+
+def _slow_settle(places: Places) -> None:
+    folded = Settle.fold
+
+    async def fold(self: Settle, connection: Connection, envelope: LinkEventEnvelope, offset: int) -> None:
+        slow = places.folder / "slow"
+        if isinstance(envelope.body, Call) and envelope.body.operation == "create" and slow.exists():
+            await asyncio.sleep(float(slow.read_text("ascii")))
+        await folded(self, connection, envelope, offset)
+
+    Settle.fold = fold  # type: ignore[method-assign]
 
 
 def _around(
