@@ -25,7 +25,7 @@ from connector.errors import EngineStop, TwinledgerError
 from connector.kafka.codec import Codec, Decoded
 from connector.kafka.compacted import Message, latest, reader
 from connector.kafka.connection import Cluster
-from connector.kafka.producer import Producer
+from connector.kafka.producer import Sender
 from streams.connection import Connection
 
 TOPIC = "configuration.v1"
@@ -102,7 +102,7 @@ def _entry(codec: Codec, message: Message) -> Entry | None:
     return Entry.of(decoded.value) if decoded.value["kind"] == "mapping" else None
 
 
-async def write_entry(producer: Producer, codec: Codec, entry: Entry) -> None:
+async def write_entry(producer: Sender, codec: Codec, entry: Entry) -> None:
     await producer.send(TOPIC, entry.key, codec.encode(TOPIC, entry.value()))
 
 

@@ -108,6 +108,11 @@ class Connection:
     def name(self) -> str:
         return self.settings.name
 
+    def forget(self) -> None:
+        """Somebody else may have owned it since: what waits to be done is made anew from the tables."""
+        self.caught_up = False
+        self.ready, self.waiting, self.flight = Ready(), Waiting(), Flight()
+
     def party(self, side: Side) -> Party:
         return self.salesforce if side is Side.SALESFORCE else self.xero
 

@@ -1,4 +1,6 @@
-"""The loops of one connection that this worker owns: started after the takeover, ended when the partition goes.
+"""The loops of one connection that this worker owns: started after the takeover, held back when the partition goes.
+
+Whatever they write goes through a gate that is open only while the partition is ours.
 
 All of them run in one task group: when one fails for a reason that it cannot mend itself, the process ends and the
 supervisor starts it again (crash-only).
@@ -8,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -18,11 +20,11 @@ from connector.core.link_state import Link
 from connector.core.party import Applied
 from connector.core.records import Record, Side, Version
 from connector.core.sending import Draft
-from connector.errors import EngineStop, TwinledgerError
+from connector.errors import EngineStop, TryAgain, TwinledgerError
 from connector.kafka.codec import Decoded
 from connector.kafka.compacted import end_offsets, read_to_end
 from connector.kafka.connection import Cluster
-from connector.kafka.lease import Lease
+from connector.kafka.lease import LeaseLost
 from connector.kafka.link_codec import Call
 from connector.kafka.positions import Position, read_positions, write_position
 from connector.kafka.producer import Producer
@@ -39,18 +41,19 @@ from streams.capture import (
     WANTED,
     Heard,
     PollCapture,
-    StreamCapture,
     polled_entities,
     resync_position,
 )
-from streams.clock import machine_clock
 from streams.configuration import Entry, Follower, write_entry
 from streams.connection import Connection
 from streams.engine.app import Engine
+from streams.gate import LOOK_SECONDS, Gate, GatedProducer
 from streams.genesis import Genesis
 from streams.hops import EVENTS, HINTS, Outbox
 from streams.hydrate import ReadLoop, Reads
+from streams.leases import Leases
 from streams.letters import LetterLoop
+from streams.listening import Listening
 from streams.lookup import Lookup
 from streams.notices import Notices
 from streams.parties import SalesforceSource
@@ -70,7 +73,8 @@ class Owned:
 
     app: Engine
     cluster: Cluster
-    producer: Producer
+    kafka: Producer
+    leases: Leases
     tables: Tables
     connection: Connection
     source: SalesforceSource
@@ -79,37 +83,63 @@ class Owned:
     outbox: Outbox
     follower: Follower
     notices: Notices
-    owner: str
     new_id: Callable[[], str]
+    since: int = 0  # the epoch from which on nobody else has held the lease
+    taken: bool = False  # the loops have begun
     heard: Heard = field(default_factory=Heard)
     brake: Brake = field(default_factory=Brake)
     writers: list[WriteLoop] = field(default_factory=list)
     positions: dict[str, Position] = field(default_factory=dict)
+    listening: Listening | None = None
+
+    gate: Gate = field(init=False)
+    producer: GatedProducer = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.gate = Gate(lambda: self.app.ownership.generation)
+        self.producer = GatedProducer(self.gate, self.kafka)
+        self.outbox = replace(self.outbox, put=self.producer.send)
+        self.notices = replace(self.notices, put=self.producer.send)
 
     async def run(self) -> None:
-        """Until cancelled. Raises EngineStop."""
-        lease = Lease(self.cluster, self.outbox.codec, self.connection.partition, self.owner, machine_clock)
-        genesis = Genesis(self.cluster, self.producer, self.outbox.codec, self.tables)
-        takeover = Takeover(self.tables, lease, self._settled, self._load, self._scanned, genesis)
-        try:
-            if await takeover.run(self.connection, self.reads):
-                await self._load_positions()
-                await self._loops(lease, genesis)
-        finally:
-            self.connection.caught_up = False
-            await lease.close()
+        """Until cancelled. Raises ConfigurationError, EngineStop."""
+        genesis = Genesis(self.cluster, self.kafka, self.outbox.codec)
+        takeover = Takeover(self.tables, self._settled, self._load, self._scanned, genesis)
+        generation = self.app.ownership.generation
+        if await takeover.run(self.connection, self.reads):
+            await self._load_positions()
+            self.taken = True
+            self._opens(generation)
+            await self._loops(replace(genesis, producer=self.producer))
 
-    async def _loops(self, lease: Lease, genesis: Genesis) -> None:
+    def pause(self) -> None:
+        """The partition is lost, perhaps for a moment: nothing is written until it is back."""
+        self.gate.close()
+        self.connection.caught_up = False
+
+    async def go_on(self) -> None:
+        """The partition is back, and nobody else has had it."""
+        generation = self.app.ownership.generation
+        if await self._settled(self.connection.partition):
+            self._opens(generation)
+
+    def _opens(self, generation: int | None) -> None:
+        """Unless it was lost again: then the next assignment tells."""
+        if generation is not None and generation == self.app.ownership.generation:
+            self.connection.caught_up = True
+            self.gate.open(generation)
+
+    async def _loops(self, genesis: Genesis) -> None:
         async with asyncio.TaskGroup() as group:
             group.create_task(genesis.note_links(self.connection), name=f"{self.connection.name} genesis")
-            for name, work in self._work(lease):
+            for name, work in self._work():
                 group.create_task(work, name=f"{self.connection.name} {name}")
 
-    def _work(self, lease: Lease) -> list[tuple[str, Coroutine[Any, Any, None]]]:
+    def _work(self) -> list[tuple[str, Coroutine[Any, Any, None]]]:
         connection, notice = self.connection, self.notices.tell
-        stream = StreamCapture(
-            connection, self.outbox, self._store, self.notices.bury, notice, self.source.stream,
-            self.positions, self.heard, self.source.parents, self.producer.send_soon,
+        self.listening = Listening(
+            connection, self.source, self.outbox, self.reads, self.positions, self.heard, self._store, self._emit,
+            self.notices, self._links, self.producer.send_soon, self._reached,
         )  # fmt: skip
         polls = PollCapture(
             connection, self.xero, self.outbox, self._store, notice, lambda: polled_entities(connection),
@@ -125,13 +155,13 @@ class Owned:
             self.notices.readable,
         )
         snapshots = SnapshotLoop(
-            connection, self.outbox, self._scan, self.app.ownership.processed_to, self._end_of_events,
+            connection, self.outbox, self._scan, self._reached, self._end_of_events,
             self.follower.entry, self._save, notice, self._resynced,
         )  # fmt: skip
-        self.writers = [self._writer(side, lease) for side in Side]
+        self.writers = [self._writer(side) for side in Side]
         loops = [
-            ("stream", stream.run()), ("poll", polls.run()), ("read", reading.run()), ("snapshot", snapshots.run()),
-            ("due", self._due()), ("lease", self._renew(lease)),
+            *self.listening.loops(), ("poll", polls.run()), ("read", reading.run()), ("snapshot", snapshots.run()),
+            ("due", self._due()), ("lease", self._renew()),
             ("letters", LetterLoop(connection, self.cluster, self.outbox.codec, self.producer.send).run()),
         ]  # fmt: skip
         return [*loops, *((f"write {writer.side.value}", writer.run()) for writer in self.writers)]
@@ -140,23 +170,32 @@ class Owned:
     def xero_poll_seconds(self) -> float:
         return self.connection.settings.xero[0].poll_seconds
 
-    def _writer(self, side: Side, lease: Lease) -> WriteLoop:
-        async def renew() -> datetime:
-            renewal = await lease.renew()
+    def _writer(self, side: Side) -> WriteLoop:
+        lookup = Lookup(self.outbox.link_event, self._claimed)
+        return WriteLoop(
+            self.connection, side, self.outbox.link_event, self._announce, self._proved, self.new_id, expected_totals,
+            self._answer_record, lookup, self.brake,
+        )  # fmt: skip
+
+    # --- what the loops use --------------------------------------------------------------------------------------
+
+    async def _proved(self) -> datetime:
+        """Proof that the partition is ours now: act on it without another await. Raises LeaseLost, EngineStop."""
+        while True:
+            await self.gate.passed()
+            try:
+                renewal = await self.leases.renew(self.connection.partition)
+            except LeaseLost:
+                if self.gate.is_open:
+                    raise
+                continue  # fenced by our own claim after a rebalance, or lost for good: then this loop is closed
             if renewal.clock_is_off:
                 raise EngineStop(
                     "clock.off", f"This machine's clock is {renewal.skew.total_seconds():.1f} s off the broker's.",
                     remedy="Mend the clock (NTP).",
                 )  # fmt: skip
-            return renewal.broker_at
-
-        lookup = Lookup(self.outbox.link_event, self._claimed)
-        return WriteLoop(
-            self.connection, side, self.outbox.link_event, self._announce, renew, self.new_id, expected_totals,
-            self._answer_record, lookup, self.brake,
-        )  # fmt: skip
-
-    # --- what the loops use --------------------------------------------------------------------------------------
+            if self.gate.is_open:
+                return renewal.broker_at
 
     async def _announce(self, connection: Connection, call: Call) -> None:
         await self.outbox.call(connection, call)
@@ -168,8 +207,17 @@ class Owned:
         await self.outbox.answered(connection, read.side, read.entity, read.id, version, parents)
 
     def _claimed(self, connection: Connection, mapping: str, side: Side, object_id: str) -> bool:
+        """Raises TryAgain in a rebalance: the tables are closed."""
+        if not self.gate.is_open:
+            raise TryAgain("lease.in-doubt", f"Connection {connection.name} is not ours at this moment.", retry_after=1)
         target = self.tables.targets.peek(connection.name, mapping, f"{side.value}:{object_id}")
         return target is not None and not target.gone
+
+    def _links(self, partition: int) -> Iterable[Link]:
+        """Every link of the partition. Raises TryAgain in a rebalance."""
+        if not self.gate.is_open:
+            raise TryAgain("lease.in-doubt", f"Connection {self.connection.name} is not ours now.", retry_after=1)
+        return self.tables.links.scan(partition)
 
     def _answer_record(self, connection: Connection, side: Side, entity: str, answer: Applied) -> Record | None:
         """What a write's answer shows, as a record. Salesforce answers show nothing but the id."""
@@ -201,6 +249,12 @@ class Owned:
 
     async def _settled(self, partition: int) -> bool:
         return await self.app.ownership.caught_up([HINTS, EVENTS], [partition])
+
+    async def _reached(self, topic: str, partition: int, offset: int) -> bool:
+        """True once it is processed, however often the partition is lost and comes back before."""
+        while not await self.app.ownership.processed_to(topic, partition, offset):  # noqa: ASYNC110  it polls too
+            await asyncio.sleep(LOOK_SECONDS)
+        return True
 
     async def _end_of_events(self, partition: int) -> int:
         return (await end_offsets(self.cluster, EVENTS, [partition]))[partition]
@@ -235,10 +289,10 @@ class Owned:
                 await self.outbox.link_event(connection, key, Due(connection.clock()))
             await asyncio.sleep(DUE_SECONDS)
 
-    async def _renew(self, lease: Lease) -> None:
+    async def _renew(self) -> None:
         while True:
             await asyncio.sleep(RENEW_SECONDS)
-            await lease.renew()
+            await self._proved()
 
 
 def expected_totals(piece: Draft, connection: Connection) -> dict[str, Decimal] | str:

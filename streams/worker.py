@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import socket
 import uuid
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -15,26 +14,26 @@ from pathlib import Path
 from connector.core.catalog import Catalog
 from connector.core.mapping.model import Mapping as Rule
 from connector.core.records import Record, Side
-from connector.errors import EngineStop, TwinledgerError
 from connector.http import HttpClient
 from connector.kafka.admin import check_topics
 from connector.kafka.codec import Codec
 from connector.kafka.connection import Cluster, cluster_of
-from connector.kafka.lease import last_epochs
 from connector.kafka.partition import partition_of
 from connector.kafka.producer import Producer
 from connector.settings import ConnectionSettings, Settings
 from connector.xero.avro import TOPICS as ACCOUNTING_TOPICS
 from connector.xero.rest import XeroParty
-from streams.clock import clock, now_ms, refuse_elsewhere
+from streams.clock import clock, machine_clock, now_ms, refuse_elsewhere
 from streams.configuration import Follower, write_entry
-from streams.connection import Connection, Numbers
+from streams.connection import Connection
 from streams.engine.app import Engine, EngineSettings, make_app, running
 from streams.guard import consume
 from streams.hops import EVENTS, HINTS, RECORDS, Hops, Outbox
 from streams.hydrate import Hydrate, Reads
+from streams.leases import Leases
 from streams.notices import Notices
 from streams.owned import Owned
+from streams.owning import Owning
 from streams.parties import SalesforceSource, identify, salesforce, sides, xero
 from streams.plan import Plan
 from streams.settle import Settle
@@ -60,6 +59,7 @@ class Worker:
     owned: dict[str, Owned] = field(default_factory=dict)
     notices: Notices | None = None
     app: Engine | None = None
+    owning: Owning | None = None
 
     async def run(self, beside: Callable[[Worker], Awaitable[None]] | None = None) -> None:
         """Run until cancelled; ``beside`` (web server, projector) runs with it. Raises TwinledgerError."""
@@ -68,23 +68,21 @@ class Worker:
             http = await stack.enter_async_context(HttpClient(connections=50))
             producer = await stack.enter_async_context(Producer(cluster))
             outbox = Outbox(codec, producer.send, clock)
-            self.notices = Notices(codec, producer.send, new_id, clock)
+            notices = self.notices = Notices(codec, producer.send, new_id, clock)
             await check_topics(cluster)
-            epochs = await last_epochs(cluster, codec)
             for each in self.settings.connections:
-                await self._connect(each, http, cluster, epochs)
-            follower = Follower(cluster, codec, self.connections, self._catalogs, self.notices.refused, {})
+                await self._connect(each, http, cluster)
+            follower = Follower(cluster, codec, self.connections, self._catalogs, notices.refused, {})
             await follower.refresh()
             app = self._engine(cluster)
             tables = self._tables(app, codec)
             self._agents(app, codec, tables, follower, producer)
+            owning = self.owning = self._owning(app, cluster, producer, tables, outbox, follower, notices)
             await stack.enter_async_context(running(app))
             async with asyncio.TaskGroup() as group:
                 group.create_task(follower.run(), name="configuration")
-                failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-                owning = self._own(app, cluster, producer, tables, outbox, follower, failed)
-                group.create_task(owning, name="ownership")
-                group.create_task(_as_coroutine(failed), name="loops")
+                group.create_task(owning.run(), name="ownership")
+                group.create_task(_as_coroutine(owning.failed), name="loops")
                 if beside is not None:
                     group.create_task(_as_coroutine(beside(self)), name="beside")
 
@@ -92,13 +90,8 @@ class Worker:
         """Whether every connection of ours has been taken over."""
         return bool(self.owned) and all(owned.connection.caught_up for owned in self.owned.values())
 
-    async def _connect(
-        self, settings: ConnectionSettings, http: HttpClient, cluster: Cluster, epochs: Mapping[int, int]
-    ) -> None:
-        """Sign in to both sides and check who they are, before anything else.
-
-        Until the lease is claimed the next epoch is counted with: what is folded meanwhile must outrank what stands.
-        """
+    async def _connect(self, settings: ConnectionSettings, http: HttpClient, cluster: Cluster) -> None:
+        """Sign in to both sides and check who they are, before anything else."""
         tenant = settings.xero[0]
         refuse_elsewhere([settings.salesforce.url, tenant.api_url, tenant.token_url])
         source = salesforce(http, settings.salesforce, now_ms)
@@ -111,9 +104,8 @@ class Worker:
         self.reads[settings.name] = Reads()
         partition = partition_of(settings.name.encode() + b"/", cluster.partitions)
         self.connections[settings.name] = Connection(
-            settings, source.party, company, org.id, settings.xero[0].tenant, clock, partition,
-            numbers=Numbers(epochs.get(partition, 0) + 1),
-        )  # fmt: skip
+            settings, source.party, company, org.id, settings.xero[0].tenant, clock, partition
+        )
 
     async def _catalogs(self, connection: Connection, rule: Rule) -> Mapping[Side, Catalog]:
         return sides(await self.sources[connection.name].catalog([rule.read_plan(Side.SALESFORCE)]))
@@ -128,9 +120,9 @@ class Worker:
     def _tables(self, app: Engine, codec: Codec) -> Tables:
         return Tables(
             LinkTable(app.raw_table("links", "links.v1", rank_by(codec, "links", "ordinal")), codec),
-            TargetTable(app.raw_table("targets", "targets.v1"), codec),
+            TargetTable(app.raw_table("targets", "targets.v1", rank_by(codec, "targets", "ordinal")), codec),
             ReadTable(app.raw_table("reads", "reads.v1", rank_by(codec, "reads", "counter")), codec),
-            ParentTable(app.raw_table("parents", "parents.v1"), codec),
+            ParentTable(app.raw_table("parents", "parents.v1", rank_by(codec, "parents", "counter")), codec),
         )
 
     def _agents(self, app: Engine, codec: Codec, tables: Tables, follower: Follower, producer: Producer) -> None:
@@ -154,74 +146,27 @@ class Worker:
         consume(app, codec, EVENTS, "settle", hops.on_link_event)
         consume(app, codec, SIGNALS, "signals", hops.on_signal)
 
-    async def _own(
+    def _owning(
         self, app: Engine, cluster: Cluster, producer: Producer, tables: Tables, outbox: Outbox, follower: Follower,
-        failed: asyncio.Future[None],
-    ) -> None:  # fmt: skip
-        """Start the loops of what we own, end the loops of what we lost, and all of them at the end."""
-        loops: dict[str, asyncio.Task[None]] = {}
-        try:
-            async for partitions in app.ownership.changes():
-                for name, connection in self.connections.items():
-                    mine = connection.partition in partitions
-                    if mine and name not in loops:
-                        owned = self._owned(app, cluster, producer, tables, outbox, follower, connection)
-                        self.owned[name] = owned
-                        loops[name] = app.spawn(owned.run(), name=f"loops of {name}")
-                        loops[name].add_done_callback(lambda task: _report(app, task, failed))
-                    elif not mine and name in loops:
-                        self.owned.pop(name, None)
-                        await _ended([loops.pop(name)])
-        finally:
-            await _ended(loops.values())
+        notices: Notices,
+    ) -> Owning:  # fmt: skip
+        """Claims leases before events flow, and runs the loops of what we own."""
+        leases = Leases(cluster, outbox.codec, f"{socket.gethostname()}:{os.getpid()}", machine_clock)
 
-    def _owned(
-        self, app: Engine, cluster: Cluster, producer: Producer, tables: Tables, outbox: Outbox, follower: Follower,
-        connection: Connection,
-    ) -> Owned:  # fmt: skip
-        if self.notices is None:
-            raise RuntimeError("the worker has not been started")
-        source = self.sources[connection.name]
-        company = self.companies[connection.name]
-        return Owned(
-            app, cluster, producer, tables, connection, source, company, self.reads[connection.name], outbox,
-            follower, self.notices, f"{socket.gethostname()}:{os.getpid()}", new_id,
-        )  # fmt: skip
+        def make(connection: Connection) -> Owned:
+            name = connection.name
+            return Owned(
+                app, cluster, producer, leases, tables, connection, self.sources[name], self.companies[name],
+                self.reads[name], outbox, follower, notices, new_id,
+            )  # fmt: skip
 
+        def forget(name: str) -> None:
+            self.reads[name] = Reads()
 
-async def _ended(loops: Iterable[asyncio.Task[None]]) -> None:
-    """Cancel and wait: nothing of them may outlive the producer that they use."""
-    tasks = list(loops)
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
-
-
-def _report(app: Engine, task: asyncio.Task[None], failed: asyncio.Future[None]) -> None:
-    """A connection's loops ended by themselves: this process cannot go on for it (crash-only).
-
-    What a restart heals ends the process at once; what a person must mend ends the worker in order, with its own words.
-    """
-    error = None if task.cancelled() else task.exception()
-    if error is None:
-        return
-    reason = _first(error)
-    if isinstance(reason, TwinledgerError) and not isinstance(reason, EngineStop):
-        if not failed.done():
-            failed.set_exception(reason)
-        return
-    with contextlib.suppress(EngineStop):  # it is raised again for callers inside the engine
-        app.stop_signal(reason if isinstance(reason, EngineStop) else _broken(task.get_name(), reason))
-
-
-def _broken(name: str, error: BaseException) -> EngineStop:
-    return EngineStop("loop.failed", f"{name}: {error!r}.", remedy="The supervisor starts it again; report this.")
-
-
-def _first(error: BaseException) -> BaseException:
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return error
+        failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        owning = Owning(app, self.connections, leases, make, forget, failed, running=self.owned)
+        app.ownership.before_open = owning.prepare
+        return owning
 
 
 def _record(outbox: Outbox) -> Callable[[Connection, Record], Awaitable[None]]:

@@ -12,7 +12,7 @@ from connector.errors import EngineStop
 from connector.kafka.codec import Codec, Decoded
 from connector.kafka.compacted import read_to_end
 from connector.kafka.connection import Cluster
-from connector.kafka.producer import Producer
+from connector.kafka.producer import Sender
 
 TOPIC = "positions.v1"
 
@@ -65,7 +65,7 @@ async def read_positions(
     return found
 
 
-async def write_position(producer: Producer, codec: Codec, position: Position) -> int:
+async def write_position(producer: Sender, codec: Codec, position: Position) -> int:
     """Writes and waits for the acknowledgement; gives the offset. Call it after what lies before it is acknowledged."""
     value = {
         "connection": position.connection,

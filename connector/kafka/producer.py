@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable
 from types import TracebackType
-from typing import Any
+from typing import Any, Protocol
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError, RecordTooLargeError
@@ -16,6 +16,12 @@ from connector.kafka.headers import Headers
 from connector.kafka.partition import partitioner
 
 _LINGER_MS = 5
+
+
+class Sender(Protocol):
+    """What writes one message and waits for its acknowledgement: a producer, or one that is held back at times."""
+
+    async def send(self, topic: str, key: bytes, value: bytes | None, headers: Headers = ()) -> int: ...
 
 
 class Producer:

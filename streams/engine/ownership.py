@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from typing import Any
 
+from connector.errors import EngineStop
 from streams.engine.ledger import Partition
 
 _POLL_SECONDS = 0.05
@@ -17,6 +18,7 @@ class Ownership:
     def __init__(self, app: Any) -> None:
         self._app = app
         self._changed = asyncio.Event()
+        self.before_open: Callable[[frozenset[int]], Awaitable[None]] | None = None
 
     @property
     def generation(self) -> int | None:
@@ -30,19 +32,31 @@ class Ownership:
             return frozenset()
         return frozenset(tp.partition for tp in self._app.consumer.sources())
 
+    async def prepare(self) -> None:
+        """Called by the engine before any event of a new assignment is processed: leases are claimed here."""
+        if self.before_open is None:
+            return
+        try:
+            await self.before_open(frozenset(tp.partition for tp in self._app.consumer.sources()))
+        except EngineStop as error:
+            self._app.stop_signal(error)
+
     def opened(self, generation: int) -> None:
         """Called by the engine when the partitions of a generation begin to flow."""
         del generation
         self._changed.set()
 
     async def changes(self) -> AsyncIterator[frozenset[int]]:
-        """The owned partitions now, and again after each change; a loss shows within 50 ms."""
-        last: frozenset[int] | None = None
+        """The owned partitions now, and again after each change; a loss shows within 50 ms.
+
+        The same partitions come again after a rebalance that passed too quickly to be seen.
+        """
+        last: tuple[int | None, frozenset[int]] | None = None
         while True:
-            now = self.partitions()
+            now = self.generation, self.partitions()
             if now != last:
                 last = now
-                yield now
+                yield now[1]
             self._changed.clear()
             try:
                 async with asyncio.timeout(_POLL_SECONDS):

@@ -105,6 +105,7 @@ class Recovery(FaustRecovery):  # type: ignore[misc]
             return  # the next generation opens
         if consumer.assignment():
             await self._wait(consumer.perform_seek(), timeout=self.app.conf.broker_request_timeout)
+            await self._wait(self.app.ownership.prepare(), timeout=self.app.conf.broker_request_timeout)
         await self.app._fetcher.maybe_start()
         if self.app.consumer_generation_id != generation_id or self.app.rebalancing_count != rebalance:
             return
