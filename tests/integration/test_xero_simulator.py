@@ -219,7 +219,8 @@ async def test_lists_page_filter_order_and_know_what_changed(xero: Client) -> No
         ("Invoices", {"where": "Totl>1"}, 400),
         ("Invoices", {"where": 'Total>"a" AND ('}, 400),
         ("Invoices", {"order": "Nothing"}, 400),
-        ("CreditNotes", {}, 501),
+        ("Budgets", {}, 501),
+        ("PurchaseOrders", {"where": "Total>1"}, 501),
         ("Invoices/nobody", {}, 404),
     ],
 )

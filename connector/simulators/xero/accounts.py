@@ -94,11 +94,11 @@ def account_by_code(tenant: Tenant, code: str) -> Stored | None:
     return next((account for account in found if account["Status"] == "ACTIVE"), found[0] if found else None)
 
 
-def line_account_problem(account: Stored, code: str) -> str | None:
-    """Why lines cannot be coded to this account; None when they can."""
+def line_account_problem(account: Stored, code: str, system: str = "") -> str | None:
+    """Why lines cannot be coded to this account; None when they can. They may be coded to ``system``."""
     if account["Status"] != "ACTIVE":
         return f"Account code '{code}' has been archived, or has been deleted."
-    if account["Type"] == "BANK" or account.get("SystemAccount") in NOT_ON_LINES:
+    if account["Type"] == "BANK" or account.get("SystemAccount") in NOT_ON_LINES - {system}:
         return f"Account code '{code}' is not a valid code for this document."
     return None
 

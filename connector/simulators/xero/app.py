@@ -11,6 +11,7 @@ import asyncio
 import hashlib
 import uuid
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from typing import Any
 
 from starlette.applications import Starlette
@@ -21,9 +22,10 @@ from starlette.routing import Route
 
 from connector.simulators.control import answer_json, control_routes, guarded
 from connector.simulators.faults import HALF_BATCH, FaultMiddleware
-from connector.simulators.xero.batches import Batch, per_element, read_body, validation_exception, write_batch
-from connector.simulators.xero.contacts import match_contact
+from connector.simulators.xero import below
+from connector.simulators.xero.batches import Batch, per_element, read_body, refused, validation_exception, write_batch
 from connector.simulators.xero.errors import (
+    Invalid,
     Refusal,
     bad_query,
     forbidden,
@@ -32,10 +34,10 @@ from connector.simulators.xero.errors import (
     unreadable,
     unsupported,
 )
-from connector.simulators.xero.invoices import sales_invoice
-from connector.simulators.xero.items import item_by_code
+from connector.simulators.xero.items import remove_item
 from connector.simulators.xero.limits import limit_headers
 from connector.simulators.xero.listing import decimals, list_objects
+from connector.simulators.xero.registry import ABOUT, methods, parameters
 from connector.simulators.xero.shows import FULL, show
 from connector.simulators.xero.store import ID_FIELDS, PLURALS, Stored, Tenant
 from connector.simulators.xero.tokens import Token
@@ -44,14 +46,6 @@ from connector.simulators.xero.world import Settings, World, fingerprint
 
 BASE = "/api.xro/2.0"
 SINGLES = {plural: single for single, plural in PLURALS.items()} | {"Organisation": "Organisation"}
-METHODS: Mapping[tuple[str, bool], frozenset[str]] = {  # (method, by id) to entities
-    ("GET", False): frozenset(ID_FIELDS),
-    ("GET", True): frozenset(ID_FIELDS) - {"Organisation"},
-    ("PUT", False): frozenset({"Account", "Contact", "Item", "Invoice", "Payment"}),
-    ("POST", False): frozenset({"Contact", "Item", "Invoice", "Payment"}),
-    ("POST", True): frozenset({"Account", "Contact", "Item", "Invoice", "Payment"}),
-    ("DELETE", True): frozenset({"Item", "Account"}),
-}
 LONGEST_URL = 8000
 
 
@@ -64,11 +58,18 @@ def build(settings: Settings | None = None) -> Starlette:
         world.limits.change(await request.json())
         return answer_json(world.state())
 
+    async def doubts(request: Request) -> Response:
+        world.doubts.change(await request.json())
+        return answer_json(asdict(world.doubts))
+
+    more = [Route("/limits", guarded(limits), methods=["POST"]), Route("/doubts", guarded(doubts), methods=["POST"])]
     routes = [
-        control_routes(world.control, [Route("/limits", guarded(limits), methods=["POST"])]),
+        control_routes(world.control, more),
         Route("/connect/token", api.token, methods=["POST"]),
         Route("/connections", api.connections),
         Route(f"{BASE}/{{entity}}", api.call, methods=["GET", "PUT", "POST", "DELETE"]),
+        Route(f"{BASE}/{{entity}}/{{id}}/{{segment}}", api.call, methods=["GET", "PUT", "POST", "DELETE"]),
+        Route(f"{BASE}/{{entity}}/{{id}}/{{segment}}/{{own}}", api.call, methods=["GET", "PUT", "POST", "DELETE"]),
         Route(f"{BASE}/{{entity}}/{{id:path}}", api.call, methods=["GET", "PUT", "POST", "DELETE"]),
         Route("/{rest:path}", api.nowhere, methods=["GET", "PUT", "POST", "DELETE"]),
     ]
@@ -148,7 +149,9 @@ class _Api:
             raise unauthorised(token, correlation)
         tenant = self._tenant(request, token, correlation)
         entity = _entity(request)
-        if not token.allows(entity, write=request.method != "GET"):
+        attached = request.path_params.get("segment") == "Attachments"
+        scope = ("accounting.attachments",) if attached else ABOUT[entity].scope
+        if not token.allows(scope, write=request.method != "GET"):
             refusal = unauthorised("AuthorizationUnsuccessful", correlation)
             refusal.headers["WWW-Authenticate"] = "insufficient_scope"
             raise refusal
@@ -156,7 +159,7 @@ class _Api:
         problem = usage.problem(self.world.limits, now)
         if problem is not None:
             headers.update(limit_headers(usage.left(self.world.limits, now)))
-            raise _too_many(*problem)
+            raise _too_many(*problem, self.world.doubts.app_limit_word)
         usage.take(now)
         headers.update(limit_headers(usage.left(self.world.limits, now)))
         usage.in_flight += 1
@@ -198,6 +201,8 @@ class _Api:
         query = dict(request.query_params)
         if len(query) != len(request.query_params.multi_items()):
             raise bad_query("A parameter is given twice.")
+        if "segment" in request.path_params:
+            return self._below(request, tenant, entity, body, correlation)
         if request.method == "GET" and record_id is None:
             since = request.headers.get("if-modified-since")
             shown, page = list_objects(tenant, entity, query, since)
@@ -205,7 +210,7 @@ class _Api:
             return json_answer(envelope(PLURALS[entity], shown, now, correlation, **more))
         if request.method == "GET":
             found = _find(tenant, entity, str(record_id))
-            _only(query, "unitdp")
+            _only(query, *(parameters(entity) & {"unitdp"}))
             return json_answer(
                 envelope(PLURALS[entity], [show(tenant, entity, found, FULL, decimals(query))], now, correlation)
             )
@@ -213,12 +218,27 @@ class _Api:
             return self._delete(tenant, entity, str(record_id), correlation)
         return self._write(request, tenant, entity, body, correlation)
 
+    def _below(self, request: Request, tenant: Tenant, entity: str, body: bytes, correlation: str) -> Response:
+        """Allocations, options, attachments and notes."""
+        path = request.path_params
+        found = _find(tenant, entity, path["id"])
+        media = request.headers.get("content-type", "").partition(";")[0]
+        call = below.Call(
+            tenant, request.method, entity, found, path.get("own", ""), body, dict(request.query_params), media,
+            correlation,
+        )  # fmt: skip
+        return below.answer(path["segment"], call)
+
     def _delete(self, tenant: Tenant, entity: str, record_id: str, correlation: str) -> Response:
         found = _find(tenant, entity, record_id)
+        id_field = ID_FIELDS[entity]
         if entity == "Item":
-            tenant.remove("Item", found["ItemID"])
+            try:
+                remove_item(tenant, found)
+            except Invalid as invalid:
+                return json_answer(validation_exception([refused(found, invalid)]), 400)
             return Response(b"", 204)
-        element = {"AccountID": found["AccountID"], "Status": "DELETED"}
+        element = {id_field: found[id_field], "Status": "DELETED"}
         done = write_batch(tenant, Batch(entity, create_only=False, elements=[element], places=2, half=False))
         if not done[0].ok:
             return json_answer(validation_exception(done), 400)
@@ -226,7 +246,7 @@ class _Api:
 
     def _write(self, request: Request, tenant: Tenant, entity: str, body: bytes, correlation: str) -> Response:
         query = dict(request.query_params)
-        _only(query, "summarizeErrors", "unitdp")
+        _only(query, "summarizeErrors", *(parameters(entity) & {"unitdp"}))
         summarize = query.get("summarizeErrors", "true").lower()
         if summarize not in ("true", "false"):
             raise bad_query("summarizeErrors is true or false")
@@ -236,8 +256,10 @@ class _Api:
         if (record_id := request.path_params.get("id")) is not None:
             elements = [_named(elements, tenant, entity, record_id)]
         half = bool(request.scope.get(HALF_BATCH))
-        batch = Batch(entity, request.method == "PUT", elements, decimals(query), half)
+        batch = Batch(entity, request.method == "PUT", elements, decimals(query), half, summarize != "false")
         done = write_batch(tenant, batch)
+        if tenant.doubts.answer_order == "reversed":
+            done.reverse()
         now = self.world.clock.now()
         if summarize == "false":
             return json_answer(envelope(PLURALS[entity], per_element(done), now, correlation))
@@ -247,28 +269,23 @@ class _Api:
 
 
 def _entity(request: Request) -> str:
-    name = request.path_params["entity"]
-    entity = SINGLES.get(name)
+    entity = SINGLES.get(request.path_params["entity"])
     record_id = request.path_params.get("id")
-    known = entity is not None and entity in METHODS.get((request.method, record_id is not None), ())
-    if entity is None or not known or "/" in (record_id or "") or len(str(request.url)) > LONGEST_URL:
+    if entity is None or len(str(request.url)) > LONGEST_URL:
         raise unsupported(f"{request.method} {request.url.path}")
+    if "segment" not in request.path_params:
+        method = request.method if record_id is None else f"{request.method}/id"
+        if method not in methods(entity) or "/" in (record_id or ""):
+            raise unsupported(f"{request.method} {request.url.path}")
     return entity
-
-
-def _contact_by_number(tenant: Tenant, number: str) -> Stored | None:
-    return match_contact(tenant, {"ContactNumber": number})
 
 
 def _find(tenant: Tenant, entity: str, record_id: str) -> Stored:
     """By id, or by the number or code that the entity has."""
-    by_other = {
-        "Invoice": sales_invoice,
-        "Item": item_by_code,
-        "Contact": _contact_by_number,
-    }
-    name = record_id if entity == "TaxRate" else record_id.lower()
-    found = tenant.get(entity, name) or (by_other[entity](tenant, record_id) if entity in by_other else None)
+    named = ABOUT[entity].named
+    found = tenant.get(entity, record_id if entity == "TaxRate" else record_id.lower())
+    if found is None and named is not None:
+        found = named(tenant, record_id)
     if found is None:
         raise not_found()
     return found
@@ -286,8 +303,9 @@ def _only(query: Mapping[str, str], *known: str) -> None:
         raise unsupported(f"the parameter {', '.join(sorted(unknown))} here")
 
 
-def _too_many(problem: str, seconds: int | None) -> Refusal:
-    headers = {"X-Rate-Limit-Problem": problem} | ({"Retry-After": str(seconds)} if seconds is not None else {})
+def _too_many(problem: str, seconds: int | None, app_word: str) -> Refusal:
+    said = app_word if problem == "appminute" else problem
+    headers = {"X-Rate-Limit-Problem": said} | ({"Retry-After": str(seconds)} if seconds is not None else {})
     return Refusal(429, None, headers)
 
 

@@ -35,3 +35,12 @@ def totals(lines: Sequence[Mapping[str, Any]], mode: str) -> dict[str, Decimal]:
     tax = sum((line.get("TaxAmount") or ZERO for line in lines), ZERO)
     net = amount - tax if mode == "Inclusive" else amount
     return {"SubTotal": cents(net), "TotalTax": cents(tax), "Total": cents(net + tax)}
+
+
+def discount(lines: Sequence[Mapping[str, Any]]) -> Decimal:
+    """What the lines' discounts take off, in money."""
+    off = ZERO
+    for line in lines:
+        if line.get("DiscountRate") or line.get("DiscountAmount"):
+            off += cents(line["Quantity"] * line["UnitAmount"]) - line["LineAmount"]
+    return cents(off)

@@ -13,23 +13,15 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from connector.simulators.xero import accounts, contacts, invoices, items, payments
+from connector.simulators.xero.contacts import write_contact
 from connector.simulators.xero.errors import ZERO_ID, Invalid, not_found, unreadable, unsupported
+from connector.simulators.xero.registry import ABOUT
 from connector.simulators.xero.shapes import Table, read
 from connector.simulators.xero.shows import WRITTEN, show
 from connector.simulators.xero.store import ID_FIELDS, PLURALS, Stored, Tenant
 from connector.simulators.xero.wire import spell
 
-TABLES: Mapping[str, Table] = {
-    "Account": accounts.TABLE,
-    "Contact": contacts.TABLE,
-    "Item": items.TABLE,
-    "Invoice": invoices.TABLE,
-    "Payment": payments.TABLE,
-}
 LARGEST_BODY = 3_500_000
-ONE_AT_A_TIME = frozenset({"Account"})
-ERROR_FLAG = {"Invoice": "HasErrors", "Contact": "HasValidationErrors", "Payment": "HasValidationErrors"}
 
 
 @dataclass(frozen=True)
@@ -41,6 +33,7 @@ class Batch:
     elements: list[Any]
     places: int
     half: bool
+    summarize: bool = False
 
 
 @dataclass(frozen=True)
@@ -64,7 +57,7 @@ def read_body(entity: str, body: bytes) -> list[Any]:
     elements = parsed.get(PLURALS[entity], [parsed])
     if not isinstance(elements, list) or not elements or (PLURALS[entity] in parsed and len(parsed) > 1):
         raise unreadable(f"The request must contain a list {PLURALS[entity]} and nothing else.")
-    if entity in ONE_AT_A_TIME and len(elements) > 1:
+    if ABOUT[entity].one_at_a_time and len(elements) > 1:
         raise unreadable(f"Only one of {PLURALS[entity]} can be sent in a request.")
     return elements
 
@@ -74,7 +67,16 @@ def write_batch(tenant: Tenant, batch: Batch) -> list[Done]:
     for element in batch.elements:
         _check_known(tenant, batch, element)
     elements = batch.elements[: len(batch.elements) // 2] if batch.half else batch.elements
-    return [_write(tenant, batch, element, at) for at, element in enumerate(elements)]
+    before = _everything(tenant) if batch.summarize and tenant.doubts.summarised_batch == "undone" else None
+    done = [_write(tenant, batch, element, at) for at, element in enumerate(elements)]
+    if before is not None and not all(one.ok for one in done):
+        tenant.tables, tenant.allocations = before
+    return done
+
+
+def _everything(tenant: Tenant) -> tuple[dict[str, dict[str, Stored]], dict[str, Stored]]:
+    """All objects as they stand: changed ones are put in their place anew."""
+    return {name: dict(table) for name, table in tenant.tables.items()}, dict(tenant.allocations)
 
 
 def _check_known(tenant: Tenant, batch: Batch, element: Any) -> None:
@@ -89,7 +91,7 @@ def _check_known(tenant: Tenant, batch: Batch, element: Any) -> None:
 def _write(tenant: Tenant, batch: Batch, element: Any, at: int) -> Done:
     known: Stored | None = None
     try:
-        given = read(element, TABLES[batch.entity], f"{PLURALS[batch.entity]}[{at}]")
+        given = read(element, table_of(batch.entity), f"{PLURALS[batch.entity]}[{at}]")
         if given.get(ID_FIELDS[batch.entity]) == ZERO_ID:
             del given[ID_FIELDS[batch.entity]]
         known = None if batch.create_only else match(tenant, batch.entity, given)
@@ -102,18 +104,20 @@ def _write(tenant: Tenant, batch: Batch, element: Any, at: int) -> Done:
     return Done(body, ok=True)
 
 
+def table_of(entity: str) -> Table:
+    table = ABOUT[entity].table
+    if table is None:
+        raise unsupported(f"writing {PLURALS[entity]}")
+    return table
+
+
 def match(tenant: Tenant, entity: str, given: Mapping[str, Any]) -> Stored | None:
     """What a POST means: by id, else by the natural key of the entity."""
     record_id = given.get(ID_FIELDS[entity])
     if record_id:
         return tenant.get(entity, record_id)
-    if entity == "Contact":
-        return contacts.match_contact(tenant, given)
-    if entity == "Invoice":
-        return invoices.match_invoice(tenant, given)
-    if entity == "Item" and given.get("Code"):
-        return items.item_by_code(tenant, given["Code"])
-    return None
+    matches = ABOUT[entity].match
+    return matches(tenant, given) if matches is not None else None
 
 
 def write_one(
@@ -123,11 +127,16 @@ def write_one(
     if known is None:
         given = {**given, "_origin": "ui" if by_hand else "api"}
     if entity == "Contact":
-        return contacts.write_contact(tenant, given, known, by_hand=by_hand)
-    if entity == "Invoice":
-        return invoices.write_invoice(tenant, given, known, places=places)
-    writers = {"Account": accounts.write_account, "Item": items.write_item, "Payment": payments.write_payment}
-    return writers[entity](tenant, given, known)
+        return write_contact(tenant, given, known, by_hand=by_hand)
+    write = ABOUT[entity].write
+    if write is None:
+        raise unsupported(f"writing {PLURALS[entity]}")
+    return write(tenant, given, known, places)
+
+
+def refused(found: Stored, invalid: Invalid) -> Done:
+    """One object that a rule protects."""
+    return Done({**spell(found), "ValidationErrors": [{"Message": message} for message in invalid.messages]}, ok=False)
 
 
 def _refused(tenant: Tenant, batch: Batch, element: Any, known: Stored | None, invalid: Invalid) -> dict[str, Any]:
@@ -136,8 +145,8 @@ def _refused(tenant: Tenant, batch: Batch, element: Any, known: Stored | None, i
     asked = spell(element) if isinstance(element, Mapping) else {}
     id_field = ID_FIELDS[batch.entity]
     body = {**echo, **asked, id_field: known[id_field] if known else ZERO_ID}
-    if batch.entity in ERROR_FLAG:
-        body[ERROR_FLAG[batch.entity]] = True
+    if ABOUT[batch.entity].flag:
+        body[ABOUT[batch.entity].flag] = True
     return {**body, "ValidationErrors": [{"Message": message} for message in invalid.messages]}
 
 

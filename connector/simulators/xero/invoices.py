@@ -13,14 +13,27 @@ from typing import Any
 
 from connector.simulators.xero import lines
 from connector.simulators.xero.arithmetic import totals
-from connector.simulators.xero.contacts import ARCHIVED, match_contact, write_contact
 from connector.simulators.xero.contacts import TABLE as CONTACT
+from connector.simulators.xero.documents import (
+    ALLOCATED,
+    NEXT_STATES,
+    ZERO,
+    check_locks,
+    currency_problems,
+    find_contact,
+    keep_contact,
+    lock_problems,
+    next_number,
+    theme_problems,
+    url_problems,
+    write_lines,
+)
 from connector.simulators.xero.errors import Invalid
+from connector.simulators.xero.inventory import move_stock
 from connector.simulators.xero.shapes import Table, choice, day, empty_only, flag, guid, number, record, rows, text
 from connector.simulators.xero.store import Stored, Tenant
 from connector.simulators.xero.wire import new_id
 
-ZERO = Decimal("0.00")
 STATUSES = ("DRAFT", "SUBMITTED", "AUTHORISED", "PAID", "VOIDED", "DELETED")
 TABLE: Table = {
     "InvoiceID": guid, "Type": choice("InvoiceType", "ACCREC", "ACCPAY"), "Contact": record(CONTACT),
@@ -35,15 +48,6 @@ TABLE: Table = {
     "UpdatedDateUTC": None, "UpdatedDateUTCString": None, "DateString": None, "DueDateString": None, "HasErrors": None,
     "StatusAttributeString": None, "ValidationErrors": None, "Warnings": None, "InvoicePaymentServices": None,
 }  # fmt: skip
-NEXT_STATES: Mapping[str, frozenset[str]] = {
-    "": frozenset({"DRAFT", "SUBMITTED", "AUTHORISED"}),
-    "DRAFT": frozenset({"DRAFT", "SUBMITTED", "AUTHORISED", "DELETED"}),
-    "SUBMITTED": frozenset({"DRAFT", "SUBMITTED", "AUTHORISED", "DELETED"}),
-    "AUTHORISED": frozenset({"AUTHORISED", "VOIDED"}),
-    "PAID": frozenset({"PAID"}),
-    "VOIDED": frozenset(),
-    "DELETED": frozenset(),
-}
 # what may change beside payments; the first two move no UpdatedDateUTC (the documentation says so)
 SILENT = frozenset({"DueDate", "SentToContact"})
 BESIDE_PAYMENTS = SILENT | {"Reference", "Url", "BrandingThemeID", "ExpectedPaymentDate", "PlannedPaymentDate"}
@@ -83,31 +87,24 @@ def write_invoice(tenant: Tenant, given: dict[str, Any], known: Stored | None, *
     invoice = {**(old or _blank()), **given}
     if not invoice.get("Type"):
         raise Invalid("Type is a required field")
-    contact = _find_contact(tenant, given, old)
+    contact = find_contact(tenant, given, old)
     approved = invoice["Status"] in ("SUBMITTED", "AUTHORISED")
     if old.get("Status") == "AUTHORISED":
         check_locks(tenant, old["Date"], posted=True)
-    writer = lines.LineWriter(tenant, invoice["Type"], invoice["LineAmountTypes"], approved=approved, places=places)
-    invoice["LineItems"] = _write_lines(writer, given, old)
+    writer = lines.LineWriter(
+        tenant, invoice["LineAmountTypes"], sells=invoice["Type"] == "ACCREC", approved=approved, places=places
+    )
+    invoice["LineItems"] = write_lines(writer, given, old)
     writer.problems[:0] = _problems(tenant, invoice, approved=approved)
     lines.check_lines(writer, invoice["LineItems"])
     _settle(tenant, invoice)
-    contact = _keep_contact(tenant, given, contact)
+    contact = keep_contact(tenant, given, contact)
     invoice["Contact"] = {"ContactID": contact["ContactID"]}
     if invoice["Status"] == "AUTHORISED":
         contact["IsCustomer" if invoice["Type"] == "ACCREC" else "IsSupplier"] = True
+    move_stock(tenant, old, invoice)
     stored = tenant.save("Invoice", invoice, given)
     return {**stored, "_warnings": writer.warnings}
-
-
-def _write_lines(writer: lines.LineWriter, given: Mapping[str, Any], old: Mapping[str, Any]) -> list[Stored]:
-    """The sent lines, or the kept ones: those keep their four places, and their tax unless its mode has changed."""
-    known = old.get("LineItems", ())
-    if "LineItems" in given or not old:
-        return writer.write(given.get("LineItems", ()), known)
-    writer.places = 4
-    dropped = {"TaxAmount"} if writer.mode != old["LineAmountTypes"] else set()
-    return writer.write([{name: line[name] for name in line if name not in dropped} for line in known], known)
 
 
 def _blank() -> Stored:
@@ -137,6 +134,7 @@ def _end(tenant: Tenant, known: Stored, given: Mapping[str, Any]) -> Stored:
     invoice = {**known, "Status": given["Status"]}
     if invoice["Type"] == "ACCPAY" and invoice["Status"] == "VOIDED":
         invoice["AmountDue"] = ZERO
+    move_stock(tenant, known, invoice)
     return tenant.save("Invoice", invoice, given)
 
 
@@ -144,46 +142,21 @@ def _beside_payments(tenant: Tenant, old: Mapping[str, Any], given: Mapping[str,
     changed = {name for name, value in given.items() if name not in ("InvoiceID", "Type") and old.get(name) != value}
     free = PAID_BILL if old["Type"] == "ACCPAY" and old["Status"] == "PAID" else BESIDE_PAYMENTS
     if changed - free:
-        raise Invalid("This document cannot be edited as it has a payment or credit note allocated to it.")
+        raise Invalid(ALLOCATED)
     invoice = {**old, **given}
-    contact = _keep_contact(tenant, given, _find_contact(tenant, given, old))
+    contact = keep_contact(tenant, given, find_contact(tenant, given, old))
     invoice["Contact"] = {"ContactID": contact["ContactID"]}
     return tenant.save("Invoice", invoice, given, bump=bool(changed - SILENT))
-
-
-def _find_contact(tenant: Tenant, given: Mapping[str, Any], old: Mapping[str, Any]) -> Stored | None:
-    """The contact of the document; None when its name is new."""
-    asked = given.get("Contact") or old.get("Contact")
-    if not asked:
-        raise Invalid("A Contact must be specified for this type of transaction")
-    found = match_contact(tenant, asked)
-    if found is None and asked.get("ContactID"):
-        raise Invalid("The Contact could not be found")
-    if found is not None and found["ContactStatus"] == "ARCHIVED":
-        raise Invalid(ARCHIVED)
-    return found
-
-
-def _keep_contact(tenant: Tenant, given: Mapping[str, Any], found: Stored | None) -> Stored:
-    """More than an id in a document's contact changes that contact, or makes one: Xero does so."""
-    asked = given.get("Contact") or {}
-    if found is None or any(found.get(name) != value for name, value in asked.items()):
-        return write_contact(tenant, dict(asked), found)
-    return found
 
 
 def _problems(tenant: Tenant, invoice: Stored, *, approved: bool) -> list[str]:
     wrong: list[str] = []
     today = tenant.now().date()
     invoice.setdefault("Date", today)
-    if not invoice.get("DueDate"):
+    if not invoice.get("DueDate") and tenant.doubts.due_date == "required":
         # the exact words of Xero are not known to us
         wrong += ["The document due date must be specified"] if approved else []
-    if approved:
-        try:
-            check_locks(tenant, invoice["Date"], posted=True)
-        except Invalid as locked:
-            wrong += locked.messages
+    wrong += lock_problems(tenant, invoice["Date"]) if approved else []
     twin = (
         sales_invoice(tenant, invoice["InvoiceNumber"])
         if invoice["Type"] == "ACCREC" and invoice["InvoiceNumber"]
@@ -191,26 +164,13 @@ def _problems(tenant: Tenant, invoice: Stored, *, approved: bool) -> list[str]:
     )
     if twin is not None and twin["InvoiceID"] != invoice["InvoiceID"]:
         wrong.append("Invoice # must be unique.")
-    invoice["CurrencyCode"] = invoice.get("CurrencyCode") or tenant.organisation["BaseCurrency"]
-    if invoice["CurrencyCode"] not in tenant.currencies:
-        wrong.append(f"Organisation is not subscribed to currency {invoice['CurrencyCode']}")
-    if "xero" in str(invoice.get("Url") or "").lower():
-        wrong.append("The Url must not contain the word xero")
-    return wrong
-
-
-def check_locks(tenant: Tenant, day_: date, *, posted: bool) -> None:
-    organisation = tenant.organisation
-    for name, words in (("EndOfYearLockDate", "end of year lock date"), ("PeriodLockDate", "period lock date")):
-        locked = organisation.get(name)
-        if posted and locked is not None and day_ <= locked:
-            raise Invalid(f"The document date cannot be before the {words}, currently set to {locked.isoformat()}")
+    return [*wrong, *currency_problems(tenant, invoice), *url_problems(invoice), *theme_problems(tenant, invoice)]
 
 
 def _settle(tenant: Tenant, invoice: Stored) -> None:
     """Number, totals and what follows from them."""
     if invoice["Type"] == "ACCREC" and not invoice["InvoiceNumber"]:
-        invoice["InvoiceNumber"] = _next_number(tenant)
+        invoice["InvoiceNumber"] = next_number(tenant, "Invoice", "InvoiceNumber", "INV")
     invoice.update(totals(invoice["LineItems"], invoice["LineAmountTypes"]))
     if invoice["Status"] == "AUTHORISED" and invoice["Total"] < 0:
         raise Invalid("The total of the document cannot be negative")
@@ -222,17 +182,19 @@ def _settle(tenant: Tenant, invoice: Stored) -> None:
     invoice["DueDate"] = invoice.get("DueDate") or None
 
 
-def _next_number(tenant: Tenant) -> str:
-    taken = {invoice["InvoiceNumber"] for invoice in tenant.all("Invoice")}
-    return next(name for at in range(1, len(taken) + 2) if (name := f"INV-{at:04d}") not in taken)
-
-
 def take_payment(tenant: Tenant, invoice: Stored, amount: Decimal, on: date) -> Stored:
     """Move what is due by a payment (negative: a payment is gone). It moves UpdatedDateUTC."""
-    changed = dict(invoice)
-    changed["AmountPaid"] = invoice["AmountPaid"] + amount
-    changed["AmountDue"] = invoice["Total"] - changed["AmountPaid"] - invoice["AmountCredited"]
-    changed["Status"] = "AUTHORISED" if changed["AmountDue"] else "PAID"
-    changed["FullyPaidOnDate"] = None if changed["AmountDue"] else on
-    said = {name: changed[name] for name in ("Status", "AmountPaid", "AmountDue")}
-    return tenant.save("Invoice", changed, said)
+    return _take(tenant, {**invoice, "AmountPaid": invoice["AmountPaid"] + amount}, on)
+
+
+def take_credit(tenant: Tenant, invoice: Stored, amount: Decimal, on: date) -> Stored:
+    """The same by a credit note, a prepayment or an overpayment."""
+    return _take(tenant, {**invoice, "AmountCredited": invoice["AmountCredited"] + amount}, on)
+
+
+def _take(tenant: Tenant, invoice: Stored, on: date) -> Stored:
+    invoice["AmountDue"] = invoice["Total"] - invoice["AmountPaid"] - invoice["AmountCredited"]
+    invoice["Status"] = "AUTHORISED" if invoice["AmountDue"] else "PAID"
+    invoice["FullyPaidOnDate"] = None if invoice["AmountDue"] else on
+    names = ("Status", "AmountPaid", "AmountCredited", "AmountDue")
+    return tenant.save("Invoice", invoice, {name: invoice[name] for name in names})

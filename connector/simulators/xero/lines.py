@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
@@ -13,6 +12,7 @@ from connector.simulators.xero.errors import Invalid
 from connector.simulators.xero.items import item_by_code
 from connector.simulators.xero.shapes import Table, cents, guid, money, number, rows, text
 from connector.simulators.xero.store import Stored, Tenant
+from connector.simulators.xero.tracking import find_option
 from connector.simulators.xero.wire import new_id
 
 TRACKING: Table = {
@@ -29,14 +29,21 @@ TABLE: Table = {
     "TaxBreakdown": None,
 }  # fmt: skip
 LARGEST = Decimal("9999999999.99")
-SALES = {"ACCREC": "SalesDetails", "ACCPAY": "PurchaseDetails"}
 
 
 class LineWriter:
-    """Prices the lines of one document. Problems are gathered in ``problems``, losses in ``warnings``."""
+    """Prices the lines of one document. Problems are gathered in ``problems``, losses in ``warnings``.
 
-    def __init__(self, tenant: Tenant, kind: str, mode: str, *, approved: bool, places: int) -> None:
-        self.tenant, self.kind, self.mode, self.approved, self.places = tenant, kind, mode, approved, places
+    ``sells`` takes the sales side of items; ``discounts`` may be given on sales documents and orders; ``system`` is the
+    one system account that lines may be coded to (overpayments: receivables or payables).
+    """
+
+    def __init__(
+        self, tenant: Tenant, mode: str, *, sells: bool, approved: bool, places: int, discounts: bool | None = None,
+        system: str = "",
+    ) -> None:  # fmt: skip
+        self.tenant, self.mode, self.approved, self.places = tenant, mode, approved, places
+        self.sells, self.discounts, self.system = sells, sells if discounts is None else discounts, system
         self.problems: list[str] = []
         self.warnings: list[str] = []
 
@@ -75,7 +82,9 @@ class LineWriter:
         if item is None:
             self.problems.append(f"Item code '{code}' is not valid")
             return
-        details = item.get(SALES[self.kind]) or {}
+        details = dict(item.get("SalesDetails" if self.sells else "PurchaseDetails") or {})
+        if item.get("IsTrackedAsInventory") and not self.sells:
+            details["AccountCode"] = item["InventoryAssetAccountCode"]
         for name, source in (("AccountCode", "AccountCode"), ("TaxType", "TaxType"), ("UnitAmount", "UnitPrice")):
             if (
                 name not in line
@@ -83,7 +92,7 @@ class LineWriter:
                 and not (name == "UnitAmount" and "LineAmount" in line)
             ):
                 line[name] = details[source]
-        text_ = item.get("Description" if self.kind == "ACCREC" else "PurchaseDescription")
+        text_ = item.get("Description" if self.sells else "PurchaseDescription")
         if not line.get("Description") and text_:
             line["Description"] = text_
         line["Item"] = {name: item[name] for name in ("ItemID", "Name", "Code") if item.get(name)}
@@ -101,14 +110,14 @@ class LineWriter:
         elif code and account is None:
             self.problems.append(f"Account code '{code}' is not a valid code for this document.")
         elif account is not None:
-            problem = line_account_problem(account, str(code))
+            problem = line_account_problem(account, str(code), self.system)
             self.problems += [problem] if problem else []
             line["AccountID"] = account["AccountID"]
         elif self.approved:
             self.problems.append("Account code must be specified")
 
     def _price(self, line: Stored) -> None:
-        if self.kind != "ACCREC" and (line.get("DiscountRate") or line.get("DiscountAmount")):
+        if not self.discounts and (line.get("DiscountRate") or line.get("DiscountAmount")):
             self.problems.append("Discounts can only be applied to sales invoices and quotes")
         quantity = line.setdefault("Quantity", Decimal("1.0000"))
         if "UnitAmount" not in line:
@@ -140,11 +149,12 @@ class LineWriter:
         line.setdefault("TaxAmount", tax_of(line["LineAmount"], rate["EffectiveRate"], self.mode))
 
     def _tracked(self, option: Mapping[str, Any]) -> Stored:
-        name, chosen = option.get("Name"), option.get("Option")
-        if chosen not in self.tenant.tracking.get(str(name), ()):
+        found = find_option(self.tenant, option)
+        if found is None:
+            name, chosen = option.get("Name"), option.get("Option")
             self.problems.append(f"The tracking option '{chosen}' of the category '{name}' could not be found")
-        category = str(uuid.uuid5(uuid.NAMESPACE_OID, f"{self.tenant.id} {name}"))
-        return {"Name": name, "Option": chosen, "TrackingCategoryID": category, "Options": []}
+            return dict(option)
+        return found
 
 
 def check_lines(writer: LineWriter, lines: Sequence[Any]) -> None:

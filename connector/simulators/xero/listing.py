@@ -8,58 +8,53 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-from connector.simulators.xero import accounts, contacts, invoices, items, payments
+from connector.simulators.xero import accounts
 from connector.simulators.xero.errors import Refusal, bad_query, unsupported
+from connector.simulators.xero.registry import ABOUT, parameters
+from connector.simulators.xero.shapes import day
 from connector.simulators.xero.shows import LIST, PAGE, SUMMARY, searchable, show
-from connector.simulators.xero.store import ID_FIELDS, Stored, Tenant
+from connector.simulators.xero.store import ID_FIELDS, PLURALS, WITHOUT_TIMES, Stored, Tenant
 from connector.simulators.xero.where import parse_order, parse_where
 
-_FILTERS = frozenset({"where", "order"})
-_PAGES = frozenset({"page", "pageSize"})
-PARAMETERS: Mapping[str, frozenset[str]] = {
-    "Invoice": _FILTERS | _PAGES
-    | {"IDs", "InvoiceNumbers", "ContactIDs", "Statuses", "includeArchived", "createdByMyApp", "unitdp",
-    "summaryOnly", "searchTerm"},
-    "Contact": _FILTERS | _PAGES | {"IDs", "includeArchived", "summaryOnly", "searchTerm"},
-    "Item": _FILTERS | {"unitdp"},
-    "Account": _FILTERS,
-    "TaxRate": _FILTERS,
-    "Payment": _FILTERS | _PAGES,
-    "Organisation": frozenset(),
-}  # fmt: skip
-MODIFIED_SINCE = frozenset({"Invoice", "Contact", "Item", "Account", "Payment"})
-_TABLES = {
-    "Invoice": invoices.TABLE, "Contact": contacts.TABLE, "Item": items.TABLE, "Account": accounts.TABLE,
-    "Payment": payments.TABLE,
-}  # fmt: skip
-_TAX_NAMES = frozenset(
-    {"Name", "TaxType", "Status", "ReportTaxType", "EffectiveRate", "DisplayTaxRate", *accounts.CAN_APPLY.values()}
-)
+_NAMES = {  # of entities that cannot be written, and what where may name beside the fields of the others
+    "TaxRate": frozenset(
+        {"Name", "TaxType", "Status", "ReportTaxType", "EffectiveRate", "DisplayTaxRate", *accounts.CAN_APPLY.values()}
+    ),
+    "Prepayment": frozenset(ABOUT["CreditNote"].table or ()) | {"PrepaymentID", "InvoiceNumber"},
+    "Overpayment": frozenset(ABOUT["CreditNote"].table or ()) | {"OverpaymentID"},
+}
 _SEARCHED = {
     "Invoice": ("InvoiceNumber", "Reference"),
     "Contact": ("Name", "FirstName", "LastName", "ContactNumber", "EmailAddress"),
 }
+_UNORDERED = WITHOUT_TIMES | {"Account", "Item"}  # they come as they were made
+_FILTERS = frozenset({"where", "IDs", "page", "summaryOnly", "searchTerm", "Statuses", "ContactIDs", "InvoiceNumbers"})
 
 
 def list_objects(
     tenant: Tenant, entity: str, query: Mapping[str, str], since: str | None
 ) -> tuple[list[Any], dict[str, Any] | None]:
     """The wire objects and, for a page, its pagination block."""
-    _check(entity, query)
+    _check(tenant, entity, query, since)
     summary = query.get("summaryOnly", "").lower() == "true"
     found = [record for record in tenant.all(entity) if _wanted(entity, record, query)]
-    if since is not None and entity in MODIFIED_SINCE:
+    if since is not None and ABOUT[entity].since:
         moment = modified_since(since)
-        found = [record for record in found if record["UpdatedDateUTC"] >= moment]
+        found = [record for record in found if _changed(record) >= moment]
+        if not found and tenant.doubts.not_modified == "304":
+            raise Refusal(304, None)
     found = _filtered(tenant, entity, found, query)
     paged = "page" in query or summary
     places = decimals(query)
     if not paged:
         return [show(tenant, entity, record, LIST, places) for record in found], None
-    page, size = _whole(query, "page", 1, None), _whole(query, "pageSize", 100, 1000)
+    fixed = ABOUT[entity].page_size
+    page, size = _whole(query, "page", 1, None), fixed or _whole(query, "pageSize", 100, 1000)
     form = SUMMARY if summary else PAGE
     shown = [show(tenant, entity, record, form, places) for record in found[(page - 1) * size : page * size]]
     count = -(-len(found) // size)
+    if fixed:
+        return shown, None
     return shown, {"page": page, "pageSize": size, "pageCount": count, "itemCount": len(found)}
 
 
@@ -83,12 +78,25 @@ def modified_since(text: str) -> datetime:
     return moment.replace(microsecond=0)
 
 
-def _check(entity: str, query: Mapping[str, str]) -> None:
-    unknown = set(query) - PARAMETERS[entity]
+def _changed(record: Stored) -> datetime:
+    """Bank transfers know only when they were made."""
+    changed: datetime = record.get("UpdatedDateUTC") or record["CreatedDateUTC"]
+    return changed
+
+
+def _check(tenant: Tenant, entity: str, query: Mapping[str, str], since: str | None) -> None:
+    unknown = set(query) - parameters(entity)
     if unknown:
-        raise unsupported(f"the parameter {', '.join(sorted(unknown))} of GET /{entity}s (names are case-sensitive)")
+        told = ", ".join(sorted(unknown))
+        raise unsupported(f"the parameter {told} of GET /{PLURALS[entity]} (names are case-sensitive)")
     if "pageSize" in query and "page" not in query and "summaryOnly" not in query:
         raise unsupported("pageSize without page")
+    wide = not (_FILTERS & set(query)) and since is None
+    if wide and len(tenant.tables[entity]) > tenant.doubts.high_volume:
+        raise bad_query(
+            f"Your request is not filtering {PLURALS[entity]} efficiently, given the extremely high volume "
+            "for this organisation."
+        )
 
 
 def _whole(query: Mapping[str, str], name: str, default: int, limit: int | None) -> int:
@@ -99,15 +107,22 @@ def _whole(query: Mapping[str, str], name: str, default: int, limit: int | None)
 
 
 def _wanted(entity: str, record: Stored, query: Mapping[str, str]) -> bool:
-    if (
-        entity == "Contact"
-        and record["ContactStatus"] == "ARCHIVED"
-        and query.get("includeArchived", "").lower() != "true"
-    ):
-        return "IDs" in query and record["ContactID"] in _words(query["IDs"])
+    if _hidden(entity, record, query):
+        return "IDs" in query and record[ID_FIELDS[entity]] in _words(query["IDs"])
     if query.get("createdByMyApp", "").lower() == "true" and record.get("_origin") != "api":
         return False
     return all(test(record, query[name]) for name, test in _TESTS.items() if name in query)
+
+
+def _hidden(entity: str, record: Stored, query: Mapping[str, str]) -> bool:
+    """What a list leaves out unless it is asked for."""
+    archived = query.get("includeArchived", "").lower() == "true"
+    if entity == "Contact":
+        return bool(record["ContactStatus"] == "ARCHIVED") and not archived
+    if entity == "TrackingCategory":
+        return bool(record["Status"] == "DELETED") or (record["Status"] == "ARCHIVED" and not archived)
+    deleted = query.get("includeDeleted", "").lower() == "true"
+    return entity == "BankTransfer" and record["Status"] == "DELETED" and not deleted
 
 
 def _words(text: str) -> set[str]:
@@ -116,14 +131,22 @@ def _words(text: str) -> set[str]:
 
 _TESTS: Mapping[str, Callable[[Stored, str], bool]] = {
     "IDs": lambda record, text: str(record.get("InvoiceID") or record.get("ContactID")) in _words(text),
-    "InvoiceNumbers": lambda record, text: record["InvoiceNumber"].lower() in _words(text),
+    "InvoiceNumbers": lambda record, text: str(record.get("InvoiceNumber", "")).lower() in _words(text),
     "ContactIDs": lambda record, text: record["Contact"]["ContactID"] in _words(text),
     "Statuses": lambda record, text: record["Status"].lower() in _words(text),
+    "Status": lambda record, text: record["Status"].lower() == text.lower(),
+    "References": lambda record, text: str(record.get("Reference", "")).lower() in _words(text),
+    "ContactID": lambda record, text: record["Contact"]["ContactID"] == text.lower(),
+    "QuoteNumber": lambda record, text: text.casefold() in record["QuoteNumber"].casefold(),
+    "DateFrom": lambda record, text: record["Date"] >= day(text, "DateFrom"),
+    "DateTo": lambda record, text: record["Date"] <= day(text, "DateTo"),
+    "ExpiryDateFrom": lambda record, text: bool(record.get("ExpiryDate") and record["ExpiryDate"] >= day(text, "")),
+    "ExpiryDateTo": lambda record, text: bool(record.get("ExpiryDate") and record["ExpiryDate"] <= day(text, "")),
 }
 
 
 def _filtered(tenant: Tenant, entity: str, found: list[Stored], query: Mapping[str, str]) -> list[Stored]:
-    names = frozenset(_TABLES[entity]) if entity in _TABLES else _TAX_NAMES
+    names = _NAMES.get(entity) or frozenset(ABOUT[entity].table or ())
     pairs = [(searchable(tenant, entity, record), record) for record in found]
     if "where" in query:
         matches = parse_where(query["where"], names)
@@ -135,6 +158,6 @@ def _filtered(tenant: Tenant, entity: str, found: list[Stored], query: Mapping[s
         seen = {id(view): record for view, record in pairs}
         return [seen[id(view)] for view in parse_order(query["order"], names)([view for view, _ in pairs])]
     records = [record for _, record in pairs]
-    if entity in ("Invoice", "Contact", "Payment"):
+    if entity not in _UNORDERED:
         records.sort(key=lambda record: (record["UpdatedDateUTC"], record[ID_FIELDS[entity]]))
     return records

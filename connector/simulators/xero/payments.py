@@ -1,4 +1,4 @@
-"""Payments: created and deleted, never changed."""
+"""Payments of invoices and bills, and refunds of credits: created and deleted, never changed."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ from decimal import Decimal
 from typing import Any
 
 from connector.simulators.xero.accounts import account_by_code
+from connector.simulators.xero.credit_notes import CREDITS, credit_by_number, settle_credit
+from connector.simulators.xero.documents import check_locks
 from connector.simulators.xero.errors import Invalid
-from connector.simulators.xero.invoices import check_locks, sales_invoice, take_payment
+from connector.simulators.xero.invoices import sales_invoice, take_payment
 from connector.simulators.xero.shapes import Table, choice, day, empty_only, flag, guid, money, number, record, text
 from connector.simulators.xero.store import Stored, Tenant
 from connector.simulators.xero.wire import new_id
@@ -15,11 +17,22 @@ from connector.simulators.xero.wire import new_id
 TABLE: Table = {
     "PaymentID": guid,
     "Invoice": record({"InvoiceID": guid, "InvoiceNumber": text(255), "LineItems": empty_only, "Type": text(20)}),
+    "CreditNote": record({"CreditNoteID": guid, "CreditNoteNumber": text(255), "LineItems": empty_only}),
+    "Prepayment": record({"PrepaymentID": guid}), "Overpayment": record({"OverpaymentID": guid}),
     "Account": record({"AccountID": guid, "Code": text(10)}), "Date": day, "Amount": money, "Reference": text(255),
     "CurrencyRate": number, "BankAmount": money, "IsReconciled": flag,
     "Status": choice("PaymentStatus", "AUTHORISED", "DELETED"), "PaymentType": None, "UpdatedDateUTC": None,
     "UpdatedDateUTCString": None, "HasAccount": None, "HasValidationErrors": None, "ValidationErrors": None,
-    "StatusAttributeString": None, "Warnings": None, "InvoiceNumber": text(255), "Code": text(10),
+    "StatusAttributeString": None, "Warnings": None, "InvoiceNumber": text(255), "CreditNoteNumber": text(255),
+    "Code": text(10), "BatchPayment": None, "BatchPaymentID": None, "BankAccountNumber": text(50),
+    "Particulars": text(50), "Details": text(50),
+}  # fmt: skip
+# what is paid, by the type of the document
+TYPES = {
+    "ACCREC": "ACCRECPAYMENT", "ACCPAY": "ACCPAYPAYMENT", "ACCRECCREDIT": "ARCREDITPAYMENT",
+    "ACCPAYCREDIT": "APCREDITPAYMENT", "RECEIVE-PREPAYMENT": "ARPREPAYMENTPAYMENT",
+    "SPEND-PREPAYMENT": "APPREPAYMENTPAYMENT", "RECEIVE-OVERPAYMENT": "AROVERPAYMENTPAYMENT",
+    "SPEND-OVERPAYMENT": "APOVERPAYMENTPAYMENT",
 }  # fmt: skip
 
 
@@ -27,28 +40,44 @@ def write_payment(tenant: Tenant, given: dict[str, Any], known: Stored | None) -
     """Create a payment, or delete a known one."""
     if known is not None:
         return _delete(tenant, known, given)
-    invoice, account = _invoice(tenant, given), _account(tenant, given)
-    amount = given.get("Amount", Decimal(0))
-    on = given.get("Date") or tenant.now().date()
-    if invoice["Status"] != "AUTHORISED":
+    entity, document = _document(tenant, given)
+    account = _account(tenant, given)
+    amount, on = given.get("Amount", Decimal(0)), given.get("Date") or tenant.now().date()
+    due = document["AmountDue"] if entity == "Invoice" else document["RemainingCredit"]
+    if document["Status"] != "AUTHORISED":
         raise Invalid("Payments can only be made against Authorised documents")
     if amount <= 0:
         raise Invalid("The payment amount must be greater than zero")
-    if amount > invoice["AmountDue"]:
+    if amount > due:
         raise Invalid("Payment amount exceeds the amount outstanding on this document")
     if account["Status"] != "ACTIVE" or not (account["Type"] == "BANK" or account["EnablePaymentsToAccount"]):
         raise Invalid("Account type is invalid for making a payment to/from")
     check_locks(tenant, on, posted=True)
-    rate = given.get("CurrencyRate") or invoice.get("CurrencyRate") or Decimal("1.0")
+    rate = given.get("CurrencyRate") or document.get("CurrencyRate") or Decimal("1.0")
     payment = {
         "PaymentID": new_id(), "Date": on, "BankAmount": given.get("BankAmount", amount), "Amount": amount,
-        "Reference": given.get("Reference", ""), "CurrencyRate": rate, "PaymentType": f"{invoice['Type']}PAYMENT",
+        "Reference": given.get("Reference", ""), "CurrencyRate": rate, "PaymentType": TYPES[document["Type"]],
         "Status": "AUTHORISED", "HasAccount": True, "IsReconciled": given.get("IsReconciled", False),
-        "Account": {"AccountID": account["AccountID"]}, "Invoice": {"InvoiceID": invoice["InvoiceID"]},
+        "Account": {"AccountID": account["AccountID"]}, entity: {f"{entity}ID": document[f"{entity}ID"]},
     }  # fmt: skip
     stored = tenant.save("Payment", payment, given)
-    take_payment(tenant, invoice, amount, on)
+    _settle(tenant, stored, amount)
     return stored
+
+
+def _settle(tenant: Tenant, payment: Stored, amount: Decimal) -> None:
+    """The document after a payment of ``amount`` (negative: it is gone)."""
+    entity, document = paid_document(tenant, payment)
+    if entity == "Invoice":
+        take_payment(tenant, document, amount, payment["Date"])
+    else:
+        settle_credit(tenant, entity, document, payment["Date"])
+
+
+def paid_document(tenant: Tenant, payment: Stored) -> tuple[str, Stored]:
+    """The invoice or the credit that a payment is of."""
+    entity = next(name for name in ("Invoice", *CREDITS) if payment.get(name))
+    return entity, tenant.tables[entity][payment[entity][f"{entity}ID"]]
 
 
 def _delete(tenant: Tenant, known: Stored, given: dict[str, Any]) -> Stored:
@@ -59,21 +88,27 @@ def _delete(tenant: Tenant, known: Stored, given: dict[str, Any]) -> Stored:
     if known["IsReconciled"]:
         raise Invalid("This payment has been reconciled and cannot be deleted")
     check_locks(tenant, known["Date"], posted=True)
-    invoice = tenant.tables["Invoice"][known["Invoice"]["InvoiceID"]]
     stored = tenant.save("Payment", {**known, "Status": "DELETED"}, given)
-    take_payment(tenant, invoice, -known["Amount"], known["Date"])
+    _settle(tenant, stored, -known["Amount"])
     return stored
 
 
-def _invoice(tenant: Tenant, given: dict[str, Any]) -> Stored:
-    asked = given.get("Invoice") or {"InvoiceNumber": given.get("InvoiceNumber")}
-    if asked.get("InvoiceID"):
-        found = tenant.get("Invoice", asked["InvoiceID"])
-    else:
-        found = sales_invoice(tenant, asked["InvoiceNumber"]) if asked.get("InvoiceNumber") else None
+def _document(tenant: Tenant, given: dict[str, Any]) -> tuple[str, Stored]:
+    named = [name for name in ("Invoice", *CREDITS) if given.get(name)]
+    if len(named) > 1:
+        raise Invalid("A payment is of one document")
+    entity = named[0] if named else "CreditNote" if given.get("CreditNoteNumber") else "Invoice"
+    asked = given.get(entity) or {f"{entity}Number": given.get(f"{entity}Number")}
+    by_number = {"Invoice": sales_invoice, "CreditNote": credit_by_number}
+    record_id, its_number = asked.get(f"{entity}ID"), asked.get(f"{entity}Number")
+    found = None
+    if record_id:
+        found = tenant.get(entity, record_id)
+    elif its_number:
+        found = by_number[entity](tenant, its_number)
     if found is None:
         raise Invalid("The document with the supplied id was not found for this endpoint.")
-    return found
+    return entity, found
 
 
 def _account(tenant: Tenant, given: dict[str, Any]) -> Stored:

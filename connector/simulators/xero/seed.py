@@ -13,6 +13,7 @@ from typing import Any
 
 from connector.simulators.xero.accounts import CLASSES
 from connector.simulators.xero.contacts import write_contact
+from connector.simulators.xero.currencies import NAMES
 from connector.simulators.xero.items import write_item
 from connector.simulators.xero.store import Tenant
 
@@ -53,6 +54,7 @@ ACCOUNTS = (
     ("497", "Bank Revaluations", "OVERHEADS", "NONE", "BANKCURRENCYGAIN", False),
     ("610", "Accounts Receivable", "CURRENT", "NONE", "DEBTORS", False),
     ("620", "Prepayments", "CURRENT", "NONE", "", True),
+    ("630", "Inventory", "INVENTORY", "NONE", "", False),
     ("710", "Office Equipment at cost", "FIXED", "INPUT2", "", False),
     ("800", "Accounts Payable", "CURRLIAB", "NONE", "CREDITORS", False),
     ("801", "Unpaid Expense Claims", "CURRLIAB", "NONE", "UNPAIDEXPCLM", False),
@@ -87,15 +89,17 @@ ITEMS = (
     ("Train-MS", "Half day training - Microsoft Office", "500.00"),
     ("GB1-White", "Golf balls - white single", "5.60"),
 )
+REGIONS = ("Eastside", "North", "South", "West Coast")
 CONTACTS = ("Hamilton Smith Ltd", "Ridgeway University", "City Limousines", "Boom FM", "Bayside Club", "PowerDirect")
 
 
 def demo_company(tenant_id: str, name: str, now: Callable[[], datetime]) -> Tenant:
     """A tenant with everything in it. Ids are the same in every run."""
     tenant = Tenant(tenant_id, name, now)
-    tenant.currencies = frozenset({"GBP", "EUR", "USD"})
-    tenant.tracking = {"Region": ("Eastside", "North", "South", "West Coast")}
     stamp = tenant.stamp()
+    for code in ("GBP", "EUR", "USD"):
+        tenant.tables["Currency"][code] = {"Code": code, "Description": NAMES[code]}
+    _settings(tenant, stamp)
     tenant.tables["Organisation"][tenant_id] = _organisation(tenant_id, name, stamp)
     for code, title, kind, tax, system, pays in ACCOUNTS:
         account = _account(code, title, kind, tax) | {"EnablePaymentsToAccount": pays, "SystemAccount": system or None}
@@ -110,6 +114,17 @@ def demo_company(tenant_id: str, name: str, now: Callable[[], datetime]) -> Tena
     for title in CONTACTS:
         write_contact(tenant, {"ContactID": _id(tenant_id, f"contact {title}"), "Name": title}, None)
     return tenant
+
+
+def _settings(tenant: Tenant, stamp: datetime) -> None:
+    """A tracking category and a branding theme, as every demo company has."""
+    options = [
+        {"TrackingOptionID": _id(tenant.id, f"region {name}"), "Name": name, "Status": "ACTIVE"} for name in REGIONS
+    ]
+    category = {"TrackingCategoryID": _id(tenant.id, "Region"), "Name": "Region", "Status": "ACTIVE"}
+    tenant.tables["TrackingCategory"][category["TrackingCategoryID"]] = {**category, "Options": options}
+    theme = {"BrandingThemeID": _id(tenant.id, "Standard"), "Name": "Standard", "SortOrder": 0, "CreatedDateUTC": stamp}
+    tenant.tables["BrandingTheme"][str(theme["BrandingThemeID"])] = theme
 
 
 def _id(tenant_id: str, what: str) -> str:

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from connector.simulators.xero.doubts import Doubts
+
 Stored = dict[str, Any]
 # operation is create, update or delete
 Committed = Callable[[str, str, str, Mapping[str, Any]], None]
@@ -20,8 +22,23 @@ ID_FIELDS = {
     "Item": "ItemID",
     "Invoice": "InvoiceID",
     "Payment": "PaymentID",
+    "CreditNote": "CreditNoteID",
+    "Prepayment": "PrepaymentID",
+    "Overpayment": "OverpaymentID",
+    "BankTransaction": "BankTransactionID",
+    "BankTransfer": "BankTransferID",
+    "PurchaseOrder": "PurchaseOrderID",
+    "Quote": "QuoteID",
+    "ManualJournal": "ManualJournalID",
+    "TrackingCategory": "TrackingCategoryID",
+    "Currency": "Code",
+    "BrandingTheme": "BrandingThemeID",
 }
-PLURALS = {name: f"{name}s" for name in ID_FIELDS}
+PLURALS = {name: f"{name}s" for name in ID_FIELDS} | {
+    "TrackingCategory": "TrackingCategories",
+    "Currency": "Currencies",
+}
+WITHOUT_TIMES = frozenset({"TaxRate", "Organisation", "BankTransfer", "TrackingCategory", "Currency", "BrandingTheme"})
 
 
 @dataclass
@@ -32,9 +49,15 @@ class Tenant:
     name: str
     now: Callable[[], datetime]
     committed: Committed = lambda *_: None
+    doubts: Doubts = field(default_factory=Doubts)
     tables: dict[str, dict[str, Stored]] = field(default_factory=lambda: {name: {} for name in ID_FIELDS})
-    tracking: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    currencies: frozenset[str] = frozenset({"GBP"})
+    allocations: dict[str, Stored] = field(default_factory=dict)  # by id; of credits to invoices
+    files: dict[str, list[Stored]] = field(default_factory=dict)  # by the id of what they are attached to
+    notes: dict[str, list[Stored]] = field(default_factory=dict)
+
+    @property
+    def currencies(self) -> frozenset[str]:
+        return frozenset(self.tables["Currency"])
 
     @property
     def organisation(self) -> Stored:
@@ -58,7 +81,7 @@ class Tenant:
         """Put a record in its place. ``changed`` goes to the log of writes."""
         record_id = str(record[ID_FIELDS[entity]])
         known = record_id in self.tables[entity]
-        if bump and entity not in ("TaxRate", "Organisation"):
+        if bump and entity not in WITHOUT_TIMES:
             record["UpdatedDateUTC"] = self.stamp()
         self.tables[entity][record_id] = record
         self.committed(entity, record_id, "update" if known else "create", copy.deepcopy(dict(changed)))

@@ -38,6 +38,17 @@ def spell(value: Any) -> Any:
     return value
 
 
+def spell_bare(value: Any) -> Any:
+    """The same with dates and times that carry no zone: quotes are spelled so."""
+    if isinstance(value, Mapping):
+        kept = {name: part for name, part in value.items() if part is not None and not name.startswith("_")}
+        return {name: spell_bare(part) for name, part in kept.items()}
+    if isinstance(value, list | tuple):
+        return [spell_bare(part) for part in value]
+    spelled = spell(value)
+    return spelled.replace("+0000", "") if isinstance(value, date) else spelled
+
+
 def day_string(day: date) -> str:
     return f"{day.isoformat()}T00:00:00"
 

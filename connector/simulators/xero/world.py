@@ -10,7 +10,8 @@ from typing import Any
 from starlette.responses import Response
 
 from connector.simulators.control import KINDS, Clock, Control, Refused, request_number
-from connector.simulators.xero.batches import TABLES, write_one
+from connector.simulators.xero.batches import table_of, write_one
+from connector.simulators.xero.doubts import Doubts
 from connector.simulators.xero.errors import Invalid, Refusal, forbidden, unauthorised
 from connector.simulators.xero.idempotency import Keys
 from connector.simulators.xero.limits import MINUTE, Limits, Usage, Window
@@ -30,6 +31,12 @@ TAX_RATE: Table = {
     "Status": choice("Status", "ACTIVE", "ARCHIVED", "DELETED"),
     "EffectiveRate": number,
 }
+# how a person takes an object away; else by the status DELETED
+POSTED = frozenset({"AUTHORISED", "POSTED"})
+ENDED: Mapping[str, str | None] = {
+    "Invoice": "VOIDED", "CreditNote": "VOIDED", "ManualJournal": "VOIDED", "Contact": None, "Organisation": None,
+    "TaxRate": None, "Currency": None, "BrandingTheme": None, "Prepayment": None, "Overpayment": None,
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -56,6 +63,7 @@ class World:
         self.settings = settings
         self.clock = Clock()
         self.limits = Limits(**asdict(settings.limits))
+        self.doubts = Doubts()
         self.tokens = Tokens(settings.clients())
         self.keys = Keys(self.clock.now)
         self.control = Control(self, self.clock)
@@ -64,6 +72,7 @@ class World:
         self.usage = {tid: Usage(app_window) for tid in self.tenants}
         self.connected_at = self.clock.now()
         for tenant in self.tenants.values():
+            tenant.doubts = self.doubts
             tenant.committed = self._teller(tenant)
 
     def _teller(self, tenant: Tenant) -> Any:
@@ -110,7 +119,7 @@ class World:
                     raise Refused(f"a new {name} is not supported")
                 given = read(fields, ORGANISATION if name == "Organisation" else TAX_RATE, name)
                 return tenant.save(name, {**known, **given}, given)
-            given = read(fields, TABLES[name], name)
+            given = read(fields, table_of(name), name)
             return write_one(tenant, name, given, known, places=4, by_hand=True)
         except (Invalid, Refusal) as wrong:
             raise Refused(str(wrong)) from None
@@ -122,12 +131,13 @@ class World:
             raise Refused(f"no {name} {record_id}")
         if name == "Item":
             tenant.remove(name, record_id)
-        elif name == "Invoice":
-            self.edit(entity, record_id, {"Status": "VOIDED" if known["Status"] == "AUTHORISED" else "DELETED"})
-        elif name in ("Payment", "Account"):
-            self.edit(entity, record_id, {"Status": "DELETED"})
-        else:
+            return
+        ended = ENDED.get(name, "DELETED")
+        if ended is None:
             raise Refused(f"a {name} cannot be deleted in Xero")
+        self.edit(
+            name, record_id, {"Status": "VOIDED" if known["Status"] in POSTED and ended == "VOIDED" else "DELETED"}
+        )
 
     def state(self) -> Mapping[str, Any]:
         now = self.clock.now()
