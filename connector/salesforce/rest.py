@@ -33,8 +33,9 @@ from connector.salesforce.auth import Credentials
 from connector.salesforce.cometd import API_VERSION
 from connector.salesforce.describe import ObjectShape, SalesforceCatalog, read_describe
 from connector.salesforce.failures import DAILY_RETRY, failure, refusal
+from connector.salesforce.lookup import told_apart, widened
 from connector.salesforce.reader import Page, Reading, read_page, records, unfinished
-from connector.salesforce.soql import by_criteria, by_ids, everything
+from connector.salesforce.soql import MAX_FOUND, by_any, by_criteria, by_ids, everything
 
 READ_SECONDS = 60
 MAX_PAGES = 10_000  # of one query: 20 million rows
@@ -188,6 +189,25 @@ class SalesforceParty:
         soql = await self._planned(plans, partial(by_criteria, plan, criteria=criteria))
         rows = [row async for page in self._pages("query", soql) for row in page]
         return records(rows, self._reading(plan, version))
+
+    async def find_each(
+        self, plan: ReadPlan, wanted: Sequence[Fields], version: Version
+    ) -> tuple[tuple[Record, ...], ...]:
+        """One query for all. What it finds that equals none of the criteria by our own comparison (Salesforce may take
+        more for equal than we do), or too much, is asked for one by one."""
+        if len(wanted) < 2 or not all(wanted):
+            return tuple([await self.find(plan, criteria, version) for criteria in wanted])
+        wide = widened(plan, wanted)
+        soql = await self._planned((wide,), partial(by_any, wide, wanted=wanted))
+        if not soql:
+            half = len(wanted) // 2
+            first = await self.find_each(plan, wanted[:half], version)
+            return *first, *await self.find_each(plan, wanted[half:], version)
+        rows = [row async for page in self._pages("query", soql) for row in page]
+        found = told_apart(records(rows, self._reading(wide, version)), wanted)
+        if found is None or len(rows) == MAX_FOUND * len(wanted):
+            return tuple([await self.find(plan, criteria, version) for criteria in wanted])
+        return found
 
     async def scan(self, plan: ReadPlan, version: Version) -> AsyncIterator[tuple[Record, ...]]:
         """All live records, page by page. The version is that of the moment the query is sent."""

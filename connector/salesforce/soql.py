@@ -72,6 +72,20 @@ def by_criteria(plan: ReadPlan, catalog: SalesforceCatalog, criteria: Fields) ->
     return f"{_select(plan, catalog)} WHERE {' AND '.join(parts)} ORDER BY Id LIMIT {MAX_FOUND}"
 
 
+def by_any(plan: ReadPlan, catalog: SalesforceCatalog, wanted: Sequence[Fields]) -> str:
+    """The query for live rows that equal any of the criteria; empty where it would be too long. Raises as
+    ``by_criteria``."""
+    parts = [
+        " AND ".join(
+            f"{path} = {_literal(_filterable(plan, catalog, path), value)}" for path, value in criteria.items()
+        )
+        for criteria in wanted
+    ]
+    limit = MAX_FOUND * len(wanted)
+    text = f"{_select(plan, catalog)} WHERE {' OR '.join(f'({part})' for part in parts)} ORDER BY Id LIMIT {limit}"
+    return text if len(percent_encoded(text)) <= MAX_ENCODED else ""
+
+
 def _select(plan: ReadPlan, catalog: SalesforceCatalog) -> str:
     _name(plan.entity)
     if not catalog.has(plan.entity):

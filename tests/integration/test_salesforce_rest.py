@@ -14,6 +14,7 @@ import pytest
 from connector.core.failure import Kind
 from connector.core.party import Applied, NoAnswer, Operation, Party, Rejected, Undecided, Write
 from connector.core.records import ReadPlan, Version
+from connector.core.values import Fields
 from connector.errors import AuthError, ConfigurationError, TryAgain, Unavailable
 from connector.salesforce.auth import ClientCredentials
 from connector.salesforce.rest import SalesforceParty
@@ -267,3 +268,29 @@ async def test_salesforce_party_keeps_its_secrets() -> None:
     for url in ("http://example.com/token", "https://login.salesforce.com/services/oauth2/token"):
         with pytest.raises(ConfigurationError):
             ClientCredentials(client.http, url, "id", "secret")
+
+
+async def test_salesforce_party_answers_many_look_ups_with_one_query() -> None:
+    async with a_party() as (party, client):
+        ids = [await client.create("Account", Name=f"O'Neill {n}", Terms__c=n) for n in range(5)]
+        await client.create("Account", Name="o'neill 3", Terms__c=99)
+        before = party.calls
+        names: list[Fields] = [{"Name": f"o'NEILL {n}"} for n in range(7)]
+        found = await party.find_each(ACCOUNT, names, V)
+        assert [len(each) for each in found] == [1, 1, 1, 2, 1, 0, 0]
+        assert {one.id for each in found for one in each} >= set(ids)
+        calls = party.calls - before
+        mixed: list[Fields] = [{"Name": "O'Neill 3", "Terms__c": Decimal(3)}, {"Terms__c": Decimal(99)}, {}]
+        assert [len(each) for each in await party.find_each(ACCOUNT, mixed[:2], V)] == [1, 1]
+        assert await party.find_each(ACCOUNT, mixed[2:], V) == ((),)
+        assert calls == 2  # the describe of the object, and one query
+
+
+async def test_salesforce_party_asks_alone_where_one_answer_would_be_too_much() -> None:
+    async with a_party() as (party, client):
+        for n in range(25):
+            await client.create("Account", Name="Same" if n else "Other", Phone=str(n))
+        same, other = await party.find_each(ACCOUNT, [{"Name": "Same"}, {"Name": "Other"}], V)
+        assert (len(same), len(other)) == (10, 1)
+        long: list[Fields] = [{"Name": f"{n}" + "é" * 250} for n in range(30)]
+        assert await party.find_each(ACCOUNT, long, V) == ((),) * 30
