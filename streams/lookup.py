@@ -19,7 +19,6 @@ from connector.core.values import Fields, from_canonical
 from streams.connection import Connection
 from streams.ready import Job
 
-AT_ONCE = 5  # what Xero takes of one organisation together
 Report = Callable[[Connection, bytes, LinkEvent], Awaitable[int]]
 Claimed = Callable[[Connection, str, Side, str], bool]
 
@@ -32,76 +31,101 @@ class Lookup:
     claimed: Claimed
 
     async def run(self, connection: Connection, jobs: Sequence[Job]) -> bool:
-        """Look for each job, a few at a time, and report what was found. Raises TryAgain, Unavailable, AuthError."""
-        gate = asyncio.Semaphore(AT_ONCE)
-        looks = await asyncio.gather(*(self._one(connection, job, gate) for job in jobs), return_exceptions=True)
-        for wrong in looks:
-            if wrong is not None:
-                raise wrong
+        """Look for what all these jobs (of one mapping and act) need, in as few calls as can be, and report what was
+        found. Raises TryAgain, Unavailable, AuthError, ConfigurationError."""
+        left = {job.link.id.key: job for job in jobs}
+        connection.ready.hold(left)
+
+        async def tell(job: Job, found: Found) -> None:
+            key = job.link.id.key
+            offset = await self.report(connection, key, found)
+            del left[key]
+            connection.ready.reported({key: offset})
+
+        try:
+            probing = jobs[0].todo.act is Act.PROBE
+            found = await (self._probe(connection, jobs) if probing else self._look(connection, jobs))
+            await asyncio.gather(*(tell(job, one) for job, one in zip(jobs, found, strict=True)))
+        finally:
+            connection.ready.release(left)
         return True
-
-    async def _one(self, connection: Connection, job: Job, gate: asyncio.Semaphore) -> None:
-        key, offset = job.link.id.key, None
-        async with gate:
-            connection.ready.hold([key])
-            try:
-                offset = await self.report(connection, key, await self._found(connection, job))
-            finally:
-                if offset is None:
-                    connection.ready.release([key])
-                else:
-                    connection.ready.reported({key: offset})
-
-    async def _found(self, connection: Connection, job: Job) -> Found:
-        if job.todo.act is Act.PROBE:
-            return await self._probe(connection, job)
-        return await self._look(connection, job)
 
     # --- before a birth ------------------------------------------------------------------------------------------
 
-    async def _look(self, connection: Connection, job: Job) -> Found:
-        mapping = connection.applied[job.link.id.mapping].mapping
-        for rule, text in sorted(job.link.find.items()):
-            criteria = None if rule.endswith(SAME) else from_canonical(text)
-            if not isinstance(criteria, dict):
-                continue
-            same = job.link.find.get(rule + SAME)
-            records = [r for r in await self._find(connection, job, criteria) if _matches(mapping, rule, r, same)]
-            free = [r for r in records if not self.claimed(connection, mapping.name, r.side, r.id)]
-            if free:
-                policy = _policy(mapping, rule)
-                return self._hit(connection, job, mapping, free, policy)
-        applied = connection.applied[mapping.name]
-        before = applied.gate is Gate.SNAPSHOT and mapping.begin == "link"
+    async def _look(self, connection: Connection, jobs: Sequence[Job]) -> list[Found]:
+        """Rule by rule, each for all that have found nothing yet: the first rule with a hit decides."""
+        rules = [_rules(job) for job in jobs]
+        found: dict[int, Found] = {}
+        for turn in range(max(len(each) for each in rules)):
+            open_ = [place for place, each in enumerate(rules) if place not in found and turn < len(each)]
+            hits = await self._find(connection, jobs[0], [rules[place][turn][1] for place in open_])
+            for place, records in zip(open_, hits, strict=True):
+                hit = self._hit(connection, jobs[place], rules[place][turn][0], records)
+                if hit is not None:
+                    found[place] = hit
+        return [found.get(place) or self._nothing(connection, job) for place, job in enumerate(jobs)]
+
+    async def _find(self, connection: Connection, job: Job, wanted: Sequence[Fields]) -> Sequence[tuple[Record, ...]]:
+        side = job.todo.side
+        if not wanted:
+            return ()
+        plan = connection.read_plan(side, self._mapping(connection, job).end(side).entity)
+        return await connection.party(side).find_each(plan, wanted, connection.numbers.next())
+
+    def _hit(self, connection: Connection, job: Job, rule: str, records: Sequence[Record]) -> Found | None:
+        """What one rule found of what nobody has; None for nothing."""
+        mapping, same = self._mapping(connection, job), job.link.find.get(rule + SAME)
+        free = [
+            record
+            for record in records
+            if _matches(mapping, rule, record, same)
+            and not self.claimed(connection, mapping.name, record.side, record.id)
+        ]
+        if not free:
+            return None
+        policy = _policy(mapping, rule)
+        if len(free) == 1 and policy == "link":
+            return self._of(connection, mapping, job.link, free[0], policy=policy)
+        return Found(job.todo.side, tuple(record.id for record in free), connection.clock(), policy)
+
+    def _nothing(self, connection: Connection, job: Job) -> Found:
+        applied = connection.applied[job.link.id.mapping]
+        before = applied.gate is Gate.SNAPSHOT and applied.mapping.begin == "link"
         return Found(job.todo.side, (), connection.clock(), policy="end" if before else "stop")
-
-    async def _find(self, connection: Connection, job: Job, criteria: Fields) -> tuple[Record, ...]:
-        mapping = connection.applied[job.link.id.mapping].mapping
-        plan = connection.read_plan(job.todo.side, mapping.end(job.todo.side).entity)
-        return await connection.party(job.todo.side).find(plan, criteria, connection.numbers.next())
-
-    def _hit(self, connection: Connection, job: Job, mapping: Rule, records: Sequence[Record], policy: str) -> Found:
-        hits = tuple(record.id for record in records)
-        if len(records) != 1 or policy != "link":
-            return Found(job.todo.side, hits, connection.clock(), policy)
-        return self._of(connection, mapping, job.link, records[0], policy=policy)
 
     # --- after a lost call ---------------------------------------------------------------------------------------
 
-    async def _probe(self, connection: Connection, job: Job) -> Found:
+    async def _probe(self, connection: Connection, jobs: Sequence[Job]) -> list[Found]:
         """By id where we know it, else by our mark. What carries our mark, or equals all that we sent, is ours."""
-        mapping = connection.applied[job.link.id.mapping].mapping
-        side = job.todo.side
-        if job.todo.target:
-            plan = connection.read_plan(side, mapping.end(side).entity)
-            result = await connection.party(side).read(plan, [job.todo.target], connection.numbers.next())
-            records = result.records
-        else:
-            mark = mark_of(job.link, mapping, side)
-            records = await self._find(connection, job, {mark[0]: mark[1]}) if mark else ()
-        if len(records) != 1:
-            return Found(side, tuple(r.id for r in records), connection.clock(), call=job.todo.call)
-        return self._of(connection, mapping, job.link, records[0], call=job.todo.call)
+        targets = await self._read([job for job in jobs if job.todo.target], connection)
+        unnamed = {place: self._mark(connection, job) for place, job in enumerate(jobs) if not job.todo.target}
+        marks = {place: mark for place, mark in unnamed.items() if mark is not None}
+        hits = await self._find(connection, jobs[0], [{mark[0]: mark[1]} for mark in marks.values()])
+        marked = dict(zip(marks, hits, strict=True))
+        out: list[Found] = []
+        for place, job in enumerate(jobs):
+            known = targets.get(job.todo.target)
+            out.append(self._probed(connection, job, (known,) if known else marked.get(place, ())))
+        return out
+
+    def _mark(self, connection: Connection, job: Job) -> tuple[str, str] | None:
+        return mark_of(job.link, self._mapping(connection, job), job.todo.side)
+
+    async def _read(self, jobs: Sequence[Job], connection: Connection) -> dict[str, Record]:
+        """The targets of the jobs, by id, as they are now."""
+        if not jobs:
+            return {}
+        side = jobs[0].todo.side
+        plan = connection.read_plan(side, self._mapping(connection, jobs[0]).end(side).entity)
+        ids = list(dict.fromkeys(job.todo.target for job in jobs))
+        result = await connection.party(side).read(plan, ids, connection.numbers.next())
+        return {record.id: record for record in result.records}
+
+    def _probed(self, connection: Connection, job: Job, records: Sequence[Record]) -> Found:
+        if len(records) == 1:
+            mapping = self._mapping(connection, job)
+            return self._of(connection, mapping, job.link, records[0], call=job.todo.call)
+        return Found(job.todo.side, tuple(r.id for r in records), connection.clock(), call=job.todo.call)
 
     def _of(
         self, connection: Connection, mapping: Rule, link: Link, record: Record, *, policy: str = "", call: str = ""
@@ -132,18 +156,11 @@ class Lookup:
         updates = [job for job in jobs if job.todo.act is Act.UPDATE and any("/" in path for path in job.todo.changed)]
         if not updates:
             return [draft(job.link, job.todo, self._mapping(connection, job)) for job in jobs]
-        seen = await self._read_again(connection, updates)
+        seen = await self._read(updates, connection)
         moved = [job for job in updates if await self._tell(connection, job, seen.get(job.todo.target))]
         if moved:
             return None
         return [self._careful(connection, job, seen.get(job.todo.target)) for job in jobs]
-
-    async def _read_again(self, connection: Connection, jobs: Sequence[Job]) -> dict[str, Record]:
-        side = jobs[0].todo.side
-        plan = connection.read_plan(side, self._mapping(connection, jobs[0]).end(side).entity)
-        ids = [job.todo.target for job in jobs]
-        result = await connection.party(side).read(plan, ids, connection.numbers.next())
-        return {record.id: record for record in result.records}
 
     async def _tell(self, connection: Connection, job: Job, record: Record | None) -> bool:
         """Whether the target is not as the link knows it; then the link is told what was seen."""
@@ -167,6 +184,12 @@ class Lookup:
 
     def _mapping(self, connection: Connection, job: Job) -> Rule:
         return connection.applied[job.link.id.mapping].mapping
+
+
+def _rules(job: Job) -> list[tuple[str, Fields]]:
+    """The rules of a look-up with their criteria, in the order in which they are tried."""
+    found = [(rule, from_canonical(text)) for rule, text in sorted(job.link.find.items()) if not rule.endswith(SAME)]
+    return [(rule, criteria) for rule, criteria in found if isinstance(criteria, dict)]
 
 
 def _matches(mapping: Rule, rule: str, record: Record, identity: str | None) -> bool:

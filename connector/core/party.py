@@ -140,5 +140,10 @@ class Party(Protocol):
     async def find(self, plan: ReadPlan, criteria: Fields, version: Version) -> tuple[Record, ...]:
         """All live objects whose fields equal the criteria (at most 10). Raises as ``read``."""
 
+    async def find_each(
+        self, plan: ReadPlan, wanted: Sequence[Fields], version: Version
+    ) -> tuple[tuple[Record, ...], ...]:
+        """As ``find`` for each of the criteria, in their order, in as few calls as the API allows."""
+
     def pause(self, *, now_ms: int) -> int:
         """Milliseconds until the API budget allows the next call; 0 is now. Pure arithmetic over the last headers."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
+from urllib.parse import quote as percent_encoded
 
 from connector.core.records import Record
 from connector.core.values import Fields, Value, plain_number
@@ -13,6 +14,8 @@ from connector.errors import ConfigurationError
 MOST = 10
 IDS_PER_CALL = 40  # Xero advises at most 40 to 50 in one URL
 WHERES_PER_CALL = 15  # a Guid comparison is long; the URL must stay short
+CRITERIA_PER_CALL = 40
+LONGEST_WHERE = 3000  # as it stands in the URL
 # a field that names another object, and what names it there
 REFERENCES: Mapping[str, str] = {
     "Contact": "ContactID", "Invoice": "InvoiceID", "Account": "AccountID", "BankAccount": "AccountID",
@@ -34,6 +37,28 @@ ASKED_BY: Mapping[str, str] = {"Quote": "QuoteNumber", "PurchaseOrder": "Purchas
 def where(criteria: Fields) -> str:
     """``Name=="…" AND Contact.ContactID==Guid("…")``. Raises ConfigurationError for what cannot be asked."""
     return " AND ".join(f"{path}{_operand(path, value)}" for path, value in sorted(paths(criteria)))
+
+
+def any_where(wanted: Sequence[Fields]) -> str:
+    """What equals one of these. Raises as ``where``."""
+    parts = [where(criteria) for criteria in wanted]
+    return parts[0] if len(parts) == 1 else " OR ".join(f"({part})" if " AND " in part else part for part in parts)
+
+
+def bundles(wanted: Sequence[Fields]) -> Iterator[list[int]]:
+    """Places of the criteria that one ``where`` can ask for: of the same fields, not too many, not too long."""
+    alike: dict[tuple[str, ...], list[int]] = {}
+    for place, criteria in enumerate(wanted):
+        alike.setdefault(tuple(sorted(path for path, _ in paths(criteria))), []).append(place)
+    for places in alike.values():
+        bundle: list[int] = []
+        for place in places:
+            longer = len(percent_encoded(any_where([wanted[one] for one in (*bundle, place)])))
+            if bundle and (len(bundle) == CRITERIA_PER_CALL or longer > LONGEST_WHERE):
+                yield bundle
+                bundle = []
+            bundle.append(place)
+        yield bundle
 
 
 def paths(criteria: Fields) -> Iterator[tuple[str, Value]]:

@@ -9,7 +9,8 @@ from connector.core.records import Record, Version
 from connector.errors import Unavailable
 from connector.xero.entities import entity
 from connector.xero.position import Watermark, snapshot, start, step
-from connector.xero.rest import PAGE_SIZE, XeroParty
+from connector.xero.queries import PAGE_SIZE
+from connector.xero.rest import XeroParty
 
 MOST_PAGES = 10_000
 FIXED_PAGE = 100  # where a list takes no pageSize

@@ -6,29 +6,27 @@ import asyncio
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from urllib.parse import quote
 
 from connector.core.budget import Budget
 from connector.core.party import Answer, NoAnswer, Operation, Organisation, Outcome, ReadResult, Request, Write
 from connector.core.records import ReadPlan, Record, Side, Version
 from connector.core.values import Fields
-from connector.errors import AuthError, ConfigurationError, DataError, TryAgain, Unavailable
+from connector.errors import AuthError, DataError, TryAgain, Unavailable
 from connector.http import HttpClient
 from connector.xero import writer
 from connector.xero.auth import Tokens
 from connector.xero.below import BELOW, Below, address, parent_of, record_below, rows_below, where_below
-from connector.xero.criteria import ASKED_BY, IDS_PER_CALL, MOST, WHERES_PER_CALL, any_of, chunks, matching, where
+from connector.xero.criteria import matching
 from connector.xero.entities import Entity, entity
 from connector.xero.failures import CONCURRENT_RETRY, DEFAULT_RETRY, seconds_of
+from connector.xero.queries import PAGE_SIZE, Query, all_of, look_up, places, reads, sized, together
 from connector.xero.records import EPOCH, Row, elements, load, record, row
 
 API = "https://api.xero.com/api.xro/2.0"
 READ_SECONDS = 60
 CONCURRENT = 5  # calls in flight per organisation
 PER_MINUTE = 55  # of Xero's 60: people and other apps of the organisation must get through too
-PAGE_SIZE = 1000
 MOST_UNREADABLE = 1000
-Query = tuple[tuple[str, str], ...]
 
 
 class XeroParty:
@@ -140,7 +138,7 @@ class XeroParty:
         about = entity(plan.entity)
         wanted = dict.fromkeys(ids)
         found: dict[str, Record] = {}
-        for path, query in _reads(about, list(wanted)):
+        for path, query in reads(about, list(wanted)):
             answer = await self.get(path, query)
             found |= {one.id: one for one in self._records(answer, about.name, version) if one.id in wanted}
         missing = tuple(record_id for record_id in wanted if record_id not in found)
@@ -148,16 +146,32 @@ class XeroParty:
 
     async def find(self, plan: ReadPlan, criteria: Fields, version: Version) -> tuple[Record, ...]:
         """Live objects that equal the criteria. An archived contact counts only when asked for by its number."""
+        (found,) = await self.find_each(plan, (criteria,), version)
+        return found
+
+    async def find_each(
+        self, plan: ReadPlan, wanted: Sequence[Fields], version: Version
+    ) -> tuple[tuple[Record, ...], ...]:
         if plan.entity in BELOW:
-            below = BELOW[plan.entity]
-            found = await self._below(below, *parent_of(below, criteria), version)
-            return matching(found, {name: value for name, value in criteria.items() if name not in below.parents})
+            return tuple([await self._find_below(BELOW[plan.entity], criteria, version) for criteria in wanted])
         about = entity(plan.entity)
-        if not criteria:
-            return ()
-        path, query = look_up(about, criteria)
-        answer = await self.get(path, (*query, *_places(about)))
-        return matching(self._records(answer, about.name, version), criteria)
+        found: list[tuple[Record, ...]] = [()] * len(wanted)
+        for bundle in together(about, wanted):
+            records = await self._look(about, [wanted[place] for place in bundle], version)
+            for place in bundle:
+                found[place] = matching(records, wanted[place])
+        return tuple(found)
+
+    async def _look(self, about: Entity, wanted: Sequence[Fields], version: Version) -> list[Record]:
+        path, query = look_up(about, wanted)
+        records = self._records(await self.get(path, (*query, *places(about))), about.name, version)
+        if len(wanted) == 1 or len(records) < PAGE_SIZE or "size" not in about.takes:
+            return records
+        return [one for criteria in wanted for one in await self._look(about, (criteria,), version)]  # more than a page
+
+    async def _find_below(self, below: Below, criteria: Fields, version: Version) -> tuple[Record, ...]:
+        found = await self._below(below, *parent_of(below, criteria), version)
+        return matching(found, {name: value for name, value in criteria.items() if name not in below.parents})
 
     async def _below(self, below: Below, parent: Entity, parent_id: str, version: Version) -> list[Record]:
         """All of a kind below one object."""
@@ -220,11 +234,11 @@ class XeroParty:
     ) -> tuple[Row, ...]:
         """One page of a list in the order of change (page 0: the whole list, where Xero knows no pages)."""
         about = entity(name)
-        query: list[tuple[str, str]] = [*_places(about)]
+        query: list[tuple[str, str]] = [*places(about)]
         if page and "page" in about.takes:
-            query += [("page", str(page)), *_sized(about, size)]
+            query += [("page", str(page)), *sized(about, size)]
             query += [("order", "UpdatedDateUTC")] if "order" in about.takes else []
-        query += _all_of(about)
+        query += all_of(about)
         headers = (("If-Modified-Since", f"{since.astimezone(UTC):%Y-%m-%dT%H:%M:%S}"),) if since else ()
         answer = await self.get(about.path, tuple(query), headers)
         found = (self._row(one, name) for one in self._elements(answer, name))
@@ -240,56 +254,6 @@ def heard(budget: Budget, answer: Answer, now_ms: int) -> Budget:
         seconds = seconds_of(answer.headers.get("retry-after", ""))
         budget = budget.refused(now_ms, seconds=seconds or (CONCURRENT_RETRY if concurrent else DEFAULT_RETRY))
     return budget
-
-
-def _places(about: Entity) -> Query:
-    return (("unitdp", "4"),) if "unitdp" in about.takes else ()
-
-
-def _sized(about: Entity, size: int) -> Query:
-    return (("pageSize", str(size)),) if "size" in about.takes else ()
-
-
-def _all_of(about: Entity) -> Query:
-    """What a list leaves out unless it is asked for."""
-    flags = (("archived", "includeArchived"), ("deleted", "includeDeleted"))
-    return tuple((name, "true") for word, name in flags if word in about.takes)
-
-
-def _reads(about: Entity, ids: list[str]) -> list[tuple[str, Query]]:
-    """Path and query of each request that brings these ids."""
-    if not ids:
-        return []
-    page: Query = (("page", "1"), *_sized(about, PAGE_SIZE))
-    more = (*_all_of(about), *_places(about))
-    if "ids" in about.takes:
-        return [(about.path, (("IDs", ",".join(part)), *page, *more)) for part in chunks(ids, IDS_PER_CALL)]
-    if "page" in about.takes and "where" in about.takes:
-        parts = chunks(ids, WHERES_PER_CALL)
-        return [(about.path, (("where", any_of(about.id_field, part)), *page, *more)) for part in parts]
-    if "page" in about.takes:  # neither IDs nor where: each at its own address
-        return [(f"{about.path}/{quote(record_id, safe='')}", ()) for record_id in ids]
-    return [(about.path, more)]
-
-
-def look_up(about: Entity, criteria: Fields) -> tuple[str, Query]:
-    """Path and query of the list that holds what equals the criteria. Raises ConfigurationError (``xero.criteria``)."""
-    if "where" not in about.takes and "page" not in about.takes:
-        return about.path, _all_of(about)
-    if "where" not in about.takes:
-        name = ASKED_BY[about.name]
-        value = criteria.get(name)
-        if not isinstance(value, str) or not value:
-            raise ConfigurationError("xero.criteria", f"Xero can be asked for {about.plural} by {name} only.")
-        if name == "QuoteNumber":
-            return about.path, ((name, value),)
-        return f"{about.path}/{quote(value, safe='')}", ()
-    query: list[tuple[str, str]] = [("where", where(criteria))]
-    if "page" in about.takes:
-        query += [("page", "1"), *_sized(about, MOST)]
-    if about.name == "Contact" and "ContactNumber" in criteria:
-        query.append(("includeArchived", "true"))
-    return about.path, tuple(query)
 
 
 def refusal(answer: Answer, path: str) -> AuthError | Unavailable:

@@ -15,7 +15,7 @@ import pytest
 from connector.core.failure import Kind
 from connector.core.party import Applied, NoAnswer, Operation, Outcome, Party, Rejected, Undecided, Write
 from connector.core.records import ReadPlan, Record, Version
-from connector.core.values import Value
+from connector.core.values import Fields, Value
 from connector.errors import AuthError, TryAgain, Unavailable
 from connector.http import HttpClient
 from connector.simulators.serving import running
@@ -352,3 +352,31 @@ async def test_what_is_not_an_answer_of_xero_is_unavailable(rig: Rig) -> None:
         await rig.party.find(ReadPlan("Contact"), {"Name": "x"}, V)
     body = json.loads(rig.party.prepare([rig.invoice("Z")], "k").body)
     assert set(body) == {"Invoices"}
+
+
+async def test_many_look_ups_are_few_calls(rig: Rig) -> None:
+    names = [f'Firm "{n}" AND Name!="x' for n in range(60)]
+    made = [Write(f"w{n}", "Contact", Operation.CREATE, None, {"Name": name, "ContactNumber": f"001{n:03}"})
+            for n, name in enumerate(names)]  # fmt: skip
+    await rig.write(made[:50])
+    await rig.write(made[50:], "k2")
+    before = rig.party.calls
+    found = await rig.party.find_each(ReadPlan("Contact"), [{"ContactNumber": f"001{n:03}"} for n in range(70)], V)
+    assert [[one.fields["Name"] for one in each] for each in found] == [*([name] for name in names), *([[]] * 10)]
+    assert rig.party.calls - before == 2
+    by_name = await rig.party.find_each(ReadPlan("Contact"), [{"Name": names[7].upper()}, {}, {"Name": "nobody"}], V)
+    assert [[one.fields["ContactNumber"] for one in each] for each in by_name] == [["001007"], [], []]
+    both: list[Fields] = [{"Name": names[n], "ContactNumber": f"00100{n + shift}"} for n, shift in ((1, 0), (2, 1))]
+    assert [len(each) for each in await rig.party.find_each(ReadPlan("Contact"), both, V)] == [1, 0]
+    before = rig.party.calls
+    items = await rig.party.find_each(ReadPlan("TaxRate"), [{"Name": "20% (VAT on Income)"}, {"Name": "no"}], V)
+    assert (len(items), rig.party.calls - before) == (2, 1)
+
+
+async def test_a_look_up_of_many_is_cut_to_a_short_address(rig: Rig) -> None:
+    long: list[Fields] = [{"Name": f"{n}" + " é &" * 60} for n in range(12)]
+    for number, criteria in enumerate(long):
+        await rig.write([Write("w", "Contact", Operation.CREATE, None, criteria)], f"k{number}")
+    rig.world.control.requests.clear()
+    assert [len(each) for each in await rig.party.find_each(ReadPlan("Contact"), long, V)] == [1] * 12
+    assert max(len(row.query) for row in rig.world.control.requests) < 3500

@@ -11,7 +11,8 @@ from connector.http import HttpClient
 from connector.xero.auth import Credentials, Tokens
 from connector.xero.poller import poll
 from connector.xero.position import Watermark
-from connector.xero.rest import Query, XeroParty
+from connector.xero.queries import Query
+from connector.xero.rest import XeroParty
 
 NOW = int(datetime(2026, 11, 23, tzinfo=UTC).timestamp() * 1000)
 
