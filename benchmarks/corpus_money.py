@@ -6,7 +6,7 @@ rates (tax arithmetic). Rates are those of the corpus's own lists of tax rates.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -14,6 +14,7 @@ from typing import Any
 from benchmarks.corpus_lines import Line
 from connector.core.values import Fields
 from connector.errors import DataError
+from connector.xero.entities import ENTITIES
 from connector.xero.money import Chart, totals
 from connector.xero.records import load, read_fields
 
@@ -30,26 +31,31 @@ class Sum:
 
 
 def sums(lines: Iterable[Line]) -> list[Sum]:
-    """Every invoice with lines in the answers, once per file line that holds it."""
+    """Every document with lines in the answers, once per file line that holds it."""
     found = [line for line in lines if line.file.startswith("xero/") and line.status == 200]
     rates = _rates(found)
     out: list[Sum] = []
     for line in found:
-        for raw in _invoices(line):
-            fields = read_fields(raw, "Invoice")
-            name = f"{line.number} {raw.get('InvoiceNumber') or raw.get('InvoiceID')}"
-            out.append(_sum(f"{name}, sums", raw, fields, Chart(_given(fields, rates))))
+        for entity, raw in _documents(line):
+            fields = read_fields(raw, entity)
+            known = ENTITIES[entity]
+            name = f"{line.number} {raw.get(f'{entity}Number') or raw.get(known.id_field)}"
+            out.append(_sum(f"{name}, sums", raw, fields, Chart(_given(fields, rates)), entity))
             bare = _without_tax(fields)
-            if bare is not None and _known(fields, rates):
-                out.append(_sum(f"{name}, tax", raw, bare, Chart(rates)))
+            # published examples of other kinds are of organisations whose rates stand in no list
+            if entity == "Invoice" and bare is not None and _known(fields, rates):
+                out.append(_sum(f"{name}, tax", raw, bare, Chart(rates), entity))
     return out
 
 
-def _invoices(line: Line) -> list[Mapping[str, Any]]:
-    body = line.message
-    found = body.get("Invoices") or body.get("invoices") if isinstance(body, Mapping) else None
-    rows = found if isinstance(found, list) else []
-    return [row for row in rows if row.get("LineItems") and "Total" in row and "SubTotal" in row]
+def _documents(line: Line) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Documents with lines, by their entity."""
+    body = line.message if isinstance(line.message, Mapping) else {}
+    for about in ENTITIES.values():
+        found = body.get(about.plural) or body.get(about.plural.lower())
+        for row in found if isinstance(found, list) else ():
+            if isinstance(row, Mapping) and row.get("LineItems") and "Total" in row and "SubTotal" in row:
+                yield about.name, row
 
 
 def _rates(lines: Iterable[Line]) -> dict[str, Decimal]:
@@ -84,9 +90,9 @@ def _without_tax(fields: Fields) -> Fields | None:
     return {**fields, "LineItems": rows} if any("TaxAmount" in row for row in _lines(fields)) else None
 
 
-def _sum(name: str, raw: Mapping[str, Any], fields: Fields, chart: Chart) -> Sum:
+def _sum(name: str, raw: Mapping[str, Any], fields: Fields, chart: Chart, entity: str) -> Sum:
     try:
-        ours = totals(fields, chart)
+        ours = totals(fields, chart, entity)
     except DataError as error:
         return Sum(name, exact=False, said=error.message)
     theirs = tuple(Decimal(raw.get(part, 0)) for part in ("SubTotal", "TotalTax", "Total"))

@@ -66,10 +66,41 @@ async def _xero_work(ask: Any) -> None:
     await ask("PUT", "Payments", {"Payments": [paid]})
     await ask("PUT", "Items", {"Items": [{"Code": "W1", "Name": "Wire", "SalesDetails": {"UnitPrice": "3"}}]})
     await ask("POST", "Invoices", {"Invoices": [{"InvoiceID": invoice["InvoiceID"], "Status": "DRAFT"}]})
+    made = await _other_documents(ask, {"ContactID": contact["ContactID"]}, line, of)
     for about in ENTITIES.values():
         await ask("GET", f"{about.path}?page=1" if "page" in about.takes else about.path)
-    await ask("GET", f"Invoices/{invoice['InvoiceID']}")
-    await ask("GET", f"Contacts/{contact['ContactID']}")
+    for path in (f"Invoices/{invoice['InvoiceID']}", f"Contacts/{contact['ContactID']}", *made):
+        await ask("GET", path)
+
+
+async def _other_documents(ask: Any, contact: Any, line: Any, invoice: Any) -> list[str]:
+    """One of each further kind, a credit allocated and refunded among them; gives their addresses."""
+    day = {"Date": "2026-01-25"}
+    head = {"Contact": contact, "LineItems": [line], **day}
+    bank = {"BankAccount": {"Code": "090"}, "Reference": "wire"}
+    owed = {**line, "AccountCode": "610", "TaxType": "NONE"}
+    bodies = {
+        "CreditNotes": [{**head, "Type": "ACCRECCREDIT", "Status": "AUTHORISED", "Reference": "wire"}],
+        "BankTransactions": [
+            {**head, **bank, "Type": "RECEIVE"}, {**head, **bank, "Type": "RECEIVE-PREPAYMENT"},
+            {**head, **bank, "Type": "RECEIVE-OVERPAYMENT", "LineItems": [owed], "LineAmountTypes": "NoTax"},
+        ],
+        "BankTransfers": [{"FromBankAccount": {"Code": "090"}, "ToBankAccount": {"Code": "091"}, "Amount": "7", **day}],
+        "PurchaseOrders": [{**head, "LineItems": [{**line, "AccountCode": "400", "DiscountRate": "10"}]}],
+        "Quotes": [{**head, "ExpiryDate": "2026-02-25", "Title": "Wire"}],
+        "ManualJournals": [{"Narration": "wire", "JournalLines": [
+            {"LineAmount": "5", "AccountCode": "400"}, {"LineAmount": "-5", "AccountCode": "404"}], **day}],
+    }  # fmt: skip
+    made = {plural: await ask("PUT", plural, {plural: rows}) for plural, rows in bodies.items()}
+    [credit] = made["CreditNotes"]
+    part = {"Invoice": invoice, "Amount": "3", **day}
+    await ask("PUT", f"CreditNotes/{credit['CreditNoteID']}/Allocations", {"Allocations": [part]})
+    back = {"CreditNote": {"CreditNoteID": credit["CreditNoteID"]}, "Account": {"Code": "090"}, "Amount": "2", **day}
+    await ask("PUT", "Payments", {"Payments": [back]})
+    ids = {about.plural: about.id_field for about in ENTITIES.values()}
+    paths = [f"{plural}/{rows[0][ids[plural]]}" for plural, rows in made.items()]
+    _, prepaid, overpaid = made["BankTransactions"]
+    return [*paths, f"Prepayments/{prepaid['PrepaymentID']}", f"Overpayments/{overpaid['OverpaymentID']}"]
 
 
 def _xero_note(out: Bodies, path: str, body: Mapping[str, Any]) -> list[Any]:
@@ -77,7 +108,11 @@ def _xero_note(out: Bodies, path: str, body: Mapping[str, Any]) -> list[Any]:
     if "Elements" in body:
         out.setdefault("Refusal", []).append(refusal_frame(body))
         return []
-    about = next(one for one in ENTITIES.values() if path.partition("?")[0].partition("/")[0] in (one.plural, one.path))
+    segments = path.partition("?")[0].split("/")
+    if len(segments) > 2:  # what stands below an object is filed by its own name
+        out.setdefault(segments[2].removesuffix("s"), []).extend(body[segments[2]])
+        return []
+    about = next(one for one in ENTITIES.values() if segments[0] in (one.plural, one.path))
     rows: list[Any] = body[about.plural]
     out.setdefault("Envelope", []).append({name: value for name, value in body.items() if name != about.plural})
     out.setdefault(about.name, []).extend(rows)

@@ -104,7 +104,7 @@ def rows_of(raw: Any) -> list[Mapping[str, Any]]:
 
 
 def _not_spoken(line: Line) -> bool:
-    return first_part(line) not in _SPOKEN
+    return first_part(line) not in _SPOKEN or "CISSettings" in line.operation
 
 
 def first_part(line: Line) -> str:
@@ -178,11 +178,15 @@ REASONS: Mapping[str, Reason] = {
     ),
     "below-an-object": _reason(
         r"xero.envelope", _below,
-        "Attachments, history and other lists below an object: never asked for, and never taken for the object.",
+        "Other lists below an object (contacts of a group, online addresses): never asked for, never taken for it.",
+    ),
+    "option-renamed": _reason(
+        r"xero\.unchangeable", lambda line: "/Options/" in line.operation,
+        "A tracking option that is renamed: the connector makes options and takes them away.",
     ),
     "sdk-spelling": _reason(
         r"xero.envelope", _lower_key,
-        "A test double of an SDK with names in its own spelling; Xero's are written with capitals.",
+        "A test double or example with an SDK's own spelling of names; Xero's are written with capitals.",
     ),
     "webhook": _reason(
         r"xero.envelope", lambda line: line.kind.startswith("webhook"),

@@ -18,6 +18,7 @@ from connector.errors import AuthError, ConfigurationError, DataError, Unavailab
 from connector.kafka.codec import Codec, Decoded
 from connector.xero.auth import read_token
 from connector.xero.avro import from_value, to_value, topic_of
+from connector.xero.below import BELOW, Below, own_id, record_below
 from connector.xero.entities import ENTITIES, ZERO_ID, Entity, entity
 from connector.xero.records import OF_THE_ANSWER, elements, load, read_fields, record
 from connector.xero.rest import refusal
@@ -26,22 +27,73 @@ from connector.xero.writer import messages, outcomes, prepare
 READ_AT = datetime(2026, 1, 1, tzinfo=UTC)
 _PLURALS = {about.plural: about for about in ENTITIES.values()} | {"Organisation": ENTITIES["Organisation"]}
 _MS = re.compile(r"/Date\((-?\d+)([+-]\d{4})?\)/")
+_BELOW = re.compile(r"/([A-Za-z]+)/[^/]+/(Allocations|Attachments|History|Options)(?:/|$)")
 _SUBJECT = {"mock invoices": "Invoices", "mock accounts": "Accounts", "mock contacts": "Contacts"}
 
 
 def xero(line: Line, codec: Codec) -> list[str]:
     """One message: an answer, a refusal or a request, by what is noted about it."""
+    below = _BELOW.search(line.operation)
     if line.kind == "official-request-example":
-        return _request(line)
+        return _request_below(line, *_named_below(below)) if below else _request(line)
     if line.operation.endswith("/connect/token"):
         return _token(line)
     if line.status is not None and line.status >= 400:
         return _refusal(line)
+    if below:
+        return _answer_below(line, *_named_below(below))
     about = _entity(line)
     found = _records(line, about, codec)
     if line.operation.startswith(("PUT ", "POST ")):
         return [*found, *_written(line, about)]
     return found
+
+
+def _named_below(found: re.Match[str]) -> tuple[Below, Entity]:
+    """The kind that stands below, and its parent's. Raises Refused for a parent that the product does not speak."""
+    below = next(one for one in BELOW.values() if one.segment == found[2])
+    parent = _PLURALS.get(found[1])
+    if parent is None or parent.name not in below.parents:
+        raise Refused("xero.entity-unknown", f"There is no {found[2]} below {found[1]} here.")
+    return below, parent
+
+
+def _answer_below(line: Line, below: Below, parent: Entity) -> list[str]:
+    """What stands below an object: rows to records, written ones to outcomes."""
+    rows = [one for one in load(line.data).get(below.plural, ()) if isinstance(one, Mapping)]
+    for row in rows:
+        one = record_below(below, parent, "parent", row, "tenant", Version(1, 1), READ_AT)
+        own = {name: value for name, value in row.items() if name != parent.name}  # the parent is who was asked
+        _same_object(own, one.fields, f"{below.name} {one.id}")
+    if line.operation.startswith("GET "):
+        return ["below"]
+    gone = line.operation.startswith("DELETE ")
+    target = f"{parent.plural}/parent/{below.segment}/own"
+    operation = Operation.UPDATE if gone else Operation.CREATE
+    [found] = outcomes([Write("1", below.name, operation, target, {parent.name: "parent"})], Answer(200, {}, line.data))
+    known = gone or (len(rows) == 1 and bool(own_id(below, rows[0])))
+    if not isinstance(found, Applied if known else Undecided):
+        raise Wrong(f"{str(rows)[:120]} became {str(found)[:200]}")
+    return ["below", "outcomes", type(found).__name__]
+
+
+def _request_below(line: Line, below: Below, parent: Entity) -> list[str]:
+    """A published request of such an object, prepared by us, says the same."""
+    if line.operation.startswith("POST "):
+        raise Refused("xero.unchangeable", "the published example changes what we only make and take away")
+    raw = line.message
+    rows = raw.get(below.plural, [raw])
+    for row in rows:
+        named = {str(name)[:1].upper() + str(name)[1:]: value for name, value in row.items()}
+        write = Write(
+            "1", below.name, Operation.CREATE, None, {**read_fields(named, below.name), parent.name: "parent"}
+        )
+        sent = json.loads(prepare([write], "key").body, parse_float=Decimal, parse_int=Decimal)
+        ours = sent.get(below.plural, [sent])[0]
+        kept = {name: value for name, value in named.items() if not isinstance(value, Mapping | list)}
+        if any(_plain(ours.get(name)) != _plain(value) for name, value in kept.items()):
+            raise Wrong(f"{ours} is not {kept}")
+    return ["prepare", "below"]
 
 
 def _entity(line: Line) -> Entity:

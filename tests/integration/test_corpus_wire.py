@@ -9,7 +9,7 @@ from connector.xero.entities import ENTITIES
 
 async def test_the_simulated_xero_gives_every_entity_in_its_spelling() -> None:
     bodies = await xero_bodies()
-    assert set(ENTITIES) | {"Token", "Envelope", "Refusal"} == set(bodies)
+    assert set(ENTITIES) | {"Token", "Envelope", "Refusal", "Allocation"} == set(bodies)
     invoice = shape_of(bodies["Invoice"])
     assert invoice["Date"].kinds == {"/Date(ms+zone)/"}
     assert invoice["LineItems[].UnitAmount"].kinds == {"number"}

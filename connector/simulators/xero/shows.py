@@ -57,7 +57,8 @@ def _document(tenant: Tenant, record: Stored, form: str, places: int, dates: tup
     contact_id = (record.get("Contact") or {}).get("ContactID")
     contact: Body = {}
     if contact_id:
-        full = whole and show_contact(tenant, tenant.tables["Contact"][contact_id], balances=False)
+        full = show_contact(tenant, tenant.tables["Contact"][contact_id], balances=False) if whole else {}
+        full.pop("HasAttachments", None)
         contact = {"Contact": full or _slim_contact(tenant, contact_id)}
     shown = whole or (paged and form == PAGE)
     lines = [_show_line(line, form, places) for line in record["LineItems"]] if shown else []
@@ -137,7 +138,12 @@ def show_allocation(tenant: Tenant, allocation: Stored, entity: str = "") -> Bod
     if not entity:
         return body
     key = allocation["_of"][1]
-    return {**body, entity: {f"{entity}ID": key, "ID": key, "LineItems": []}}
+    del about["InvoiceNumber"]
+    return {
+        **body,
+        "Invoice": {**about, "ValidationErrors": []},
+        entity: {f"{entity}ID": key, "ID": key, "LineItems": []},
+    }
 
 
 def show_payment(tenant: Tenant, payment: Stored, form: str, _places: int = 2) -> Body:
@@ -199,6 +205,8 @@ def _show_order(tenant: Tenant, record: Stored, form: str, places: int) -> Body:
     dates = ("Date", "DeliveryDate", "ExpectedArrivalDate")
     form = PAGE if form == LIST else form
     body = _document(tenant, record, form, max(places, 4), dates, paged=True)
+    for line in body["LineItems"]:
+        line.pop("ValidationErrors", None)
     return {**body, "HasErrors": False, "HasAttachments": bool(tenant.files.get(record["PurchaseOrderID"]))}
 
 
