@@ -81,7 +81,7 @@ def _everything(tenant: Tenant) -> tuple[dict[str, dict[str, Stored]], dict[str,
 
 def _check_known(tenant: Tenant, batch: Batch, element: Any) -> None:
     record_id = element.get(ID_FIELDS[batch.entity]) if isinstance(element, Mapping) else None
-    if record_id and record_id != ZERO_ID:
+    if record_id and record_id != ZERO_ID and batch.entity != "Currency":  # a currency is named by whoever adds it
         if batch.create_only:
             raise unsupported(f"a PUT that names {ID_FIELDS[batch.entity]}: PUT creates")
         if tenant.get(batch.entity, str(record_id).lower()) is None:
