@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
@@ -50,6 +50,10 @@ class SalesforceSettings(Part):
     client_secret: SecretStr
     api_version: str = "62.0"
     channels: tuple[str, ...] = ("/data/TwinledgerSync__chn",)
+    capture: dict[str, Literal["cdc", "poll", "both"]] = Field(default_factory=dict)  # by object; "*" is the others
+    poll_seconds: float = Field(default=300, ge=1, le=86_400)  # of the objects that are polled
+    watch_seconds: float = Field(default=900, ge=1, le=86_400)  # the stream against what the org changed
+    compare_hours: float = Field(default=24, ge=0.001, le=8760)  # our links against what the org lists
 
 
 class XeroSettings(Part):

@@ -36,6 +36,11 @@ class Notices:
         self.troubles[f"{connection.name} {kind}"] = error.message
         await self._notify(connection.name, kind, error.code, error.message)
 
+    async def say(self, connection: Connection, kind: str, subject: str, message: str, data: dict[str, str]) -> None:
+        """Progress and figures, for people and their tools."""
+        _log.info(kind, extra={"connection": connection.name, "subject": subject, "reason": message, **data})
+        await self._notify(connection.name, kind, subject, message, data)
+
     async def missing(self, connection: Connection, read: Read) -> None:
         """Asked and not answered: not deleted, only not seen. Nothing is written; people are told."""
         message = f"{read.entity} {read.id} was asked ({', '.join(read.reasons)}) and is not there for us."
@@ -69,9 +74,11 @@ class Notices:
         key = join_key(connection.name, "capture", channel, self.new_id())
         await self.put(DEADLETTERS, key, self.codec.encode(DEADLETTERS, value))
 
-    async def _notify(self, connection: str, kind: str, subject: str, message: str) -> None:
+    async def _notify(
+        self, connection: str, kind: str, subject: str, message: str, data: dict[str, str] | None = None
+    ) -> None:
         value = {
             "id": self.new_id(), "kind": kind, "connection": connection, "subject": subject,
-            "message": message[:MOST], "data": {}, "at": self.clock(),
+            "message": message[:MOST], "data": data or {}, "at": self.clock(),
         }  # fmt: skip
         await self.put(NOTIFICATIONS, join_key(connection, kind), self.codec.encode(NOTIFICATIONS, value))

@@ -92,7 +92,7 @@ def _count(metrics: Metrics, connection: str, tally: Counter[tuple[str, ...]]) -
     """Move what was done since the last look into the metrics."""
     meters = {
         "records": metrics.records_taken, "events": metrics.events_folded, "calls": metrics.calls,
-        "writes": metrics.writes, "dead letters": metrics.dead_letters,
+        "writes": metrics.writes, "dead letters": metrics.dead_letters, "polls": metrics.poll_calls,
     }  # fmt: skip
     for (kind, *labels), number in tally.items():
         meters[kind].labels(connection, *labels).inc(number)
@@ -111,24 +111,43 @@ def facts(worker: Worker, now: datetime) -> Facts:
         assigned=bool(owned),
         catching_up=tuple(sorted({o.connection.partition for o in mine if not o.connection.caught_up})),
         sources=tuple(source for o in mine for source in _sources(o, now)),
+        wrong=tuple(stop for o in mine for stop in _wrong(o, now, red=True)),
         unreadable=tuple(Stop(name.split(" ")[0], text) for name, text in notices.items() if " read " in name),
-        notes=tuple(note for o in mine for note in _notes(o)),
+        notes=tuple(note for o in mine for note in _notes(o, now)),
     )
 
 
 def _sources(owned: Owned, now: datetime) -> Iterator[Source]:
-    """The stream must answer its polls, each list of Xero must have answered within three rounds."""
-    stream = owned.source.now
-    silent = stream.silent_for if stream is not None else None
-    heard = None if silent is None else timedelta(seconds=silent)
-    yield Source(owned.connection.name, "salesforce", "stream", heard, STREAM_SILENCE)
+    """The stream must answer its polls, each polled object and list must have answered within three rounds."""
+    name, listening = owned.connection.name, owned.listening
+    if listening is not None and listening.watch.streams() and not listening.watch.resting:
+        stream = owned.source.now
+        silent = stream.silent_for if stream is not None else None
+        heard = None if silent is None else timedelta(seconds=silent)
+        yield Source(name, "salesforce", "stream", heard, STREAM_SILENCE)
+    polled = max(3 * timedelta(seconds=owned.connection.settings.salesforce.poll_seconds), timedelta(seconds=60))
+    for one in listening.watch.followed() if listening is not None else ():
+        if listening is not None and listening.watch.polls(one):
+            at = owned.heard.at.get(f"salesforce poll {one.entity}")
+            yield Source(name, "salesforce", f"poll {one.entity}", None if at is None else now - at, polled)
     limit = timedelta(seconds=max(3 * COLD_TIMES * owned.xero_poll_seconds, 60))
-    for name, at in owned.heard.at.items():
-        if name.startswith("xero "):
-            yield Source(owned.connection.name, "xero", name.removeprefix("xero "), now - at, limit)
+    for source, at in owned.heard.at.items():
+        if source.startswith("xero "):
+            yield Source(name, "xero", source.removeprefix("xero "), now - at, limit)
 
 
-def _notes(owned: Owned) -> Iterator[str]:
+def _wrong(owned: Owned, now: datetime, *, red: bool) -> Iterator[Stop]:
+    """What the watch over Salesforce's stream has found."""
+    listening = owned.listening
+    if listening is not None and owned.connection.caught_up:
+        for code, what, unready in listening.wrong(now):
+            if unready is red:
+                yield Stop(owned.connection.name, what, code)
+
+
+def _notes(owned: Owned, now: datetime) -> Iterator[str]:
+    for stop in _wrong(owned, now, red=False):
+        yield f"{stop.connection}: {stop.what} [{stop.code}]"
     for mapping, limit in owned.brake.braked.items():
         yield f"{owned.connection.name}: mapping {mapping} waits for a person: over {limit}"
     for name, applied in owned.connection.applied.items():

@@ -40,7 +40,8 @@ class Facts:
 
     ``heartbeat`` is the age of the engine's last beat, None before the first. ``missing`` are partitions that are
     owned for one topic and not for another, ``catching_up`` those not yet caught up. ``stopped`` are connections that
-    stand still and ``unreadable`` whole objects that answer nobody; ``notes`` never make a worker unready.
+    stand still, ``unreadable`` whole objects that answer nobody, ``wrong`` what a watch over a source has found;
+    ``notes`` never make a worker unready.
     """
 
     started: bool = False
@@ -52,6 +53,7 @@ class Facts:
     sources: tuple[Source, ...] = ()
     stopped: tuple[Stop, ...] = ()
     unreadable: tuple[Stop, ...] = ()
+    wrong: tuple[Stop, ...] = ()
     notes: tuple[str, ...] = ()
 
 
@@ -90,6 +92,7 @@ def _unready(facts: Facts) -> tuple[str, ...]:
     reasons += [f"partition missing: {name}" for name in facts.missing]
     reasons += [_stopped("stands still", stop) for stop in facts.stopped]
     reasons += [_stopped("cannot read", stop) for stop in facts.unreadable]
+    reasons += [_stopped("is not as it should be", stop) for stop in facts.wrong]
     reasons += [text for source in facts.sources if (text := _stale(source))]
     return tuple(reasons)
 

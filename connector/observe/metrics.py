@@ -29,6 +29,9 @@ class Metrics:
         self.staleness = self._gauge(
             "capture_staleness_seconds", "Age of the last proof that a source is heard.", "connection", "side", "source"
         )
+        self.poll_calls = self._counter(
+            "capture_poll_calls", "API calls that polls of objects made.", "connection", "side", "source"
+        )
         self.reconnects = self._counter("capture_reconnects", "Change streams opened again.", "connection", "side")
         self.reads_open = self._gauge("hydrate_reads_open", "Ids asked and not yet answered.", "connection", "side")
         self.events_folded = self._counter("settle_events", "Link events folded.", "connection", "kind")

@@ -35,7 +35,7 @@ from connector.salesforce.describe import ObjectShape, SalesforceCatalog, read_d
 from connector.salesforce.failures import DAILY_RETRY, failure, refusal
 from connector.salesforce.lookup import told_apart, widened
 from connector.salesforce.reader import Page, Reading, read_page, records, unfinished
-from connector.salesforce.soql import MAX_FOUND, by_any, by_criteria, by_ids, everything
+from connector.salesforce.soql import MAX_FOUND, by_any, by_criteria, by_ids, changed_since, everything
 
 READ_SECONDS = 60
 MAX_PAGES = 10_000  # of one query: 20 million rows
@@ -90,6 +90,10 @@ class SalesforceParty:
             self._one_by_one[kind] -= 1
         return out
 
+    def path(self, resource: str) -> str:
+        """Where a resource of the REST API is."""
+        return f"/services/data/v{self._version}/{resource}"
+
     def pause(self, *, now_ms: int) -> int:
         return self.budget.pause(now_ms)
 
@@ -141,7 +145,7 @@ class SalesforceParty:
     async def organisation(self) -> Organisation:
         """Asked by query; a sandbox counts as a demo. A single-currency org names no currency."""
         soql = "SELECT Id, Name, OrganizationType, IsSandbox FROM Organization"
-        page = await self._page(f"/services/data/v{self._version}/query", (("q", soql),))
+        page = await self._page(self.path("query"), (("q", soql),))
         if len(page.rows) != 1 or not isinstance(page.rows[0].get("Id"), str):
             raise Unavailable("salesforce.answer", "Salesforce names no organisation.")
         row = page.rows[0]
@@ -163,7 +167,7 @@ class SalesforceParty:
         for part in range(0, len(wanted), 200):
             chunk = wanted[part : part + 200]
             for soql in await self._planned((plan,), partial(by_ids, plan, ids=chunk)):
-                rows = [row async for page in self._pages("queryAll", soql) for row in page]
+                rows = [row async for page in self.pages("queryAll", soql) for row in page]
                 found |= {one.id: one for one in await self._readable(rows, plan, version)}
         missing = tuple(one for one in dict.fromkeys(ids) if one not in found)
         return ReadResult(tuple(found[one] for one in wanted if one in found), missing)
@@ -187,7 +191,7 @@ class SalesforceParty:
             return ()
         plans = (plan, ReadPlan(plan.entity, tuple(criteria)))
         soql = await self._planned(plans, partial(by_criteria, plan, criteria=criteria))
-        rows = [row async for page in self._pages("query", soql) for row in page]
+        rows = [row async for page in self.pages("query", soql) for row in page]
         return records(rows, self._reading(plan, version))
 
     async def find_each(
@@ -203,7 +207,7 @@ class SalesforceParty:
             half = len(wanted) // 2
             first = await self.find_each(plan, wanted[:half], version)
             return *first, *await self.find_each(plan, wanted[half:], version)
-        rows = [row async for page in self._pages("query", soql) for row in page]
+        rows = [row async for page in self.pages("query", soql) for row in page]
         found = told_apart(records(rows, self._reading(wide, version)), wanted)
         if found is None or len(rows) == MAX_FOUND * len(wanted):
             return tuple([await self.find(plan, criteria, version) for criteria in wanted])
@@ -212,16 +216,24 @@ class SalesforceParty:
     async def scan(self, plan: ReadPlan, version: Version) -> AsyncIterator[tuple[Record, ...]]:
         """All live records, page by page. The version is that of the moment the query is sent."""
         soql = await self._planned((plan,), partial(everything, plan))
-        async for rows in self._pages("query", soql):
+        async for rows in self.pages("query", soql):
             yield records(rows, self._reading(plan, version))
+
+    async def changed(self, plan: ReadPlan, since: datetime, version: Version) -> AsyncIterator[ReadResult]:
+        """Live records stamped at or after a time, oldest first, page by page. ``missing`` could not be read."""
+        soql = await self._planned((plan,), partial(changed_since, plan, start=since))
+        async for rows in self.pages("query", soql):
+            found = await self._readable(rows, plan, version)
+            ids = {one.id for one in found}
+            yield ReadResult(found, tuple(str(row["Id"]) for row in rows if row.get("Id") not in ids))
 
     def _reading(self, plan: ReadPlan, version: Version) -> Reading:
         read_at = EPOCH + timedelta(milliseconds=self._now_ms())
         return Reading(plan, self.catalog, self.organisation_id, version, read_at)
 
-    async def _pages(self, resource: str, soql: str) -> AsyncIterator[list[dict[str, Any]]]:
-        """The pages of a query, each with its child rows complete."""
-        path = f"/services/data/v{self._version}/{resource}"
+    async def pages(self, resource: str, soql: str) -> AsyncIterator[list[dict[str, Any]]]:
+        """The rows of a query (``query`` or ``queryAll``) page by page, each with its child rows complete."""
+        path = self.path(resource)
         query: Query = (("q", soql),)
         for _ in range(MAX_PAGES):
             page = await self._page(path, query)
@@ -270,7 +282,7 @@ class SalesforceParty:
     async def _describe(self, name: str) -> ObjectShape:
         if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]{0,79}", name):
             raise ConfigurationError("salesforce.name", f"{name[:80]!r} is no name of an object")
-        answer = await self.get(f"/services/data/v{self._version}/sobjects/{name}/describe")
+        answer = await self.get(self.path(f"sobjects/{name}/describe"))
         try:
             return read_describe(answer.body)
         except DataError as error:

@@ -61,6 +61,27 @@ def everything(plan: ReadPlan, catalog: SalesforceCatalog) -> str:
     return _select(plan, catalog) + order
 
 
+def changed_between(
+    entity: str, stamp: str = "", start: datetime | None = None, end: datetime | None = None, parent: str = ""
+) -> str:
+    """The query for the ids of live rows by the time in ``stamp`` (start included, end not), oldest first.
+
+    Without a stamp: the ids of all live rows. ``parent`` is a reference field to bring along.
+    """
+    for name in filter(None, (entity, stamp, parent)):
+        _name(name)
+    columns = ", ".join(filter(None, ("Id", stamp, parent)))
+    limits = [(sign, at) for sign, at in ((">=", start), ("<", end)) if at is not None]
+    where = " AND ".join(f"{stamp} {sign} {_moment(at)}" for sign, at in limits)
+    order = f"{stamp}, Id" if stamp else "Id"
+    return f"SELECT {columns} FROM {entity}{' WHERE ' + where if where else ''} ORDER BY {order}"  # noqa: S608
+
+
+def changed_since(plan: ReadPlan, catalog: SalesforceCatalog, start: datetime) -> str:
+    """The query for live rows by SystemModstamp, oldest first."""
+    return f"{_select(plan, catalog)} WHERE SystemModstamp >= {_moment(start)} ORDER BY SystemModstamp, Id"
+
+
 def by_criteria(plan: ReadPlan, catalog: SalesforceCatalog, criteria: Fields) -> str:
     """The query for live rows that equal all criteria; texts compare without regard to case. At most ten.
 
@@ -132,6 +153,10 @@ def _filterable(plan: ReadPlan, catalog: SalesforceCatalog, path: str) -> FieldS
     return found
 
 
+def _moment(value: datetime) -> str:
+    return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
 def _literal(field: FieldShape, value: Value) -> str:
     if value is None:
         return "null"
@@ -141,7 +166,7 @@ def _literal(field: FieldShape, value: Value) -> str:
     if kind is FieldType.NUMBER and isinstance(value, Decimal):
         return plain_number(value)
     if kind is FieldType.TIME and isinstance(value, datetime):
-        return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        return _moment(value)
     if kind is FieldType.DATE and isinstance(value, date) and not isinstance(value, datetime):
         return value.isoformat()
     if kind in (FieldType.TEXT, FieldType.ID) and isinstance(value, str):

@@ -72,6 +72,19 @@ class ChangeStream:
             return None
         return asyncio.get_running_loop().time() - self._client.transport.polled_at
 
+    @property
+    def wanted(self) -> frozenset[str]:
+        """The channels that it is for."""
+        return frozenset(self._channels)
+
+    @property
+    def subscribed(self) -> frozenset[str]:
+        """The channels that the server has confirmed in this session."""
+        if not self._open_for_events:
+            return frozenset()
+        transport = self._client.transport
+        return frozenset(transport.subscriptions & transport.confirmed)
+
     async def aclose(self) -> None:
         """Disconnect. Safe at any time, more than once."""
         await self._client.shut()

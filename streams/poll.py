@@ -1,0 +1,170 @@
+"""Salesforce objects that are polled: SystemModstamp with an overlap for what changed, getDeleted for what is gone.
+
+For editions without change events, for objects beyond the five that may be selected, and in place of a stream that
+cannot be relied upon. What a poll brings is the record itself; rows of a parent make the parent be read.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from connector.core.records import Record, Side
+from connector.errors import DataError, EngineStop, TryAgain, TwinledgerError
+from connector.kafka.positions import Position, PositionKind
+from connector.salesforce.position import PollPosition
+from connector.salesforce.replication import DELETED_REACH, Replication
+from connector.salesforce.rest import SalesforceParty
+from streams.connection import Connection
+from streams.followed import DELETED, Capture, Followed, ask
+from streams.hops import Outbox
+from streams.hydrate import children
+from streams.watch import Watch
+
+SOURCE = "poll "
+OVERLAP = timedelta(minutes=10)  # the longest transaction: what it commits bears an earlier stamp
+SETTLED = timedelta(seconds=60)  # stamps count in seconds, clocks differ: a read so long after a stamp saw all of it
+LOOK_SECONDS = 0.5
+REST_SECONDS = 60.0
+Store = Callable[[Position], Awaitable[None]]
+Notice = Callable[[Connection, str, TwinledgerError], Awaitable[None]]
+
+
+@dataclass(slots=True)
+class Known:
+    """What an overlap may bring again: the stamp of each record, and whether it had settled when it was read."""
+
+    stamps: dict[str, tuple[datetime, bool]] = field(default_factory=dict)
+    gone: dict[str, None] = field(default_factory=dict)
+
+    def fresh(self, record_id: str, stamp: datetime, read_at: datetime) -> bool:
+        """Whether this is to be taken; it is known from now on."""
+        before = self.stamps.get(record_id)
+        self.stamps[record_id] = (stamp, read_at - stamp > SETTLED)
+        return before is None or before[0] != stamp or not before[1]
+
+    def forget(self, before: datetime) -> None:
+        self.stamps = {name: known for name, known in self.stamps.items() if known[0] >= before}
+
+
+@dataclass(slots=True)
+class ObjectPoll:
+    """Polls the objects of one org that ``watch.polls`` names, each when it is due."""
+
+    connection: Connection
+    party: SalesforceParty
+    replication: Replication
+    outbox: Outbox
+    store: Store
+    notice: Notice
+    watch: Watch
+    positions: dict[str, Position]
+    sign: Callable[[str], None]
+    compare: Callable[[str], None]
+    seconds: float
+    known: dict[str, Known] = field(default_factory=dict)
+    _next: dict[str, datetime] = field(default_factory=dict)
+
+    async def run(self) -> None:
+        """Until cancelled. An object that cannot be read rests alone."""
+        while True:
+            for one in self.watch.followed():
+                if self.watch.polls(one) and self._due(one):
+                    await self._tried(one)
+            await asyncio.sleep(min(self.seconds, LOOK_SECONDS))
+
+    def _due(self, one: Followed) -> bool:
+        now = self.connection.clock()
+        paused = self.party.pause(now_ms=int(now.timestamp() * 1000)) > 0
+        return not paused and self._next.get(one.entity, now) <= now
+
+    async def _tried(self, one: Followed) -> None:
+        now, rest = self.connection.clock(), self.seconds
+        try:
+            await self.poll(one)
+            self.sign(SOURCE + one.entity)
+        except EngineStop:
+            raise
+        except TwinledgerError as error:
+            rest = error.retry_after if isinstance(error, TryAgain) else min(REST_SECONDS, self.seconds)
+            await self.notice(self.connection, "source.paused", error)
+        self._next[one.entity] = now + timedelta(seconds=rest)
+
+    async def poll(self, one: Followed) -> int:
+        """One poll of one object: how many records it brought. They stand in Kafka before the position does."""
+        position, before = self._position(one), self.party.calls
+        known = self.known.setdefault(one.entity, Known())
+        rows = self._rows if one.parent else self._records
+        number, newest = await rows(one, position.at - OVERLAP, known)
+        deleted = await self._deleted(one, position.deleted, known)
+        known.forget(max(newest, position.at) - OVERLAP)
+        await self._keep(one, PollPosition(max(newest, position.at), deleted))
+        self.connection.tally["polls", Side.SALESFORCE.value, one.entity] += self.party.calls - before
+        self.connection.tally["records", Side.SALESFORCE.value] += number
+        return number
+
+    async def _records(self, one: Followed, since: datetime, known: Known) -> tuple[int, datetime]:
+        """(how many were new, the newest stamp)."""
+        connection, version, newest, number = self.connection, self.connection.numbers.next(), since, 0
+        plan, asked_at = connection.read_plan(Side.SALESFORCE, one.entity), connection.clock()
+        async for page in self.party.changed(plan, since, version):
+            fresh = [r for r in page.records if r.stamp is None or known.fresh(r.id, r.stamp, asked_at)]
+            await asyncio.gather(*(self._place(record) for record in fresh))
+            await ask(connection, self.outbox, one, dict.fromkeys(page.missing), "unreadable")
+            newest = max([newest, *(r.stamp for r in page.records if r.stamp is not None)])
+            number += len(fresh)
+        return number, newest
+
+    async def _place(self, record: Record) -> None:
+        """The record, and whose rows it showed. One that no schema takes is asked alone, and so told as missing."""
+        connection = self.connection
+        try:
+            await self.outbox.record(connection, record)
+        except DataError:
+            one = Followed(record.entity, Capture.POLL)
+            await ask(connection, self.outbox, one, {record.id: None}, "unreadable")
+            return
+        rows = children(record)
+        if rows:
+            side = Side.SALESFORCE
+            await self.outbox.answered(connection, side, record.entity, record.id, record.version, rows)
+
+    async def _rows(self, one: Followed, since: datetime, known: Known) -> tuple[int, datetime]:
+        newest, ids, asked_at = since, dict[str, str | None](), self.connection.clock()
+        async for page in self.replication.moved(one.entity, "SystemModstamp", since, None, one.reference):
+            ids |= {row.id: row.parent for row in page if known.fresh(row.id, row.at, asked_at)}
+            newest = max([newest, *(row.at for row in page)])
+        await ask(self.connection, self.outbox, one, ids, "poll")
+        return len(ids), newest
+
+    async def _deleted(self, one: Followed, since: datetime, known: Known) -> datetime:
+        """Ask what we were told is deleted; a span that reaches too far back is compared as a whole."""
+        now = self.connection.clock()
+        start = max(since - OVERLAP, now - DELETED_REACH)
+        span = await self.replication.deleted(one.entity, start, now)
+        told = dict.fromkeys(one_id for one_id in span.ids if one_id not in known.gone)
+        await ask(self.connection, self.outbox, one, dict(told), DELETED)
+        known.gone = dict.fromkeys(span.ids)
+        if not one.parent and (not span.whole or since - OVERLAP < start):
+            self.compare(one.entity)
+        return max(span.covered, since)
+
+    def _position(self, one: Followed) -> PollPosition:
+        """Where the last poll ended; the first begins where the stream is, if there was one, or now."""
+        position = self.positions.get(SOURCE + one.entity)
+        if position is not None:
+            return PollPosition.from_text(position.value)
+        heard = [each.at for each in self.watch.positions().values() if each.at is not None]
+        begins = min([*heard, self.connection.clock()])
+        return PollPosition(begins, begins)
+
+    async def _keep(self, one: Followed, where: PollPosition) -> None:
+        connection = self.connection
+        position = Position(
+            connection.name, connection.org, SOURCE + one.entity, PositionKind.WATERMARK, where.to_text(),
+            connection.numbers.epoch, connection.clock(),
+        )  # fmt: skip
+        self.positions[position.source] = position
+        await self.store(position)
