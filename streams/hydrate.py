@@ -22,6 +22,7 @@ BATCH = 200
 GATHER_SECONDS = 0.05
 BACKOFF_SECONDS = (1, 2, 5, 15, 60)
 DELETES = ("DELETE",)
+TOLD = frozenset({"getDeleted", "GAP_DELETE"})  # why an id was asked: we were told that it is deleted
 
 Kind = tuple[Side, str]  # an entity of one side
 Emit = Callable[[Connection, Record], Awaitable[None]]
@@ -231,11 +232,21 @@ class ReadLoop:
         by_id = {read.id: read for read in batch}
         await asyncio.gather(*(self.emit(connection, record) for record in result.records))
         answered = {record.id: children(record) for record in result.records if record.id in by_id}
-        await asyncio.gather(*(self.missing(connection, by_id[object_id]) for object_id in result.missing))
+        await asyncio.gather(*(self._unseen(by_id[object_id], version) for object_id in result.missing))
         answered |= {object_id: {} for object_id in result.missing}
         clears = (self.clear(connection, by_id[name], version, parents) for name, parents in answered.items())
         await asyncio.gather(*clears)  # only once the records are safe
         self.reads.done(batch)
+
+    async def _unseen(self, read: Read, version: Version) -> None:
+        """Not answered: deleted if we were told so, else only missing."""
+        connection = self.connection
+        if TOLD.isdisjoint(read.reasons):
+            await self.missing(connection, read)
+            return
+        now = connection.clock()
+        record = Record(read.side, read.organisation, read.entity, read.id, version, now, None, deleted=True)
+        await self.emit(connection, record)
 
     def _rest(self, first: Read, error: TwinledgerError) -> None:
         """What cannot be read now stays asked: a field or object that we may no longer see holds its own records, and
