@@ -40,6 +40,7 @@ def _runs(arguments: argparse.Namespace) -> list[Run]:
 
 async def _carry_out(run: Run, keep: Path | None) -> dict[str, object]:
     folder = keep / run.name if keep is not None else Path(tempfile.mkdtemp(prefix="twinledger-torture-"))
+    shutil.rmtree(folder, ignore_errors=True)  # a store of another run would be another test
     try:
         return await carry_out(run, folder)
     finally:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import re
 import shutil
 import signal
 import sys
@@ -84,7 +85,8 @@ def _reason(log: Path, at: int, code: int) -> str:
         file.seek(at)
         lines = file.read().decode("utf-8", "replace").splitlines()
     stops = [line for line in lines if line.startswith("worker stops:")]
-    return stops[-1].removeprefix("worker stops:").strip()[:160] if stops else f"exit {code}"
+    code_said = re.search(r"\[([a-z.-]+)\]$", stops[-1]) if stops else None
+    return code_said[1] if code_said else f"exit {code}"
 
 
 @asynccontextmanager

@@ -15,33 +15,35 @@ PARTITIONS = 4
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """A table value: the sequence numbers seen of a key as bits, ranked by the highest source offset behind it."""
+    """A table value: the sequence numbers seen of a key as bits; who wrote it (owner epoch), as its which write."""
 
-    rank: int
+    epoch: int
+    counter: int
     bits: int
     padding: int = 0  # bytes that only make the value long
 
-    def with_seq(self, seq: int, offset: int) -> State:
-        return State(max(self.rank, offset), self.bits | 1 << seq, self.padding)
+    @property
+    def rank(self) -> tuple[int, int]:
+        return self.epoch, self.counter
 
     def encode(self) -> bytes:
-        return b"%d %x %s" % (self.rank, self.bits, b"." * self.padding)
+        return b"%d %d %x %s" % (self.epoch, self.counter, self.bits, b"." * self.padding)
 
 
-NOTHING = State(-1, 0)
+NOTHING = State(-1, -1, 0)
 
 
 def decode_state(value: bytes | None) -> State:
     """The value of a key; of an absent one, nothing seen."""
     if not value:
         return NOTHING
-    rank, bits, *padding = value.split(b" ")
-    return State(int(rank), int(bits, 16), len(padding[0]) if padding else 0)
+    epoch, counter, bits, padding = value.split(b" ")
+    return State(int(epoch), int(counter), int(bits, 16), len(padding))
 
 
 def rank(value: bytes) -> tuple[int, int]:
-    """For the engine's recovery: the source offset only grows, whoever writes."""
-    return 0, decode_state(value).rank
+    """For the engine: of two values the higher one holds."""
+    return decode_state(value).rank
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ import random
 import sys
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -77,12 +77,19 @@ class Counting:
     write: Callable[[bytes, bytes], None]
     send: Callable[[bytes, bytes], Awaitable[None]]
     generation: Callable[[], int]
+    epochs: dict[tuple[int, int], int] = field(default_factory=dict)
+    writes: int = 0
+
+    def _epoch(self, partition: int) -> int:
+        """Of a partition in this process and generation: later owners have later ones, by the machine's clock."""
+        return self.epochs.setdefault((partition, self.generation()), time.time_ns() // 1_000_000)
 
     async def event(self, key: bytes, value: bytes, partition: int, offset: int) -> None:
         await asyncio.sleep(random.uniform(*self.orders.work) / 1000)
         seq = int(value)
         before = decode_state(self.read(key))
-        after = State(before.rank, before.bits, self.orders.padding).with_seq(seq, offset)
+        self.writes += 1
+        after = State(self._epoch(partition), self.writes, before.bits | 1 << seq, self.orders.padding)
         self.write(key, after.encode())
         said = Output(
             key.decode(), seq, partition, offset, os.getpid(), self.generation(), before.bits, time.time()

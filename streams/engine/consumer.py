@@ -118,7 +118,7 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
                 await asyncio.sleep(0)
         if self._session == batch.session:
             for tp, position in batch.positions.items():
-                self.ledger.passed(tp, position)
+                self.ledger.passed(tp, position, dense=tp.topic in self.app.dense_topics)
         await asyncio.sleep(0)
 
     async def _deliver(self, tp: TP, record: Any) -> None:
@@ -154,8 +154,7 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
     async def perform_seek(self) -> None:
         """To what is committed, to the earliest where nothing is."""
         sources = self.sources()
-        committed = await self._thread.committed(sources)
-        earliest = await self.earliest_offsets(*sources) if sources else {}
+        committed, earliest = await self._thread.committed_and_earliest(sources)
         self._session += 1
         for tp in sources:
             kept, first = committed[tp], earliest[tp]

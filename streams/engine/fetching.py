@@ -13,6 +13,7 @@ from faust.transport.drivers import aiokafka as driver
 from connector.errors import EngineStop
 
 _FETCH_SECONDS = 0.5
+_WAIT_MS = 250  # Faust says 1500: a broker answers a connection in turn, so every look-up waits for an idle fetch
 
 
 class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
@@ -28,6 +29,11 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
         await super().on_start()
         self._one_fetch = asyncio.Lock()
         self._hear_heartbeats()
+
+    def _create_worker_consumer(self, transport: Any) -> Any:
+        consumer = super()._create_worker_consumer(transport)
+        consumer._fetch_max_wait_ms = _WAIT_MS
+        return consumer
 
     def _hear_heartbeats(self) -> None:
         """aiokafka keeps the time of its last good heartbeat to itself."""
@@ -88,15 +94,21 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
                 consumer.seek(TopicPartition(*tp), offset)
                 self._positions[tp] = offset
 
-    async def committed(self, tps: Sequence[Any]) -> Mapping[Any, int | None]:
-        """The group's committed offset of each partition, None where there is none."""
-        result: Mapping[Any, int | None] = await self.call_thread(self._committed, tps)
+    async def committed_and_earliest(self, tps: Sequence[Any]) -> tuple[Mapping[Any, int | None], Mapping[Any, int]]:
+        """Of each partition the group's committed offset (None where there is none) and the first that is kept."""
+        result: tuple[Mapping[Any, int | None], Mapping[Any, int]]
+        result = await self.call_thread(self._committed_and_earliest, tps)
         return result
 
-    async def _committed(self, tps: Sequence[Any]) -> Mapping[Any, int | None]:
+    async def _committed_and_earliest(self, tps: Sequence[Any]) -> tuple[Mapping[Any, int | None], Mapping[Any, int]]:
+        if not tps:
+            return {}, {}
         consumer = self._ensure_consumer()
-        values = await asyncio.gather(*(consumer.committed(TopicPartition(*tp)) for tp in tps))
-        return dict(zip(tps, values, strict=True))
+        earliest, *values = await asyncio.gather(
+            consumer.beginning_offsets([TopicPartition(*tp) for tp in tps]),
+            *(consumer.committed(TopicPartition(*tp)) for tp in tps),
+        )
+        return dict(zip(tps, values, strict=True)), earliest
 
     async def commit_as(self, generation: int, offsets: Mapping[Any, int]) -> bool:
         """Commits if the group is still in this generation; False: it is not, and the next owner replays."""

@@ -67,10 +67,15 @@ class Ledger:
         if tracked:
             track.open.append(offset)
 
-    def passed(self, tp: Partition, position: int) -> None:
-        """All records before ``position`` were delivered; some offsets had none (compaction)."""
+    def passed(self, tp: Partition, position: int, *, dense: bool) -> None:
+        """All records before ``position`` were delivered; some offsets had none (compaction, never if ``dense``).
+
+        Raises Hole.
+        """
         track = self._tracks.get(tp)
         if track is not None and position > track.next:
+            if dense:
+                raise Hole(f"{tp.topic}[{tp.partition}] stands at {position}, delivered was up to {track.next}")
             track.next = position
             if not track.open:
                 track.done = position

@@ -36,7 +36,7 @@ def test_compacted_gaps_are_no_holes() -> None:
     ledger = Ledger()
     ledger.begin(TP, 0)
     _read(ledger, 3, 9)
-    ledger.passed(TP, 15)
+    ledger.passed(TP, 15, dense=False)
     ledger.acked(TP, 3)
     assert ledger.committable() == {TP: 4}
     ledger.acked(TP, 9)
@@ -50,6 +50,10 @@ def test_a_gap_where_nothing_is_compacted_is_a_hole() -> None:
     _read(ledger, 5, dense=True)
     with pytest.raises(Hole):
         _read(ledger, 7, dense=True)
+    with pytest.raises(Hole):  # the last records of a batch were left out
+        ledger.passed(TP, 8, dense=True)
+    ledger.passed(TP, 6, dense=True)
+    assert ledger.expected(TP) == 6
 
 
 def test_a_repeat_is_a_hole_and_so_is_a_record_without_a_beginning() -> None:
@@ -77,7 +81,7 @@ def test_an_acknowledgement_from_before_the_seek_does_not_count() -> None:
 def test_what_nobody_has_to_process_is_passed() -> None:
     ledger = Ledger()
     ledger.begin(TP, 0)
-    ledger.passed(TP, 4)
+    ledger.passed(TP, 4, dense=False)
     assert ledger.committable() == {TP: 4}
 
 

@@ -15,12 +15,12 @@ from benchmarks.torture.state import State, decode_output, decode_state
 def _evidence(keys: int = 2, each: int = 4) -> Evidence:
     """Two keys on one partition, all processed by one worker and committed."""
     events, outputs, changelog = [], [], []
-    states = {f"k{number}": State(-1, 0) for number in range(keys)}
+    states = {f"k{number}": State(1, -1, 0) for number in range(keys)}
     for offset in range(keys * each):
         key, seq = f"k{offset % keys}", offset // keys
         events.append(Event(key, seq, 0, offset))
         outputs.append(Said(key, seq, 0, offset, 7, 1, states[key].bits, 100 + offset))
-        states[key] = states[key].with_seq(seq, offset)
+        states[key] = State(1, offset, states[key].bits | 1 << seq)
         changelog.append((key, states[key]))
     return Evidence(events, outputs, changelog, {0: keys * each})
 
@@ -77,7 +77,7 @@ def test_fail_over_is_the_time_to_another_process_on_the_same_partition() -> Non
 
 
 def test_values_survive_the_wire() -> None:
-    assert decode_state(State(3, 0b1011, 20).encode()) == State(3, 0b1011, 20)
+    assert decode_state(State(3, 7, 0b1011, 20).encode()) == State(3, 7, 0b1011, 20)
     assert decode_state(None).bits == 0
     assert decode_output(WHOLE.outputs[5].encode()) == WHOLE.outputs[5]
 
