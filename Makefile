@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 DIR ?=
 
-.PHONY: help demo test check corpus bench clean environment faults
+.PHONY: help demo test check corpus bench recovery clean environment faults
 
 help:
 	@echo "make demo     the whole story on this machine: Kafka, both simulators, the connector"
@@ -14,6 +14,7 @@ help:
 	@echo "make corpus DIR=...   run recorded messages through codec, hydrate and record code"
 	@echo "make faults   two workers, 300 changes, kills, freezes, broker restarts, cut calls: a verdict (about 20 minutes)"
 	@echo "make bench    latency, throughput and API calls, side by side"
+	@echo "make recovery how long a worker with 1,000,000 links needs to come back, and how much memory"
 
 environment: $(READY)
 
@@ -44,6 +45,9 @@ bench: $(READY)
 
 faults: $(READY)
 	$(BIN)/python -m benchmarks.faults
+
+recovery: $(READY)
+	$(BIN)/python -m benchmarks.recovery
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

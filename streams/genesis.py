@@ -14,9 +14,8 @@ from connector.kafka.codec import Codec
 from connector.kafka.compacted import end_offsets
 from connector.kafka.connection import Cluster
 from connector.kafka.positions import Position, PositionKind, read_positions, write_position
-from connector.kafka.producer import Producer
+from connector.kafka.producer import Sender
 from streams.connection import Connection
-from streams.tables import Tables
 
 SOURCE = "genesis"
 MADE = "+"  # behind the id: links have been made under it
@@ -29,15 +28,15 @@ class Genesis:
     """Checks one connection before its loops start."""
 
     cluster: Cluster
-    producer: Producer
+    producer: Sender
     codec: Codec
-    tables: Tables
 
-    async def check(self, connection: Connection) -> None:
-        """Sets ``connection.genesis``. Raises ConfigurationError (``links.missing``, ``events.missing``)."""
+    async def check(self, connection: Connection, last: int, ids: set[str]) -> None:
+        """Sets ``connection.genesis``. ``last`` is the highest event that a link remembers, ``ids`` are the genesis ids
+        that links carry. Raises ConfigurationError (``links.missing``, ``links.foreign``, ``events.missing``).
+        """
         known, made = await self._known(connection)
         end = (await end_offsets(self.cluster, EVENTS, [connection.partition]))[connection.partition]
-        last, ids = self._stored(connection)
         if last >= end:
             raise ConfigurationError(
                 "events.missing",
@@ -64,15 +63,6 @@ class Genesis:
             if position.connection == connection.name and position.kind is PositionKind.GENESIS:
                 return position.value.removesuffix(MADE), position.value.endswith(MADE)
         return "", False
-
-    def _stored(self, connection: Connection) -> tuple[int, set[str]]:
-        """The highest event that a link remembers, and the genesis ids that links carry."""
-        last, ids = -1, set()
-        for link, genesis in self.tables.links.stamped(connection.partition):
-            if link.id.connection == connection.name:
-                last = max(last, link.offset)
-                ids.add(genesis)
-        return last, ids
 
     async def _begin(self, connection: Connection) -> str:
         genesis = uuid.uuid4().hex

@@ -114,7 +114,8 @@ class Hydrate:
             out.extend((hint.entity, object_id) for object_id in hint.ids)
         for child, parent in self._parents(connection, hint):
             entity, _, parent_id = parent.partition("/")
-            self.tables.parents.put(Parent(connection.name, hint.organisation, hint.entity, child, entity, parent_id))
+            row = Parent(connection.name, hint.organisation, hint.entity, child, entity, parent_id)
+            self.tables.parents.put(row, connection.numbers.epoch)
             if entity in connection.entities(side):
                 out.append((entity, parent_id))
         return list(dict.fromkeys(out))
@@ -136,14 +137,12 @@ class Hydrate:
         now = connection.numbers.next()
         organisation = connection.organisation(side)
         reason = (hint.reason or hint.change or hint.kind)[:60]
-        read = Read(
-            connection.name, side, organisation, entity, object_id, now, connection.clock(), (reason,), now.epoch
-        )
+        read = Read(connection.name, side, organisation, entity, object_id, now, connection.clock(), (reason,))
         before = self.tables.reads.get(read.key)
         if before is not None and not before.gone:
             reasons = (*before.reasons, *(r for r in read.reasons if r not in before.reasons))[:8]
             read = replace(read, asked_at=before.asked_at, reasons=reasons)
-        self.tables.reads.put(read)
+        self.tables.reads.put(read, now.epoch, connection.clock().date())
         reads.put(read)
 
     def _answered(self, connection: Connection, reads: Reads, hint: Hint) -> None:
@@ -155,10 +154,12 @@ class Hydrate:
             ).key
             read = self.tables.reads.get(key)
             if read is not None and not read.gone and hint.version is not None and hint.version > read.asked:
-                self.tables.reads.put(replace(read, gone=True))
+                today = connection.clock().date()
+                self.tables.reads.put(replace(read, gone=True), connection.numbers.epoch, today)
                 reads.clear(key)
         for child, parent in hint.parents.items():
-            self.tables.parents.put(Parent(connection.name, hint.organisation, "", child, hint.entity, parent))
+            row = Parent(connection.name, hint.organisation, "", child, hint.entity, parent)
+            self.tables.parents.put(row, connection.numbers.epoch)
 
     async def _deleted(self, connection: Connection, reads: Reads, hint: Hint) -> None:
         """We were told: a deleted object becomes a deleted record; a deleted line makes its document be read."""

@@ -47,8 +47,14 @@ class Memory:
     def peek(self, key: bytes) -> bytes | None:
         return self.rows.get(key)
 
-    def scan(self, partition: int) -> Iterator[tuple[bytes, bytes]]:
-        yield from self.rows.items()
+    def remove(self, key: bytes) -> None:
+        self.rows.pop(key, None)
+
+    def scan(self, partition: int, prefix: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
+        yield from ((key, value) for key, value in self.rows.items() if key.startswith(prefix))
+
+    def after(self, key: bytes, count: int) -> list[tuple[bytes, bytes]]:
+        return sorted(row for row in self.rows.items() if row[0] > key)[:count]
 
 
 @dataclass(frozen=True, slots=True)

@@ -86,7 +86,7 @@ class Settle:
         for document, target in ends(link):
             if target.gone and self._taken_over(connection, link, document):
                 continue
-            self.tables.targets.put(connection.name, link.id.mapping, document, target)
+            self.tables.targets.put(connection.name, link.id.mapping, document, target, connection.numbers.epoch)
 
     def _taken_over(self, connection: Connection, link: Link, document: str) -> bool:
         """Whether a later generation, or the link that this one was merged into, speaks for the end by now."""

@@ -1,13 +1,14 @@
 """The four tables, typed: bytes on the outside, links, targets, reads and parents on the inside.
 
-Each has one writing agent: settle writes links and targets, hydrate writes reads and parents. Loops only look.
+Each has one writing agent: settle writes links and targets, hydrate writes reads and parents. Loops only look. Every
+value begins with (owner epoch, that writer's own counter): of two for a key the higher one holds, whoever wrote last.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime
 from typing import Any, Generic, Protocol, TypeVar
 
 from connector.core.identity import LinkId, join_key, record_key
@@ -15,20 +16,25 @@ from connector.core.link_state import Link
 from connector.core.records import Side, Version
 from connector.errors import EngineStop
 from connector.kafka.codec import Codec, Decoded
-from connector.kafka.link_codec import Target, link_value, read_link
+from connector.kafka.head import Head
+from connector.kafka.link_codec import LinkHead, StoredLink, Target, link_value, read_link
 from connector.kafka.plain import from_plain, to_plain
 
 Value = TypeVar("Value")
 MOST_KNOWN = 20_000
+KEPT_GONE_DAYS = 30  # an answered question keeps its rank so long: a late write of a former owner stays lower
+SWEEP_EVERY, SWEEP_ROWS = 256, 1_024  # writes between two looks for what may go, and how far each looks
 
 
 class Raw(Protocol):
-    """A table of bytes (``engine.tables.RawTable``): read and write inside an agent, peek and scan from anywhere."""
+    """A table of bytes (``engine.tables.RawTable``): read, write and remove inside an agent, the rest from anywhere."""
 
     def read(self, key: bytes) -> bytes | None: ...
     def write(self, key: bytes, value: bytes) -> None: ...
+    def remove(self, key: bytes) -> None: ...
     def peek(self, key: bytes) -> bytes | None: ...
-    def scan(self, partition: int) -> Iterator[tuple[bytes, bytes]]: ...
+    def scan(self, partition: int, prefix: bytes = b"") -> Iterator[tuple[bytes, bytes]]: ...
+    def after(self, key: bytes, count: int) -> list[tuple[bytes, bytes]]: ...
 
 
 def _decode(codec: Codec, table: str, key: bytes, data: bytes) -> dict[str, Any]:
@@ -43,9 +49,13 @@ def _decode(codec: Codec, table: str, key: bytes, data: bytes) -> dict[str, Any]
 
 
 def rank_by(codec: Codec, table: str, counter: str) -> Callable[[bytes], tuple[int, int]]:
-    """(owner epoch, its own counter) of a value: recovery keeps the highest, whoever wrote last."""
+    """(owner epoch, its own counter) of a value. Values of this version are not decoded for it."""
+    head = Head(codec.schemas.for_topic(f"{table}.v1"), ("epoch", counter))
 
     def rank(data: bytes) -> tuple[int, int]:
+        short = head.read(data)
+        if short is not None:
+            return short[0], short[1]
         value = _decode(codec, table, b"", data)
         return value["epoch"], value[counter]
 
@@ -70,6 +80,10 @@ class Memory(Generic[Value]):
         return value
 
 
+def _prefix(connection: str) -> bytes:
+    return join_key(connection) + b"/"
+
+
 @dataclass(slots=True)
 class LinkTable:
     """``links``: link key → link."""
@@ -78,9 +92,11 @@ class LinkTable:
     codec: Codec
     ordinal: int = 0
     _memory: Memory[Link] = field(init=False)
+    _head: Head = field(init=False)
 
     def __post_init__(self) -> None:
-        self._memory = Memory(lambda key, data: read_link(_decode(self.codec, "links", key, data)).link)
+        self._memory = Memory(lambda key, data: self._stored(key, data).link)
+        self._head = Head(self.codec.schemas.for_topic("links.v1"), LinkHead._fields)
 
     def get(self, link_id: LinkId) -> Link | None:
         key = link_id.key
@@ -92,16 +108,24 @@ class LinkTable:
         value = link_value(link, epoch, self.ordinal, genesis)
         self.raw.write(link.id.key, self.codec.encode("links.v1", value))
 
-    def scan(self, partition: int) -> Iterator[Link]:
-        """Every link of an owned partition, from anywhere."""
-        for link, _ in self.stamped(partition):
-            yield link
+    def peek(self, key: bytes) -> Link | None:
+        """A link as it stands now, from outside an agent; not remembered."""
+        data = self.raw.peek(key)
+        return None if data is None else self._stored(key, data).link
 
-    def stamped(self, partition: int) -> Iterator[tuple[Link, str]]:
-        """As ``scan``, with the genesis under which each link was written."""
+    def heads(self, partition: int, connection: str) -> Iterator[tuple[bytes, LinkHead]]:
+        """Every link of a connection by its head alone, from anywhere: as they stand at the first step."""
+        for key, data in self.raw.scan(partition, _prefix(connection)):
+            head = self._head.read(data)
+            yield key, LinkHead._make(head) if head is not None else self._stored(key, data).head
+
+    def scan(self, partition: int) -> Iterator[Link]:
+        """Every link of an owned partition, decoded: a minute for a million of them."""
         for key, data in self.raw.scan(partition):
-            stored = read_link(_decode(self.codec, "links", key, data))
-            yield stored.link, stored.genesis
+            yield self._stored(key, data).link
+
+    def _stored(self, key: bytes, data: bytes) -> StoredLink:
+        return read_link(_decode(self.codec, "links", key, data))
 
 
 @dataclass(slots=True)
@@ -110,6 +134,7 @@ class TargetTable:
 
     raw: Raw
     codec: Codec
+    ordinal: int = 0
     _memory: Memory[Target] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -130,9 +155,15 @@ class TargetTable:
         data = self.raw.peek(key)
         return None if data is None else self._memory.of(key, data)
 
-    def put(self, connection: str, mapping: str, document: str, target: Target) -> None:
-        key = self.key(connection, mapping, document)
-        self.raw.write(key, self.codec.encode("targets.v1", to_plain(target)))
+    def put(self, connection: str, mapping: str, document: str, target: Target, epoch: int) -> None:
+        """Written unless the same stands there since our own claim: it is in the changelog then, or the process ends.
+        What an earlier life wrote may never have reached it."""
+        there = self.get(connection, mapping, document)
+        if there is not None and there == replace(target, epoch=epoch, ordinal=there.ordinal):
+            return
+        self.ordinal += 1
+        value = to_plain(replace(target, epoch=epoch, ordinal=self.ordinal))
+        self.raw.write(self.key(connection, mapping, document), self.codec.encode("targets.v1", value))
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +181,7 @@ class Read:
     epoch: int = 0
     counter: int = 0
     gone: bool = False
+    gone_day: int = 0
 
     @property
     def key(self) -> bytes:
@@ -158,24 +190,61 @@ class Read:
 
 @dataclass(slots=True)
 class ReadTable:
-    """``reads``: what was asked and not yet answered. An answered one stays as ``gone`` until it is cleaned."""
+    """``reads``: what was asked and not yet answered. An answered one stays as ``gone`` for 30 days, then goes."""
 
     raw: Raw
     codec: Codec
+    counter: int = 0
+    _head: Head = field(init=False)
+    _swept: dict[bytes, bytes] = field(default_factory=dict)  # connection → the last key that a sweep has seen
+
+    def __post_init__(self) -> None:
+        self._head = Head(self.codec.schemas.for_topic("reads.v1"), ("epoch", "counter", "gone", "gone_day"))
 
     def get(self, key: bytes) -> Read | None:
         data = self.raw.read(key)
-        return None if data is None else from_plain(Read, _decode(self.codec, "reads", key, data))
+        return None if data is None else self._read(key, data)
 
-    def put(self, read: Read) -> None:
-        self.raw.write(read.key, self.codec.encode("reads.v1", to_plain(read)))
+    def put(self, read: Read, epoch: int, today: date) -> None:
+        """Writes a question, or that it was answered; now and then takes away what was answered long ago."""
+        self.counter += 1
+        day = today.toordinal()
+        stored = replace(read, epoch=epoch, counter=self.counter, gone_day=day if read.gone else 0)
+        self.raw.write(read.key, self.codec.encode("reads.v1", to_plain(stored)))
+        if self.counter % SWEEP_EVERY == 0:
+            self._sweep(_prefix(read.connection), day - KEPT_GONE_DAYS)
 
-    def open(self, partition: int) -> Iterator[Read]:
-        """Every question of an owned partition that nobody has answered, from anywhere."""
-        for key, data in self.raw.scan(partition):
-            read = from_plain(Read, _decode(self.codec, "reads", key, data))
-            if not read.gone:
-                yield read
+    def open(self, partition: int, connection: str) -> Iterator[Read | None]:
+        """Every question of a connection that nobody has answered, from anywhere; None where one was answered, so that
+        whoever reads a million of them can stop for breath."""
+        for key, data in self.raw.scan(partition, _prefix(connection)):
+            if self._gone_day(key, data) is not None:
+                yield None
+                continue
+            now = self.raw.peek(key)  # the scan shows the table as it was when it began
+            read = None if now is None else self._read(key, now)
+            yield None if read is None or read.gone else read
+
+    def _sweep(self, prefix: bytes, until: int) -> None:
+        """Tombstones for what was answered on or before a day, some rows at a time, round and round."""
+        rows = self.raw.after(self._swept.get(prefix, prefix), SWEEP_ROWS)
+        mine = [(key, data) for key, data in rows if key.startswith(prefix)]
+        for key, data in mine:
+            day = self._gone_day(key, data)
+            if day is not None and day <= until:
+                self.raw.remove(key)
+        self._swept[prefix] = mine[-1][0] if len(mine) == SWEEP_ROWS else prefix
+
+    def _gone_day(self, key: bytes, data: bytes) -> int | None:
+        """The day on which a question was answered, None for an open one."""
+        head = self._head.read(data)
+        if head is not None:
+            return head[3] if head[2] else None
+        read = self._read(key, data)
+        return read.gone_day if read.gone else None
+
+    def _read(self, key: bytes, data: bytes) -> Read:
+        return from_plain(Read, _decode(self.codec, "reads", key, data))
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,14 +272,20 @@ class ParentTable:
 
     raw: Raw
     codec: Codec
+    counter: int = 0
 
     def get(self, key: bytes) -> Parent | None:
         data = self.raw.read(key)
         return None if data is None else from_plain(Parent, _decode(self.codec, "parents", key, data))
 
-    def put(self, parent: Parent) -> None:
-        if self.get(parent.key) != parent:
-            self.raw.write(parent.key, self.codec.encode("parents.v1", to_plain(parent)))
+    def put(self, parent: Parent, epoch: int) -> None:
+        """Written unless the same stands there since our own claim, as ``TargetTable.put``."""
+        there = self.get(parent.key)
+        if there is not None and there == replace(parent, epoch=epoch, counter=there.counter):
+            return
+        self.counter += 1
+        value = to_plain(replace(parent, epoch=epoch, counter=self.counter))
+        self.raw.write(parent.key, self.codec.encode("parents.v1", value))
 
 
 @dataclass(slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from connector.core.link_events import (
     Applied,
@@ -22,6 +22,7 @@ from connector.core.link_events import (
 )
 from connector.core.link_state import Link
 from connector.core.records import Side
+from connector.core.resting import at_rest
 from connector.kafka.plain import from_plain, to_plain
 
 
@@ -75,20 +76,44 @@ class LinkEventEnvelope:
     body: Body
 
 
-@dataclass(frozen=True, slots=True)
-class StoredLink:
-    """One value of ``links.v1``: the link, and who wrote it as its which write."""
+class LinkHead(NamedTuple):
+    """The first fields of ``links.v1``: what a scan of a million links needs of nearly all of them.
 
-    link: Link
+    ``resting``: nothing follows from the link (``core.resting``); ``last`` is the offset of the event that last moved
+    it, ``born_day`` the UTC day on which its create was announced (as ``date.toordinal``, 0 for none).
+    """
+
     epoch: int
     ordinal: int
+    resting: bool
+    last: int
+    born_day: int
+    genesis: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredLink:
+    """One value of ``links.v1``: who wrote it as its which write, its head (``LinkHead``), and the link."""
+
+    epoch: int
+    ordinal: int
+    resting: bool = False
+    last: int = -1
+    born_day: int = 0
     genesis: str = ""
+    link: Link
+
+    @property
+    def head(self) -> LinkHead:
+        return LinkHead(self.epoch, self.ordinal, self.resting, self.last, self.born_day, self.genesis)
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """One value of ``targets.v1``: which link an end belongs to, and its other end."""
+    """One value of ``targets.v1``: who wrote it as its which write; which link an end belongs to, and its other end."""
 
+    epoch: int = field(default=0, kw_only=True)
+    ordinal: int = field(default=0, kw_only=True)
     link: str
     other: str = ""
     gone: bool = False
@@ -111,7 +136,11 @@ def read_event(value: Mapping[str, Any]) -> LinkEventEnvelope:
 
 
 def link_value(link: Link, epoch: int, ordinal: int, genesis: str) -> dict[str, Any]:
-    plain: dict[str, Any] = to_plain(StoredLink(link, epoch, ordinal, genesis))
+    day = 0 if link.born is None else link.born.date().toordinal()
+    stored = StoredLink(
+        epoch=epoch, ordinal=ordinal, resting=at_rest(link), last=link.offset, born_day=day, genesis=genesis, link=link
+    )
+    plain: dict[str, Any] = to_plain(stored)
     pairs = plain["link"]["agreed"]
     plain["link"]["agreed"] = {path: {"salesforce": pair[0], "xero": pair[1]} for path, pair in pairs.items()}
     return plain

@@ -73,4 +73,5 @@ def test_what_is_not_a_target_is_refused(raw: object) -> None:
 
 
 def test_plain_is_plain() -> None:
-    assert to_plain(Target("a", meta={"x": "y"})) == {"link": "a", "other": "", "gone": False, "meta": {"x": "y"}}
+    expected = {"epoch": 3, "ordinal": 7, "link": "a", "other": "", "gone": False, "meta": {"x": "y"}}
+    assert to_plain(Target("a", meta={"x": "y"}, epoch=3, ordinal=7)) == expected
