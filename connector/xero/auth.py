@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from urllib.parse import quote
@@ -25,6 +25,14 @@ TOKEN_URL = "https://identity.xero.com/connect/token"  # noqa: S105
 TOKEN_SECONDS = 30
 EARLY_MS = 60_000  # a token is renewed this long before it ends
 SCOPES = ("accounting.invoices", "accounting.payments", "accounting.contacts", "accounting.settings")
+ALL_SCOPES = (*SCOPES, "accounting.banktransactions", "accounting.manualjournals", "accounting.attachments")
+# what is not an invoice-like document; Xero's table of granular scopes
+_SCOPE_OF: Mapping[str, str] = {
+    "Contact": "contacts", "Payment": "payments", "Prepayment": "payments", "Overpayment": "payments",
+    "BankTransaction": "banktransactions", "BankTransfer": "banktransactions", "ManualJournal": "manualjournals",
+    "Attachment": "attachments", "Account": "settings", "TaxRate": "settings", "TrackingCategory": "settings",
+    "TrackingOption": "settings", "Currency": "settings", "BrandingTheme": "settings", "Organisation": "settings",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +43,12 @@ class Credentials:
     client_secret: str = field(repr=False)
     token_url: str = TOKEN_URL
     scopes: tuple[str, ...] = SCOPES
+
+
+def needed_scopes(entities: Iterable[str]) -> tuple[str, ...]:
+    """The granular scopes for these entities and for what every connection reads: organisation, accounts, tax rates."""
+    areas = {_SCOPE_OF.get(name, "invoices") for name in entities} | {"settings"}
+    return tuple(sorted(f"accounting.{area}" for area in areas))
 
 
 class Tokens:

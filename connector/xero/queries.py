@@ -68,6 +68,8 @@ def look_up(about: Entity, wanted: Sequence[Fields]) -> tuple[str, Query]:
             raise ConfigurationError("xero.criteria", f"Xero can be asked for {about.plural} by {name} only.")
         if name == "QuoteNumber":
             return about.path, ((name, value),)
+        if "/" in value:  # no address: it is looked for among the thousand that changed last
+            return about.path, (("page", "1"), *sized(about, PAGE_SIZE), ("order", "UpdatedDateUTC DESC"))
         return f"{about.path}/{quote(value, safe='')}", ()
     query: list[tuple[str, str]] = [("where", any_where(wanted))]
     if "page" in about.takes:

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from datetime import date, timedelta
 from decimal import Decimal
-from itertools import count
-from typing import Any
 
 import pytest
 
 from connector.core.failure import Kind
-from connector.core.party import Applied, NoAnswer, Operation, Outcome, Party, Rejected, Undecided, Write
+from connector.core.party import Applied, NoAnswer, Operation, Party, Rejected, Undecided, Write
 from connector.core.records import ReadPlan, Record, Version
 from connector.core.values import Fields, Value
 from connector.errors import AuthError, TryAgain, Unavailable
@@ -21,64 +19,13 @@ from connector.http import HttpClient
 from connector.simulators.serving import running
 from connector.simulators.xero.app import build
 from connector.simulators.xero.seed import DEMO_TENANT, OTHER_TENANT
-from connector.simulators.xero.world import World
-from connector.xero.auth import Credentials, Tokens
+from connector.xero.auth import Credentials
 from connector.xero.money import Chart, totals
 from connector.xero.poller import poll
 from connector.xero.position import Watermark
-from connector.xero.rest import XeroParty
+from tests.integration.xero_rig import Rig, versions
 
 V = Version(1, 1)
-
-
-class Rig:
-    """A party and the world it talks to."""
-
-    def __init__(self, base: str, world: World, http: HttpClient) -> None:
-        self.base, self.world, self.http = base, world, http
-        self.party = self.new_party()
-
-    def new_party(self, tenant: str = DEMO_TENANT, known_as: str = "xero-demo-secret", **more: Any) -> XeroParty:
-        credentials = Credentials("xero-demo", known_as, f"{self.base}/connect/token")
-        tokens = Tokens(self.http, credentials, self.now_ms)
-        return XeroParty(self.http, tokens, tenant, now_ms=self.now_ms, api=f"{self.base}/api.xro/2.0", **more)
-
-    def now_ms(self) -> int:
-        return int(self.world.clock.now().timestamp() * 1000)
-
-    def arm(self, kind: str, **more: Any) -> None:
-        self.world.control.arm({"kind": kind, "match": {"path": "/api.xro"}, **more})
-
-    async def write(self, writes: list[Write], key: str = "key") -> tuple[Outcome, ...]:
-        answer = await self.party.send(self.party.prepare(writes, key), seconds=10)
-        return self.party.outcomes(writes, answer)
-
-    def contact(self, name: str = "Boom FM") -> str:
-        found = self.world.first.first("Contact", lambda contact: contact["Name"] == name)
-        assert found is not None
-        return str(found["ContactID"])
-
-    def invoice(self, number: str, **more: Value) -> Write:
-        line: dict[str, Value] = {
-            "Description": "Work",
-            "Quantity": Decimal(3),
-            "UnitAmount": Decimal("25.0612"),
-            "AccountCode": "200",
-        }
-        fields: dict[str, Value] = {
-            "Type": "ACCREC",
-            "InvoiceNumber": number,
-            "Contact": self.contact(),
-            "Date": date(2026, 10, 1),
-            "DueDate": date(2026, 10, 31),
-            "LineItems": [line],
-            **more,
-        }
-        return Write(f"w-{number}", "Invoice", Operation.CREATE, None, fields, ("InvoiceNumber", number))
-
-    @property
-    def invoices(self) -> list[str]:
-        return sorted(one["InvoiceNumber"] for one in self.world.first.all("Invoice"))
 
 
 @pytest.fixture
@@ -87,11 +34,6 @@ async def rig() -> AsyncIterator[Rig]:
     app.state.world.limits.minute = 10_000
     async with running(app) as base, HttpClient() as http:
         yield Rig(base, app.state.world, http)
-
-
-def versions() -> Callable[[], Version]:
-    numbers = count(1)
-    return lambda: Version(1, next(numbers))
 
 
 async def test_it_is_a_party_and_knows_its_organisation(rig: Rig) -> None:
