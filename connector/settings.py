@@ -42,12 +42,16 @@ class KafkaSettings(Part):
 
 
 class SalesforceSettings(Part):
-    """One org, at its My Domain address, signed in by client credentials."""
+    """One org, at its My Domain address. Signed in by a private key (JWT bearer, with ``username``) or by a secret
+    (client credentials)."""
 
     url: str
     organisation: str = ""  # 18-character id; checked at each start when given
     client_id: str
-    client_secret: SecretStr
+    client_secret: SecretStr = SecretStr("")
+    username: str = ""  # whom the private key speaks for
+    private_key: SecretStr = SecretStr("")  # RSA, in PEM
+    audience: str = "https://login.salesforce.com"  # https://test.salesforce.com for a sandbox
     api_version: str = "62.0"
     channels: tuple[str, ...] = ("/data/TwinledgerSync__chn",)
     capture: dict[str, Literal["cdc", "poll", "both"]] = Field(default_factory=dict)  # by object; "*" is the others

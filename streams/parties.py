@@ -10,12 +10,13 @@ from connector.core.party import Organisation
 from connector.core.records import ReadPlan, Record, Side, Version
 from connector.errors import ConfigurationError
 from connector.http import HttpClient
-from connector.salesforce.auth import ClientCredentials
+from connector.salesforce.auth import ClientCredentials, Credentials, SignedAssertion, SignIn
 from connector.salesforce.events import Change
 from connector.salesforce.rest import SalesforceParty
 from connector.salesforce.stream import ChangeStream, EventSource
 from connector.settings import ConnectionSettings, SalesforceSettings, XeroSettings
-from connector.xero.auth import Credentials, Tokens
+from connector.xero.auth import Credentials as XeroCredentials
+from connector.xero.auth import Tokens
 from connector.xero.catalog import XeroCatalog
 from connector.xero.rest import XeroParty
 from streams.connection import Connection
@@ -28,7 +29,7 @@ class SalesforceSource:
     """The org as capture needs it: its stream, its scans, its describe."""
 
     party: SalesforceParty
-    credentials: ClientCredentials
+    credentials: Credentials
     settings: SalesforceSettings
     now: ChangeStream | None = None
 
@@ -60,16 +61,28 @@ class SalesforceSource:
 
 
 def salesforce(http: HttpClient, settings: SalesforceSettings, now_ms: Callable[[], int]) -> SalesforceSource:
-    url = settings.url.rstrip("/")
-    credentials = ClientCredentials(
-        http, url + TOKEN_PATH, settings.client_id, settings.client_secret.get_secret_value()
-    )
+    credentials = salesforce_sign_in(http, settings, now_ms)
     party = SalesforceParty(http, credentials, settings.organisation, now_ms=now_ms, api_version=settings.api_version)
     return SalesforceSource(party, credentials, settings)
 
 
+def salesforce_sign_in(http: HttpClient, settings: SalesforceSettings, now_ms: Callable[[], int]) -> Credentials:
+    """By private key where there is one, else by secret. Raises ConfigurationError."""
+    token_url, key = settings.url.rstrip("/") + TOKEN_PATH, settings.private_key.get_secret_value()
+    if key and settings.username:
+        return SignIn(
+            http, token_url, SignedAssertion(settings.client_id, settings.username, settings.audience, key, now_ms)
+        )
+    if not settings.client_secret.get_secret_value():
+        raise ConfigurationError(
+            "salesforce.no-sign-in", f"{settings.url}: neither a client secret nor a private key with its username.",
+            remedy="Set client_secret, or username and private_key.",
+        )  # fmt: skip
+    return ClientCredentials(http, token_url, settings.client_id, settings.client_secret.get_secret_value())
+
+
 def xero(http: HttpClient, settings: XeroSettings, now_ms: Callable[[], int]) -> XeroParty:
-    credentials = Credentials(
+    credentials = XeroCredentials(
         settings.client_id, settings.client_secret.get_secret_value(), token_url=settings.token_url
     )
     tokens = Tokens(http, credentials, now_ms)

@@ -47,7 +47,11 @@ def first_of(error: BaseException) -> BaseException:
 def main(config: Path, *, instance: str = "") -> None:
     """One worker's life. Raises TwinledgerError."""
     settings = load(config)
-    secrets = [connection.salesforce.client_secret.get_secret_value() for connection in settings.connections]
+    secrets = [
+        secret.get_secret_value()
+        for connection in settings.connections
+        for secret in (connection.salesforce.client_secret, connection.salesforce.private_key)
+    ]
     secrets += [tenant.client_secret.get_secret_value() for each in settings.connections for tenant in each.xero]
     secrets += [settings.kafka.password.get_secret_value()] if settings.kafka.password else []
     Path(settings.data_dir).mkdir(parents=True, exist_ok=True)

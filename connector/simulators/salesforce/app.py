@@ -17,7 +17,7 @@ from connector.simulators.faults import FaultMiddleware
 from connector.simulators.salesforce.bayeux import Sessions
 from connector.simulators.salesforce.collections import Collections
 from connector.simulators.salesforce.cometd import Cometd
-from connector.simulators.salesforce.oauth import token
+from connector.simulators.salesforce.oauth import Oauth
 from connector.simulators.salesforce.org import Org, Settings, writes_of
 from connector.simulators.salesforce.pages import pages
 from connector.simulators.salesforce.rest import Rest
@@ -33,7 +33,7 @@ def build(settings: Settings | None = None, clock: Clock | None = None) -> Starl
     clock = clock or Clock()
     org = Org(settings or Settings(), clock)
     control = Control(org, clock)
-    cometd = Cometd(Sessions(org))
+    cometd, oauth = Cometd(Sessions(org)), Oauth(org)
 
     def log(_caller: Caller, _at: datetime, changes: tuple[Changed, ...]) -> None:
         for change in changes:
@@ -43,7 +43,8 @@ def build(settings: Settings | None = None, clock: Clock | None = None) -> Starl
     org.store.listeners.append(log)
     routes = [
         *_rest_routes(Rest(org)),
-        Route(TOKEN_PATH, _token(org), methods=["POST"]),
+        Route(TOKEN_PATH, oauth.token, methods=["POST"]),
+        Route("/services/oauth2/authorize", oauth.authorize),
         Route("/cometd", cometd.handle, methods=["POST"]),
         Route("/cometd/{version}", cometd.handle, methods=["POST"]),
         Route("/cometd/{version}/{rest:path}", cometd.handle, methods=["POST"]),
@@ -97,13 +98,6 @@ def _rest_routes(rest: Rest) -> list[Route]:
         ("PATCH", "/sobjects/{entity}/{key}/{value:path}", rest.upsert),
     ]
     return [Route(data + path, rest.guarded(handler), methods=[method]) for method, path, handler in table]
-
-
-def _token(org: Org) -> Any:
-    async def handler(request: Request) -> Response:
-        return await token(org, request)
-
-    return handler
 
 
 async def _versions(_request: Request) -> Response:

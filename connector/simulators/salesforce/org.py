@@ -33,6 +33,12 @@ class Settings:
 
     client_id: str = "twinledger"
     client_secret: str = "twinledger-secret"  # noqa: S105  a sample, printed at the start
+    grants: str = "client_credentials authorization_code refresh_token urn:ietf:params:oauth:grant-type:jwt-bearer"
+    username: str = "integration@twinledger.example"
+    certificate: str = ""  # public key in PEM, by which signed assertions are checked
+    redirect_uris: str = "http://127.0.0.1:8467/callback"
+    secret_required: bool = False  # of the code flow; PKCE is required in any case
+    rotate_refresh: bool = False
     version: str = "62.0"
     multi_currency: bool = False
     currency: str = "GBP"
@@ -87,6 +93,7 @@ class Org:
         self.channels: dict[str, dict[str, tuple[str, ...]]] = {CHANNEL: dict.fromkeys(SELECTED, ())}
         self.tokens: set[str] = set()
         self.forgetters: list[Any] = []
+        self.revokers: list[Any] = []
         self.calls = Rolling()
         self.delivered = Rolling()
         self.organisation, self.user = seed(self._unbound)
@@ -192,6 +199,12 @@ class Org:
     def revoke_tokens(self) -> None:
         self.tokens.clear()
         self.forget_sessions(only_wake=True)
+
+    def revoke_grants(self) -> None:
+        """A person takes back what the app may do: refresh tokens and access tokens end."""
+        for revoke in self.revokers:
+            revoke()
+        self.revoke_tokens()
 
     def forget_sessions(self, *, only_wake: bool = False) -> None:
         for forget in self.forgetters:
