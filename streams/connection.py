@@ -17,6 +17,7 @@ from connector.core.mapping.model import Mapping as Rule
 from connector.core.party import Party
 from connector.core.planning import Applied, Gate, Scene, rules_of
 from connector.core.records import ReadPlan, Record, Side, Version
+from connector.core.unborn import Unborn
 from connector.settings import ConnectionSettings
 from streams.ready import Ready
 
@@ -94,6 +95,7 @@ class Connection:
     ready: Ready = field(default_factory=Ready)
     waiting: Waiting = field(default_factory=Waiting)
     flight: Flight = field(default_factory=Flight)
+    unborn: Unborn = field(default_factory=Unborn)
     applied: dict[str, Applied] = field(default_factory=dict)
     linked: asyncio.Event = field(default_factory=asyncio.Event)  # set once a link has been folded
     resyncs: set[str] = field(default_factory=set)  # Salesforce objects that must be read whole

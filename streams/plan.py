@@ -11,6 +11,7 @@ from connector.core.link_events import LinkEvent
 from connector.core.link_state import NEVER, Link
 from connector.core.planning import plan
 from connector.core.records import Record, Side
+from connector.core.unborn import Unborn
 from streams.connection import Connection, Flight
 from streams.tables import Tables
 
@@ -24,6 +25,7 @@ class Look:
 
     tables: Tables
     flight: Flight
+    unborn: Unborn
 
     def pending(self, link_id: LinkId) -> bool:
         return link_id.key.decode() in self.flight
@@ -53,7 +55,7 @@ class Plan:
         """Send every event that this record means and that would move its link."""
         if record.side is Side.XERO and record.entity in REFERENCE:
             connection.reference.setdefault(record.entity, {})[record.id] = record
-        look, scene = Look(self.tables, connection.flight), connection.scene()
+        look, scene = Look(self.tables, connection.flight, connection.unborn), connection.scene()
         for applied in tuple(connection.mappings()):
             for link_id, event in plan(record, applied, look, scene):
                 if self._says_nothing(connection, link_id, event):

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from connector.core.identity import LinkId
 from connector.core.link import new_link, outputs, step
-from connector.core.link_events import TARGET, Due, LinkEvent, Observed, Started, Wanted
+from connector.core.link_events import TARGET, Due, Found, LinkEvent, Observed, Started, Wanted
 from connector.core.link_state import Life, Link, Rules
 from connector.core.records import Side
 from connector.core.values import Ref, canonical
@@ -46,21 +46,46 @@ class Settle:
                 )
             before = self.tables.links.get(link_id) or new_link(link_id)
             seen = self._claimed(connection, before, self._resolved(connection, before, event), rules)
-            link = step(before, seen, rules, offset)
+            link = passed(before, offset) if seen is None else step(before, seen, rules, offset)
             self._write(connection, link)
             if isinstance(event, Wanted | Observed):
                 connection.flight.folded(envelope.link)
             connection.tally["events", envelope.kind] += 1
             await self._follow(connection, link, rules, offset)
 
-    def _claimed(self, connection: Connection, link: Link, event: LinkEvent, rules: Rules) -> LinkEvent:
-        """A record that has a pair already gets no link of its own: what would be born is the other link's end."""
+    def _claimed(self, connection: Connection, link: Link, event: LinkEvent, rules: Rules) -> LinkEvent | None:
+        """A record that has a pair already gets no link of its own: what would be born is the other link's end. None
+        for a look-up whose hit is somebody's by now: it is made again."""
+        if isinstance(event, Found) and not event.call:
+            return self._still_free(connection, link, event, rules)
         if not rules.two_way or link.life is not Life.NEW or link.attempt is not None or isinstance(event, Started):
             return event
-        pair = self.tables.targets.get(connection.name, link.id.mapping, link.id.document)
-        if pair is None or pair.gone or pair.link == link.id.key.decode():
+        pair = self._owner(connection, link, link.id.side, link.id.source)
+        return event if pair is None else Due(connection.clock(), merged_into=pair)
+
+    def _still_free(self, connection: Connection, link: Link, event: Found, rules: Rules) -> LinkEvent | None:
+        """Look-ups answer while other links are folded: a hit may have become another link's end, or be about to have
+        a link of its own. If that link's other end is this very record, the two are one pair."""
+        if link.life is not Life.NEW or link.attempt is not None:
             return event
-        return Due(connection.clock(), merged_into=pair.link)
+        mine = self._owner(connection, link, link.id.side, link.id.source)
+        if rules.two_way and mine is not None:
+            return Due(connection.clock(), merged_into=mine)
+        for hit in event.hits:
+            owner = self._owner(connection, link, event.side, hit)
+            target = self.tables.targets.get(connection.name, link.id.mapping, f"{event.side.value}:{hit}")
+            if owner is not None and rules.two_way and target is not None and target.other == link.id.source:
+                return Due(connection.clock(), merged_into=owner)
+            twin = self.tables.links.get(replace(link.id, document=f"{event.side.value}:{hit}", generation=1))
+            if owner is not None or (twin is not None and twin.life is Life.NEW and twin.attempt is not None):
+                return None
+        return event
+
+    def _owner(self, connection: Connection, link: Link, side: Side, object_id: str) -> str | None:
+        """The key of another link of this mapping one of whose ends is that object."""
+        target = self.tables.targets.get(connection.name, link.id.mapping, f"{side.value}:{object_id}")
+        mine = link.id.key.decode()
+        return None if target is None or target.gone or target.link == mine else target.link
 
     def _resolved(self, connection: Connection, link: Link, event: LinkEvent) -> LinkEvent:
         """References that are known by now become ids before the fold sees them."""
@@ -118,6 +143,11 @@ class Settle:
         twin = self.tables.links.get(twin_id)
         if twin is not None and twin.life is Life.NEW:
             await self.send(connection, twin_id.key, Due(connection.clock(), merged_into=link.id.key.decode()))
+
+
+def passed(link: Link, offset: int) -> Link:
+    """The link as it is, after an event that says nothing about it any more."""
+    return replace(link, offset=max(link.offset, offset))
 
 
 def members(envelope: LinkEventEnvelope) -> Iterator[tuple[LinkId, LinkEvent]]:

@@ -24,6 +24,7 @@ from connector.core.mapping.life import Action, Group, group
 from connector.core.mapping.model import Kind as MappingKind
 from connector.core.mapping.model import Mapping as Rule
 from connector.core.records import Record, Side
+from connector.core.unborn import Unborn
 from connector.core.values import Ref, canonical
 
 CHANGED_DURING_APPLY = Failure(
@@ -74,6 +75,10 @@ class Links(Protocol):
 
     def pending(self, link_id: LinkId) -> bool:
         """Whether something about this link has been planned and is not folded yet."""
+
+    @property
+    def unborn(self) -> Unborn:
+        """Records of which nothing was made so far."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,10 +148,20 @@ def _source(record: Record, applied: Applied, links: Links, scene: Scene) -> Ite
     if event is None:
         return
     if link is None:
-        if event.flat is None and event.refusal is None and not links.pending(link_id):
-            return  # does not match, and nothing was ever made of it
+        if _nothing_yet(record, links, link_id, matches=event.flat is not None or event.refusal is not None):
+            return
         event = _gated(event, record, applied)
     yield link_id, event
+
+
+def _nothing_yet(record: Record, links: Links, link_id: LinkId, *, matches: bool) -> bool:
+    """Whether nothing was ever made of a record, and nothing is to be. An older read of it, late, makes nothing."""
+    if links.pending(link_id):
+        return False
+    if not matches:
+        links.unborn.passed(link_id, record)
+        return True
+    return links.unborn.outdated(link_id, record)
 
 
 def _first(record: Record, applied: Applied, links: Links, scene: Scene, link_id: LinkId) -> Wanted | None:
@@ -233,13 +248,12 @@ def _two_way(record: Record, applied: Applied, links: Links, scene: Scene) -> It
         again = mapping.life.again.value
         link_id = _marked(record, mapping, links, scene) or current(fresh, links, record, again)[0]
     link = links.link(link_id)
-    if record.deleted:
-        if link is not None:
-            yield link_id, _wanted(record, mapping, left="deleted")
+    if record.deleted and link is not None:
+        yield link_id, _wanted(record, mapping, left="deleted")
         return
-    #  `when` says which records a link begins with; what is linked stays linked
-    context = scene.context(link_id.generation)
-    result = evaluate.end(mapping, record, context) if link is None else evaluate.observed(mapping, record, {})
+    result = _end(record, mapping, scene.context(link_id.generation), linked=link is not None)
+    if link is None and _nothing_yet(record, links, link_id, matches=not isinstance(result, NotWanted)):
+        return
     if isinstance(result, NotWanted):
         return
     if isinstance(result, Refused):
@@ -254,6 +268,13 @@ def _two_way(record: Record, applied: Applied, links: Links, scene: Scene) -> It
         find=_match_criteria(mapping, record),
     )
     yield link_id, _gated(event, record, applied) if link is None else event
+
+
+def _end(record: Record, mapping: Rule, context: Context, *, linked: bool) -> Flat | NotWanted | Refused:
+    """What an end says. `when` says which records a link begins with; what is linked stays linked."""
+    if record.deleted:
+        return NotWanted("deleted")
+    return evaluate.observed(mapping, record, {}) if linked else evaluate.end(mapping, record, context)
 
 
 def _marked(record: Record, mapping: Rule, links: Links, scene: Scene) -> LinkId | None:
