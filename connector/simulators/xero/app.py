@@ -62,9 +62,19 @@ def build(settings: Settings | None = None) -> Starlette:
         world.doubts.change(await request.json())
         return answer_json(asdict(world.doubts))
 
-    more = [Route("/limits", guarded(limits), methods=["POST"]), Route("/doubts", guarded(doubts), methods=["POST"])]
+    async def withdraw(_request: Request) -> Response:
+        """A person disconnects every app."""
+        world.tokens.withdraw()
+        return answer_json(world.state())
+
+    more = [
+        Route("/withdraw", guarded(withdraw), methods=["POST"]),
+        Route("/limits", guarded(limits), methods=["POST"]),
+        Route("/doubts", guarded(doubts), methods=["POST"]),
+    ]
     routes = [
         control_routes(world.control, more),
+        Route("/identity/connect/authorize", api.authorize),
         Route("/connect/token", api.token, methods=["POST"]),
         Route("/connections", api.connections),
         Route(f"{BASE}/{{entity}}", api.call, methods=["GET", "PUT", "POST", "DELETE"]),
@@ -103,6 +113,9 @@ class _Api:
 
     async def token(self, request: Request) -> Response:
         return await self.world.tokens.grant(request, self.world.clock.now())
+
+    async def authorize(self, request: Request) -> Response:
+        return self.world.tokens.authorize(dict(request.query_params), self.world.clock.now())
 
     async def nowhere(self, request: Request) -> Response:
         return json_answer(unsupported(f"{request.method} {request.url.path}").body, 501)

@@ -41,7 +41,7 @@ ENDED: Mapping[str, str | None] = {
 
 @dataclass(frozen=True)
 class Settings:
-    """What a simulator is started with. Two custom connections, one per tenant, and one app that sees both."""
+    """What a simulator is started with: a custom connection, one app that sees all, two apps that people sign in to."""
 
     tenants: tuple[tuple[str, str], ...] = ((DEMO_TENANT, "Demo Company (UK)"), (OTHER_TENANT, "Demo Company Two (UK)"))
     client_id: str = "xero-demo"
@@ -50,8 +50,11 @@ class Settings:
 
     def clients(self) -> dict[str, Client]:
         one = Client(self.client_id, self.client_secret, (self.tenants[0][0],))
-        both = Client(f"{self.client_id}-all", self.client_secret, tuple(tenant for tenant, _ in self.tenants))
-        return {client.id: client for client in (one, both)}
+        everything = tuple(tenant for tenant, _ in self.tenants)
+        both = Client(f"{self.client_id}-all", self.client_secret, everything)
+        desktop = Client(f"{self.client_id}-pkce", "", everything, consents=True)
+        web = Client(f"{self.client_id}-web", self.client_secret, everything, consents=True)
+        return {client.id: client for client in (one, both, desktop, web)}
 
 
 class World:
