@@ -61,15 +61,21 @@ class SalesforceSettings(Part):
 
 
 class XeroSettings(Part):
-    """One Xero organisation (tenant), signed in by a custom connection."""
+    """One Xero organisation (tenant), signed in by a custom connection or by a person's consent."""
 
     tenant: str
     name: str = ""
     organisation: str = ""  # OrganisationID; checked at each start when given
     demo: bool | None = None  # true: refuse any organisation that is not a demo company
     client_id: str
-    client_secret: SecretStr
+    client_secret: SecretStr = SecretStr("")  # a desktop app has none
+    sign_in: Literal["custom-connection", "consent"] = "custom-connection"
+    scopes: tuple[str, ...] = ()  # none named: those that the mapping files need
+    redirect: str = "http://localhost:8467/callback"  # as the app at Xero names it; 127.0.0.1 is refused there
+    authorize_url: str = "https://login.xero.com/identity/connect/authorize"
+    connections_url: str = "https://api.xero.com/connections"
     token_url: str = "https://identity.xero.com/connect/token"  # noqa: S105  (an address)
+    webhook_key: SecretStr = SecretStr("")  # of the app's webhooks; none: /webhooks/xero does not know the tenant
     api_url: str = "https://api.xero.com/api.xro/2.0"
     poll_seconds: int = Field(default=60, ge=1, le=86_400)
     calls_per_minute: int = Field(default=55, ge=1, le=100_000)  # of Xero's 60: people and other apps need some too
@@ -99,6 +105,7 @@ class Settings(Part):
     data_dir: str = ".twinledger"
     group: str = "twinledger"
     store: str = ""  # SQLAlchemy URL; empty is SQLite in data_dir
+    token_key: SecretStr = SecretStr("")  # seals tokens in the store; several with commas: the first seals, all open
     web: WebSettings = WebSettings()
     log_level: str = "INFO"
 

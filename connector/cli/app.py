@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from connector.cli import config, doctor, links, mapping, review, simulate, status, topics
+from connector.cli import auth, config, doctor, links, mapping, review, simulate, status, topics
 from connector.cli.group import Commands
 from connector.cli.working import LATER
 
@@ -48,6 +48,6 @@ app.command("status")(status.status)
 app.command("doctor")(doctor.doctor)
 for name, noun in (
     ("topics", topics.app), ("mapping", mapping.app), ("review", review.app), ("links", links.app),
-    ("config", config.app), ("simulate", simulate.app),
+    ("config", config.app), ("auth", auth.app), ("simulate", simulate.app),
 ):  # fmt: skip
     app.add_typer(noun, name=name)

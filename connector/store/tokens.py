@@ -73,26 +73,22 @@ class HeldGrant:
 class TokenStore:
     """``core.grant.Grants``. Methods raise Unavailable (``store.unavailable``), ConfigurationError."""
 
-    def __init__(self, engine: AsyncEngine, seal: MultiFernet) -> None:
-        self._engine, self._seal = engine, seal
+    def __init__(self, url: str, keys: str) -> None:
+        """``url`` is the projection's; nothing is opened before it is needed. Raises ConfigurationError."""
+        self._engine, self._seal, self._made = _engine(url), cipher(keys), False
 
-    @classmethod
-    async def open(cls, url: str, keys: str) -> TokenStore:
-        """``url`` is the projection's. Raises ConfigurationError (``store.url``, ``store.token-key``)."""
-        store = cls(_engine(url), cipher(keys))
-        try:
-            async with store._engine.begin() as connection:
+    async def _ready(self) -> None:
+        if not self._made:
+            async with self._engine.begin() as connection:
                 await connection.run_sync(METADATA.create_all)
-        except (SQLAlchemyError, OSError) as error:
-            await store.close()
-            raise _away(error) from error
-        return store
+            self._made = True
 
     async def close(self) -> None:
         await self._engine.dispose()
 
     async def read(self, name: str) -> Grant | None:
         try:
+            await self._ready()
             async with self._engine.connect() as connection:
                 return await _read(connection, self._seal, name)
         except (SQLAlchemyError, OSError) as error:
@@ -102,6 +98,7 @@ class TokenStore:
     async def held(self, name: str) -> AsyncIterator[HeldGrant]:
         """The row, locked until the block ends; what it saved is committed by then, whatever happened after."""
         try:
+            await self._ready()
             async with self._engine.connect() as connection:
                 if connection.dialect.name == "postgresql":
                     await connection.execute(select(GRANTS.c.name).where(GRANTS.c.name == name).with_for_update())

@@ -1,0 +1,132 @@
+"""``twinledger auth``: signing in to Xero as a person, and the key that seals what comes of it."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+import webbrowser
+from importlib import import_module
+from pathlib import Path
+from typing import Annotated
+from urllib.parse import urlsplit
+
+import typer
+
+from connector.cli.options import DEFAULT_CONFIG, Config, Connection, Format, Output, settings_of
+from connector.cli.printing import note, show, table
+from connector.core.grant import Grant
+from connector.core.party import NoAnswer
+from connector.core.records import Side
+from connector.errors import AuthError, ConfigurationError, Unavailable
+from connector.http import HttpClient
+from connector.settings import ConnectionSettings, Settings, XeroSettings
+from connector.store.tokens import TokenStore, new_key
+from connector.xero import sign_in
+from connector.xero.auth import TOKEN_SECONDS, needed_scopes
+from connector.xero.callback import listening
+
+WAIT_SECONDS = 300  # a code lasts five minutes
+
+app = typer.Typer(no_args_is_help=True, help="Signing in as a person.")
+
+
+@app.command("key")
+def key() -> None:
+    """Print a new key that seals tokens (TWINLEDGER_TOKEN_KEY)."""
+    typer.echo(new_key())
+
+
+@app.command("xero")
+def xero(
+    config: Config = DEFAULT_CONFIG,
+    connection: Connection = "",
+    browser: Annotated[bool, typer.Option(help="Open the sign-in page in a browser.")] = True,
+    output: Output = Format.TABLE,
+) -> None:
+    """Sign in to Xero and keep the grant, sealed, in the store. The page opens in your browser."""
+    settings = settings_of(config)
+    chosen = _chosen(settings, connection)
+    found = asyncio.run(consent(settings, chosen, scopes(chosen, config.parent), browser=browser))
+    rows = [(each.name, each.tenant, each.kind) for each in found]
+    show({"connection": chosen.name, "organisations": found}, output, table(("organisation", "tenant", "kind"), rows))
+
+
+def _chosen(settings: Settings, name: str) -> ConnectionSettings:
+    known = [each for each in settings.connections if each.xero[0].sign_in == "consent" and name in ("", each.name)]
+    if len(known) != 1:
+        raise ConfigurationError(
+            "auth.connection", f"{len(known)} connections are signed in by consent here; one is needed.",
+            remedy="Set `sign_in: consent` in the connection's xero part, and name it with --connection.",
+        )  # fmt: skip
+    return known[0]
+
+
+def scopes(connection: ConnectionSettings, base: Path) -> tuple[str, ...]:
+    """The configured ones, else those that the mapping files need."""
+    if connection.xero[0].scopes:
+        return connection.xero[0].scopes
+    rules = import_module("connector.cli.apply").load_mappings(connection, base)
+    return needed_scopes(rule.end(Side.XERO).entity for rule, _ in rules)
+
+
+def app_of(tenant: XeroSettings) -> sign_in.App:
+    return sign_in.App(
+        tenant.client_id, tenant.client_secret.get_secret_value(), tenant.redirect, tenant.authorize_url,
+        tenant.token_url, tenant.connections_url,
+    )  # fmt: skip
+
+
+async def consent(
+    settings: Settings, connection: ConnectionSettings, asked: tuple[str, ...], *, browser: bool
+) -> tuple[sign_in.Consent, ...]:
+    """Ask the person, fetch the pair, check that it reaches the configured tenant, keep it.
+
+    Raises AuthError (``xero.consent``, ``xero.consent-elsewhere``), Unavailable, ConfigurationError.
+    """
+    tenant = connection.xero[0]
+    one, verifier, state = app_of(tenant), secrets.token_urlsafe(64), secrets.token_urlsafe(24)
+    store = TokenStore(settings.store_url, settings.token_key.get_secret_value())
+    try:
+        async with listening(urlsplit(one.redirect)) as answered, HttpClient() as http:
+            address = sign_in.authorize_url(one, asked, verifier, state)
+            note(f"Sign in here: {address}")
+            if browser:
+                webbrowser.open(address)
+            try:
+                query = await asyncio.wait_for(answered, WAIT_SECONDS)
+            except TimeoutError as error:
+                raise AuthError("xero.consent", "Nobody signed in within five minutes.") from error
+            grant = await _fetched(http, one, sign_in.code_of(query, state), verifier)
+            found = await _consents(http, one, grant)
+        if tenant.tenant not in {each.tenant for each in found}:
+            named = ", ".join(f"{each.name} ({each.tenant})" for each in found) or "none"
+            raise AuthError(
+                "xero.consent-elsewhere", f"The consent reaches {named}, not {tenant.tenant}.",
+                remedy="Choose the organisation of the configuration on Xero's page, or correct the tenant.",
+            )  # fmt: skip
+        async with store.held(f"{connection.name}/xero") as row:
+            await row.save(grant)
+    finally:
+        await store.close()
+    return found
+
+
+async def _fetched(http: HttpClient, one: sign_in.App, code: str, verifier: str) -> Grant:
+    headers, body = sign_in.token_request(one, sign_in.code_form(one, code, verifier))
+    asked = time.time_ns() // 1_000_000
+    try:
+        answer = await http.request("POST", one.token_url, headers=headers, body=body, seconds=TOKEN_SECONDS)
+        return sign_in.renewed(answer, Grant(""), asked)
+    except NoAnswer as error:
+        raise Unavailable("xero.sign-in-unavailable", f"Xero's sign-in gave no answer: {error.reason}.") from error
+    except sign_in.Refused as error:
+        raise AuthError("xero.consent", "Xero does not take the code any more.", remedy="Sign in again.") from error
+
+
+async def _consents(http: HttpClient, one: sign_in.App, grant: Grant) -> tuple[sign_in.Consent, ...]:
+    headers = [("Authorization", f"Bearer {grant.access}"), ("Accept", "application/json")]
+    try:
+        return sign_in.consents(await http.request("GET", one.connections_url, headers=headers, seconds=30))
+    except NoAnswer as error:
+        raise Unavailable("xero.unavailable", f"Xero gave no answer: {error.reason}.") from error
