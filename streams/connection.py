@@ -6,7 +6,8 @@ Everything here is in memory and can be made anew from the tables and ``configur
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
+import time
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -22,18 +23,30 @@ from connector.settings import ConnectionSettings
 from streams.ready import Ready
 
 Clock = Callable[[], datetime]
+REMEMBERED = 60  # seconds for which it is known when a number was given
 
 
 class Numbers:
     """The one counter of a connection: every read, poll and write gets its number when it is sent."""
 
-    def __init__(self, epoch: int) -> None:
+    def __init__(self, epoch: int, now: Callable[[], float] = time.monotonic) -> None:
         self.epoch = epoch
         self._ordinal = 0
+        self._now = now
+        self._given: deque[tuple[float, int]] = deque(maxlen=REMEMBERED)  # when, about every second, which number
 
     def next(self) -> Version:
         self._ordinal += 1
+        now = self._now()
+        if not self._given or now - self._given[-1][0] >= 1:
+            self._given.append((now, self._ordinal))
         return Version(self.epoch, self._ordinal)
+
+    def lately(self, version: Version, seconds: float) -> bool:
+        """Whether a number was given within the last seconds (a second less, when in doubt)."""
+        since = self._now() - seconds
+        first = next((ordinal for at, ordinal in self._given if at >= since), None)
+        return first is not None and version >= Version(self.epoch, first)
 
 
 class Flight:

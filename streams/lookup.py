@@ -19,6 +19,7 @@ from connector.core.values import Fields, from_canonical
 from streams.connection import Connection
 from streams.ready import Job
 
+SEEN_SECONDS = 10.0  # what was seen within them is not read again before it is changed
 Report = Callable[[Connection, bytes, LinkEvent], Awaitable[int]]
 Claimed = Callable[[Connection, str, Side, str], bool]
 
@@ -149,18 +150,30 @@ class Lookup:
     # --- before an update ----------------------------------------------------------------------------------------
 
     async def fresh(self, connection: Connection, jobs: Sequence[Job]) -> list[Draft] | None:
-        """Drafts for the jobs. A target with lines is read again first; where it moved, the link is told instead.
+        """Drafts for the jobs. Targets that may have been edited are read again first, in one call; where one moved,
+        its link is told instead.
 
         Xero has no conditional update: what happens between this read and the send is detected afterwards.
         """
-        updates = [job for job in jobs if job.todo.act is Act.UPDATE and any("/" in path for path in job.todo.changed)]
-        if not updates:
-            return [draft(job.link, job.todo, self._mapping(connection, job)) for job in jobs]
-        seen = await self._read(updates, connection)
-        moved = [job for job in updates if await self._tell(connection, job, seen.get(job.todo.target))]
+        doubtful = [job for job in jobs if self._doubtful(connection, job)]
+        if doubtful:
+            connection.tally["calls", jobs[0].todo.side.value, "safety read"] += 1
+        seen = await self._read(doubtful, connection)
+        moved = [job for job in doubtful if await self._tell(connection, job, seen.get(job.todo.target))]
         if moved:
             return None
         return [self._careful(connection, job, seen.get(job.todo.target)) for job in jobs]
+
+    def _doubtful(self, connection: Connection, job: Job) -> bool:
+        """Lines are written as a whole, so those that are not ours must be known. A field that belongs to whoever
+        changed it last must not be written over an edit that no poll has shown yet."""
+        if job.todo.act is not Act.UPDATE:
+            return False
+        if any("/" in path for path in job.todo.changed):
+            return True
+        rules = connection.rules(job.link.id.mapping)
+        shared = rules is not None and any(rules.owner(path) == "latest" for path in job.todo.changed)
+        return shared and not connection.numbers.lately(job.link.end(job.todo.side).version, SEEN_SECONDS)
 
     async def _tell(self, connection: Connection, job: Job, record: Record | None) -> bool:
         """Whether the target is not as the link knows it; then the link is told what was seen."""

@@ -42,7 +42,7 @@ def test_the_least_is_full_calls(objects: int, calls: int) -> None:
     assert least(objects, 50) == calls
 
 
-def test_a_read_of_what_only_we_wrote_is_a_safety_read() -> None:
+def test_a_read_of_what_no_person_changed_is_a_safety_read() -> None:
     ours, theirs = "001000000000001AAA", "001000000000002AAA"
     writes = [{"id": ours, "origin": "api", "at": "1"}, {"id": theirs, "origin": "ui", "at": "1"},
               {"id": theirs, "origin": "api", "at": "9"}]  # fmt: skip
@@ -57,5 +57,6 @@ def test_a_list_is_asked_by_the_clock_and_an_object_for_a_reason() -> None:
     row = {"path": "/api.xro/2.0/Contacts", "method": "GET"}
     assert _xero({**row, "query": "page=1&order=UpdatedDateUTC"}) == "timed"
     assert _xero({**row, "query": "where=Name%3D%3D%22A%22"}) == "read"
+    assert _xero({**row, "query": "IDs=a,b&page=1"}) == "safety"
     assert _xero({**row, "method": "PUT", "query": ""}) == "write"
     assert _xero({**row, "path": "/connect/token", "query": ""}) == "other"

@@ -11,15 +11,15 @@ import pytest
 
 from connector.core.identity import LinkId
 from connector.core.link import Act, Todo, new_link
-from connector.core.link_events import Found, LinkEvent
-from connector.core.link_state import Attempt, End
+from connector.core.link_events import Found, LinkEvent, Observed
+from connector.core.link_state import Attempt, End, Life
 from connector.core.party import Party, ReadResult
 from connector.core.planning import Applied
 from connector.core.records import ReadPlan, Record, Side, Version
 from connector.core.values import Fields, canonical
 from connector.errors import Unavailable
 from connector.settings import ConnectionSettings
-from streams.connection import Connection
+from streams.connection import Connection, Numbers
 from streams.lookup import Lookup
 from streams.ready import Job
 from tests.unit.mapping_catalogs import ready
@@ -64,6 +64,7 @@ class Desk:
     books: Books
     claimed: frozenset[str] = frozenset()
     told: dict[str, Found] = field(default_factory=dict)
+    observed: dict[str, Observed] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.home = Connection(
@@ -73,9 +74,11 @@ class Desk:
         self.lookup = Lookup(self._report, lambda _, mapping, side, object_id: object_id in self.claimed)
 
     async def _report(self, connection: Connection, key: bytes, event: LinkEvent) -> int:
-        assert isinstance(event, Found)
-        self.told[LinkId.parse(key).source] = event
-        return len(self.told)
+        if isinstance(event, Found):
+            self.told[LinkId.parse(key).source] = event
+        elif isinstance(event, Observed):
+            self.observed[LinkId.parse(key).source] = event
+        return 1
 
 
 def looks(number: int) -> Job:
@@ -125,3 +128,58 @@ async def test_probes_read_known_targets_together_and_look_for_the_marks_of_the_
     assert {name: (found.hits, found.ours) for name, found in desk.told.items()} == {
         "1": (("x-1",), True), "2": (("x-2",), True), "3": ((), False), "4": ((), False),
     }  # fmt: skip
+
+
+def changes(number: int, path: str, *, shows: str, ordinal: int = 1) -> Job:
+    """A linked contact of which we last saw ``shows`` as its phone, and whose ``path`` is to be changed."""
+    link = new_link(LinkId("demo", NAME, f"salesforce:{number}", "t"))
+    phone = canonical(shows)
+    end = End(f"x-{number}", Version(1, ordinal))
+    link = replace(link, life=Life.LIVE, agreed={"Phone": (phone, phone)}, xero=end, status="draft")
+    return Job(link, Todo(Act.UPDATE, Side.XERO, end.id, changed={path: canonical("new")}))
+
+
+def phones(number: str) -> Fields:
+    return {"ContactStatus": "ACTIVE", "Phones": [{"PhoneType": "DEFAULT", "PhoneNumber": number}]}
+
+
+def clocked(desk: Desk) -> list[float]:
+    """The connection's counter under a clock of its own; number 1 was given at its beginning."""
+    at = [1000.0]
+    desk.home.numbers = Numbers(1, lambda: at[0])
+    desk.home.numbers.next()
+    return at
+
+
+async def test_a_shared_field_is_read_again_before_it_is_changed() -> None:
+    desk = Desk(Books({"x-1": phones("1"), "x-2": phones("edited")}))
+    clocked(desk)[0] += 11
+    jobs = [changes(1, "Phone", shows="1"), changes(2, "Phone", shows="1")]
+    assert await desk.lookup.fresh(desk.home, jobs) is None
+    assert desk.books.calls == [["x-1", "x-2"]]
+    assert desk.home.tally["calls", "xero", "safety read"] == 1
+    ((name, seen),) = desk.observed.items()
+    assert (name, seen.object_id, seen.flat["Phone"]) == ("2", "x-2", canonical("edited"))
+    drafts = await desk.lookup.fresh(desk.home, jobs[:1])
+    assert drafts is not None
+    assert [piece.write.target for piece in drafts] == ["x-1"]
+
+
+async def test_what_was_just_seen_is_not_read_again() -> None:
+    desk = Desk(Books({"x-1": phones("edited")}))
+    at = clocked(desk)
+    at[0] += 30
+    seen = desk.home.numbers.next()
+    at[0] += 9
+    job = changes(1, "Phone", shows="1", ordinal=seen.ordinal)
+    assert await desk.lookup.fresh(desk.home, [job]) is not None
+    assert desk.books.calls == []
+    at[0] += 2
+    assert await desk.lookup.fresh(desk.home, [job]) is None
+
+
+async def test_a_field_of_one_owner_is_not_read_again() -> None:
+    desk = Desk(Books({"x-1": phones("edited")}))
+    clocked(desk)[0] += 60
+    assert await desk.lookup.fresh(desk.home, [changes(1, "Name", shows="1")]) is not None
+    assert (desk.books.calls, desk.home.tally["calls", "xero", "safety read"]) == ([], 0)
