@@ -26,6 +26,7 @@ from connector.kafka import admin
 from connector.kafka.connection import cluster_of
 from connector.settings import ConnectionSettings, Settings, mapping_files
 from connector.store.projection import Projection
+from connector.store.tokens import grants_of
 
 SECONDS = 30  # for one check: a firewall that swallows packets must not hang the doctor
 
@@ -78,7 +79,7 @@ async def _checks(settings: Settings, base: Path) -> AsyncIterator[tuple[str, Ch
     yield "store", lambda: _store(settings)
     for connection in settings.connections:
         yield f"mappings of {connection.name}", lambda each=connection: _mappings(each, base)  # type: ignore[misc]
-        for name, check in _parties(connection):
+        for name, check in _parties(settings, connection):
             yield name, check
 
 
@@ -160,13 +161,14 @@ async def _mappings(connection: ConnectionSettings, base: Path) -> str:
     return ", ".join(names) or "none"
 
 
-def _parties(connection: ConnectionSettings) -> Iterator[tuple[str, Check]]:
+def _parties(settings: Settings, connection: ConnectionSettings) -> Iterator[tuple[str, Check]]:
     """Sign-in and identity of each party, where this installation has them."""
     if importlib.util.find_spec("streams.parties") is None:
         return
     yield f"salesforce of {connection.name}", lambda: _salesforce(connection)
     for number, tenant in enumerate(connection.xero):
-        yield f"xero {tenant.name or tenant.tenant[:8]} of {connection.name}", lambda n=number: _xero(connection, n)  # type: ignore[misc]
+        name = f"xero {tenant.name or tenant.tenant[:8]} of {connection.name}"
+        yield name, lambda n=number: _xero(settings, connection, n)  # type: ignore[misc]
 
 
 async def _salesforce(connection: ConnectionSettings) -> str:
@@ -178,12 +180,14 @@ async def _salesforce(connection: ConnectionSettings) -> str:
     return f"signed in to {found.name} ({found.id})"
 
 
-async def _xero(connection: ConnectionSettings, number: int) -> str:
+async def _xero(settings: Settings, connection: ConnectionSettings, number: int) -> str:
     from connector.http import HttpClient
     from streams import parties
 
     async with HttpClient() as http:
-        found = await parties.xero(http, connection.xero[number], _milliseconds).organisation()
+        found = await parties.xero(
+            http, connection.xero[number], _milliseconds, grants_of(settings), connection.name
+        ).organisation()
     kind = ", a demo company" if found.is_demo else ""
     return f"signed in to {found.name} ({found.id}){kind}"
 

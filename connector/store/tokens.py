@@ -21,6 +21,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 from connector.core.grant import Grant
 from connector.errors import ConfigurationError, Unavailable
+from connector.settings import Settings
 
 LOCK_SECONDS = 90  # a refresh waits up to 30 s for its answer, and may be tried again
 METADATA = MetaData()
@@ -108,6 +109,13 @@ class TokenStore:
                     await connection.commit()
         except (SQLAlchemyError, OSError) as error:
             raise _away(error) from error
+
+
+def grants_of(settings: Settings) -> TokenStore | None:
+    """The store, where a connection is signed in by consent. Raises ConfigurationError."""
+    if not any(tenant.sign_in == "consent" for connection in settings.connections for tenant in connection.xero):
+        return None
+    return TokenStore(settings.store_url, settings.token_key.get_secret_value())
 
 
 async def _read(connection: AsyncConnection, seal: MultiFernet, name: str) -> Grant | None:

@@ -10,6 +10,7 @@ import base64
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
+from typing import Protocol
 from urllib.parse import quote
 
 from authlib.oauth2.rfc6749.parameters import prepare_token_request
@@ -49,6 +50,16 @@ def needed_scopes(entities: Iterable[str]) -> tuple[str, ...]:
     """The granular scopes for these entities and for what every connection reads: organisation, accounts, tax rates."""
     areas = {_SCOPE_OF.get(name, "invoices") for name in entities} | {"settings"}
     return tuple(sorted(f"accounting.{area}" for area in areas))
+
+
+class TokenSource(Protocol):
+    """Whoever keeps a tenant signed in."""
+
+    async def token(self) -> str:
+        """A token that lasts. Raises AuthError, TryAgain, Unavailable."""
+
+    async def renew(self, refused: str) -> str:
+        """Another token than the one that was refused."""
 
 
 class Tokens:

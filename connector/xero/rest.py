@@ -14,7 +14,7 @@ from connector.core.values import Fields
 from connector.errors import AuthError, DataError, TryAgain, Unavailable
 from connector.http import HttpClient
 from connector.xero import writer
-from connector.xero.auth import Tokens
+from connector.xero.auth import TokenSource
 from connector.xero.below import BELOW, Below, address, parent_of, record_below, rows_below, where_below
 from connector.xero.criteria import matching
 from connector.xero.entities import Entity, entity
@@ -37,7 +37,7 @@ class XeroParty:
     def __init__(
         self,
         http: HttpClient,
-        tokens: Tokens,
+        tokens: TokenSource,
         tenant: str,
         *,
         now_ms: Callable[[], int],
