@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass
 
 from connector.core.catalog import Catalog
+from connector.core.grant import Grants
 from connector.core.party import Organisation
 from connector.core.records import ReadPlan, Record, Side, Version
 from connector.errors import ConfigurationError
@@ -15,10 +16,12 @@ from connector.salesforce.events import Change
 from connector.salesforce.rest import SalesforceParty
 from connector.salesforce.stream import ChangeStream, EventSource
 from connector.settings import ConnectionSettings, SalesforceSettings, XeroSettings
+from connector.xero.auth import SCOPES, Tokens, TokenSource
 from connector.xero.auth import Credentials as XeroCredentials
-from connector.xero.auth import Tokens
 from connector.xero.catalog import XeroCatalog
+from connector.xero.refresh import GrantTokens
 from connector.xero.rest import XeroParty
+from connector.xero.sign_in import App
 from streams.connection import Connection
 
 TOKEN_PATH = "/services/oauth2/token"  # noqa: S105  (a path)
@@ -81,14 +84,31 @@ def salesforce_sign_in(http: HttpClient, settings: SalesforceSettings, now_ms: C
     return ClientCredentials(http, token_url, settings.client_id, settings.client_secret.get_secret_value())
 
 
-def xero(http: HttpClient, settings: XeroSettings, now_ms: Callable[[], int]) -> XeroParty:
-    credentials = XeroCredentials(
-        settings.client_id, settings.client_secret.get_secret_value(), token_url=settings.token_url
-    )
-    tokens = Tokens(http, credentials, now_ms)
+def xero(
+    http: HttpClient, settings: XeroSettings, now_ms: Callable[[], int], grants: Grants | None = None, name: str = ""
+) -> XeroParty:
+    """``grants`` keeps what people consented to, ``name`` is the connection's."""
+    tokens = xero_sign_in(http, settings, now_ms, grants, name)
     return XeroParty(
         http, tokens, settings.tenant, now_ms=now_ms, api=settings.api_url, per_minute=settings.calls_per_minute
     )
+
+
+def xero_sign_in(
+    http: HttpClient, settings: XeroSettings, now_ms: Callable[[], int], grants: Grants | None, name: str
+) -> TokenSource:
+    """By consent or as a custom connection. Raises ConfigurationError (``xero.no-sign-in``)."""
+    secret = settings.client_secret.get_secret_value()
+    if settings.sign_in == "consent" and grants is not None:
+        app = App(settings.client_id, secret, token_url=settings.token_url)
+        return GrantTokens(http, app, grants, f"{name}/xero", now_ms)
+    if not secret:
+        raise ConfigurationError(
+            "xero.no-sign-in", f"The Xero tenant {settings.tenant} has no client secret.",
+            remedy="Set client_secret, or `sign_in: consent` and run `twinledger auth xero`.",
+        )  # fmt: skip
+    scopes = settings.scopes or SCOPES
+    return Tokens(http, XeroCredentials(settings.client_id, secret, settings.token_url, scopes), now_ms)
 
 
 async def identify(settings: ConnectionSettings, org: Organisation, company: Organisation) -> None:

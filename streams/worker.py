@@ -21,6 +21,7 @@ from connector.kafka.connection import Cluster, cluster_of
 from connector.kafka.partition import partition_of
 from connector.kafka.producer import Producer
 from connector.settings import ConnectionSettings, Settings
+from connector.store.tokens import grants_of
 from connector.xero.avro import TOPICS as ACCOUNTING_TOPICS
 from connector.xero.rest import XeroParty
 from streams.clock import clock, machine_clock, now_ms, refuse_elsewhere
@@ -95,7 +96,7 @@ class Worker:
         tenant = settings.xero[0]
         refuse_elsewhere([settings.salesforce.url, tenant.api_url, tenant.token_url])
         source = salesforce(http, settings.salesforce, now_ms)
-        company = xero(http, settings.xero[0], now_ms)
+        company = xero(http, settings.xero[0], now_ms, grants_of(self.settings), settings.name)
         org, organisation = await source.party.organisation(), await company.organisation()
         await identify(settings, org, organisation)
         source.party.organisation_id = org.id
