@@ -113,8 +113,9 @@ class Worker:
 
     def _engine(self, cluster: Cluster) -> Engine:
         engine = EngineSettings(
-            cluster, Path(self.settings.data_dir) / "tables", self.settings.group, self.instance or None
-        )
+            cluster, Path(self.settings.data_dir) / "tables" / (self.instance or "worker"), self.settings.group,
+            self.instance or None,
+        )  # fmt: skip
         self.app = make_app(engine)
         return self.app
 
