@@ -13,6 +13,8 @@ from connector.core.link_events import GONE
 from connector.core.link_state import Life, Link, Rules
 from connector.core.records import Side
 
+EMPTY = (GONE, "null", '""')  # a field that holds nothing
+
 
 @dataclass(frozen=True, slots=True)
 class Merge:
@@ -78,16 +80,18 @@ def _one_way(link: Link, rules: Rules, path: str, moved: set[Side]) -> str:
         return "keep"
     if path in link.once and _born(link, path):
         return "quiet"
-    if (rules.target in moved and _known(link, path)) or _edited_line(link, rules, path):
+    if (rules.target in moved and _known(link, rules, path)) or _edited_line(link, rules, path):
         verdict = _by_policy(link, rules)
         return "keep" if verdict == rules.target.value else verdict
     return rules.source.value
 
 
-def _known(link: Link, path: str) -> bool:
-    """Whether what stands in the target can be an edit: it was agreed on, or the document was born of us. What was
-    there before the two were joined follows the source."""
-    return path in link.agreed or link.born is not None
+def _known(link: Link, rules: Rules, path: str) -> bool:
+    """Whether what stands in the target can be an edit: it was agreed on, or it is something, in a document that was
+    born of us. What was there before the two were joined follows the source; so does a field that we left empty for a
+    reference that was not known yet."""
+    left_empty = "/" not in path and _seen(link, rules.target, path) in EMPTY
+    return path in link.agreed or (link.born is not None and not left_empty)
 
 
 def _edited_line(link: Link, rules: Rules, path: str) -> bool:
@@ -106,10 +110,9 @@ def _born(link: Link, path: str) -> bool:
 
 def _first_meeting(link: Link, here: str, there: str) -> str:
     """Two records that were just matched: a side that holds nothing takes the other's, else the later one wins."""
-    empty = (GONE, "null", '""')
-    if here in empty:
+    if here in EMPTY:
         return Side.XERO.value
-    if there in empty:
+    if there in EMPTY:
         return Side.SALESFORCE.value
     return _latest(link)
 

@@ -87,6 +87,13 @@ def test_a_document_that_was_there_before_follows_its_source() -> None:
     assert verdict(merge(joined, ONE_WAY)) == "to xero"
 
 
+def test_a_field_that_we_left_empty_is_nobodys_edit() -> None:
+    """A mirror is made before its opportunity is known, and read back; then the opportunity is known."""
+    assert verdict(merge(link({"P": A}, {"P": "null"}, {}), ONE_WAY)) == "to xero"
+    assert verdict(merge(link({"P": A}, {"P": B}, {}), ONE_WAY)) == "conflict", "somebody filled it in"
+    assert verdict(merge(link({"P": B}, {"P": "null"}), ONE_WAY)) == "conflict", "somebody emptied what we wrote"
+
+
 def test_an_owner_that_never_said_anything_sets_nothing() -> None:
     rules = replace(TWO_WAY, owners={"P": "xero"})
     assert verdict(merge(link({"P": A}, {}, {}), rules)) == "keep"
