@@ -9,11 +9,12 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 from itertools import groupby
+from typing import Any
 
 from connector.core.failure import Failure, Kind
 from connector.core.link import Act
@@ -36,6 +37,7 @@ DEADLINE = timedelta(seconds=60)
 REPEAT_SECONDS = (1, 2, 5, 10, 20)
 IDLE_SECONDS = 1.0
 ASIDE_SECONDS = 10.0
+REPEATED_AT_ONCE = 3  # calls that are repeated beside the others; more than that and the API is away
 ELEMENT_STATUSES = (200, 400)  # answers that speak of each element, not of the request as a whole
 _log = logging.getLogger(__name__)
 
@@ -61,6 +63,7 @@ class WriteLoop:
     failures: int = 0
     ear: asyncio.Event = field(default_factory=asyncio.Event)
     aside: dict[tuple[str, str, str], float] = field(default_factory=dict)  # kinds of work, until when they rest
+    repeats: set[asyncio.Task[None]] = field(default_factory=set)
 
     @property
     def party(self) -> Party:
@@ -69,10 +72,14 @@ class WriteLoop:
     async def run(self) -> None:
         """Until cancelled. What the API cannot take now waits; nothing else does."""
         self.ear = self.connection.ready.bell.listen()
+        async with asyncio.TaskGroup() as group:
+            await self._turns(group)
+
+    async def _turns(self, group: asyncio.TaskGroup) -> None:
         while True:
             self.ear.clear()
             try:
-                worked = await self.turn()
+                worked = await self.turn(group)
                 self.failures = 0
             except EngineStop:
                 raise
@@ -82,7 +89,7 @@ class WriteLoop:
             if not worked:
                 await self._idle()
 
-    async def turn(self) -> bool:
+    async def turn(self, group: asyncio.TaskGroup) -> bool:
         """One call, look-up or probe, if there is one to make. Raises TryAgain, Unavailable, AuthError."""
         pause = self.party.pause(now_ms=int(self.connection.clock().timestamp() * 1000))
         if pause > 0:
@@ -94,11 +101,11 @@ class WriteLoop:
         try:
             if batch[0].todo.act in (Act.LOOK, Act.PROBE):
                 return await self.lookup.run(self.connection, batch)
-            return await self._write(batch)
+            return await self._write(batch, group)
         except (EngineStop, Unavailable):
             raise
         except TwinledgerError as error:  # a field or object that we may no longer see: it stops no other mapping
-            self._warn(error)
+            self.warn(error)
             self.aside[_kind(batch[0])] = asyncio.get_running_loop().time() + ASIDE_SECONDS
             return True
 
@@ -124,7 +131,7 @@ class WriteLoop:
     def _mapping(self, job: Job) -> Rule:
         return self.connection.applied[job.link.id.mapping].mapping
 
-    async def _write(self, jobs: Sequence[Job]) -> bool:
+    async def _write(self, jobs: Sequence[Job], group: asyncio.TaskGroup) -> bool:
         drafts = await self.lookup.fresh(self.connection, jobs)
         if drafts is None:
             return True  # somebody changed a target meanwhile: the links were told, and will say what they need now
@@ -132,12 +139,25 @@ class WriteLoop:
         self.connection.ready.hold(keys)
         for piece in drafts:
             self.brake.count(self.connection, piece)
+        attempt = _Attempt(self, drafts, self.new_id())
         try:
-            await _Attempt(self, drafts, self.new_id()).run()
+            request = attempt.prepared()
         except DataError:
             for piece in drafts:  # one of them cannot be sent at all: told apart, it stops none of the others
                 await _Attempt(self, [piece], self.new_id()).alone()
+            return True
+        if not await attempt.first(request):
+            await self._beside(attempt.again(request), group)
         return True
+
+    async def _beside(self, repeats: Coroutine[Any, Any, None], group: asyncio.TaskGroup) -> None:
+        """One call without an answer holds up its own links only, until there are too many of them."""
+        if len(self.repeats) >= REPEATED_AT_ONCE:
+            await repeats
+            return
+        task = group.create_task(repeats, name=f"{self.connection.name} repeats to {self.side.value}")
+        self.repeats.add(task)
+        task.add_done_callback(self.repeats.discard)
 
     async def _idle(self) -> None:
         due = self.connection.ready.next_due()
@@ -150,12 +170,12 @@ class WriteLoop:
         except TimeoutError:
             return
 
-    def _warn(self, error: TwinledgerError) -> None:
+    def warn(self, error: TwinledgerError) -> None:
         name = self.connection.name
         _log.warning("writing pauses", extra={"connection": name, "code": error.code, "reason": error.message})
 
     async def _back_off(self, error: TwinledgerError) -> None:
-        self._warn(error)
+        self.warn(error)
         seconds = REPEAT_SECONDS[min(self.failures, len(REPEAT_SECONDS) - 1)]
         self.failures += 1
         await asyncio.sleep(max(seconds, error.retry_after) if isinstance(error, TryAgain) else seconds)
@@ -173,35 +193,50 @@ class _Attempt:
     drafts: Sequence[Draft]
     call: str
     left: dict[str, Draft] = field(default_factory=dict)
+    began: datetime | None = None
 
-    async def run(self) -> None:
+    def prepared(self) -> Request:
         """Raises DataError, before anything is announced, when a write among them cannot be spelled."""
-        loop, connection = self.loop, self.loop.connection
-        writes = [piece.write for piece in self.drafts]
-        request = loop.party.prepare(writes, self.call)
+        return self.loop.party.prepare([piece.write for piece in self.drafts], self.call)
+
+    async def first(self, request: Request) -> bool:
+        """The first send. Whether the outcome of every write is known now."""
         self.left = {piece.write.id: piece for piece in self.drafts}
-        first_sent = connection.clock()
-        for wait in (0, *REPEAT_SECONDS):
+        self.began = self.loop.connection.clock()
+        await self._once(request, repeated=False)
+        return not self.left
+
+    async def again(self, request: Request) -> None:
+        """The repeats, with the same bytes under the same key; what is open after them is UNKNOWN."""
+        connection = self.loop.connection
+        for wait in REPEAT_SECONDS:
             await asyncio.sleep(wait)
-            if connection.clock() - first_sent > REPEAT_WITHIN - DEADLINE:
+            if self.began is None or connection.clock() - self.began > REPEAT_WITHIN - DEADLINE:
                 break  # also when this process slept: the key that makes a repeat safe may be forgotten by now
-            answer = await self._send(request)
-            if answer is not None:
-                await self._take(loop.party.outcomes(writes, answer), answer.status, repeated=wait > 0)
+            await self._once(request, repeated=True)
             if not self.left:
                 return
         for piece in self.left.values():
             await self._report(piece, Unknown(self.call, "no outcome of the call is known", connection.clock()))
 
+    async def _once(self, request: Request, *, repeated: bool) -> None:
+        answer = await self._send(request)
+        if answer is not None:
+            writes = [piece.write for piece in self.drafts]
+            await self._take(self.loop.party.outcomes(writes, answer), answer.status, repeated=repeated)
+
     async def alone(self) -> None:
         """The call of one write. One that cannot be spelled is announced, never sent, and refused for its reason."""
         try:
-            await self.run()
+            request = self.prepared()
         except DataError as error:
             connection, (piece,) = self.loop.connection, self.drafts
             await self.loop.announce(connection, self._announcement(b"", connection.clock()))
             failure = Failure(error.code, Kind.FIX, error.message, error.remedy)
             await self._report(piece, Rejected(self.call, failure, connection.clock()))
+        else:
+            if not await self.first(request):
+                await self.again(request)
 
     async def _send(self, request: Request) -> Answer | None:
         """Announce, prove ownership, check the deadline, send. None when nobody knows what became of it."""
@@ -238,8 +273,8 @@ class _Attempt:
     async def _take(self, outcomes: Sequence[Outcome], status: int, *, repeated: bool) -> None:
         """Report every element whose fate is known; the others stay for a repeat. What a refusal of a whole repeat (a
         limit, a token) says is nothing about the send before it."""
-        element = status in ELEMENT_STATUSES
-        connection, reports = self.loop.connection, []
+        element, loop = status in ELEMENT_STATUSES, self.loop
+        connection, reports = loop.connection, []
         for outcome in outcomes:
             piece = self.left.get(outcome.write)
             if piece is None or isinstance(outcome, Undecided):
@@ -249,10 +284,14 @@ class _Attempt:
                     continue
                 event: LinkEvent = Rejected(self.call, outcome.failure, connection.clock(), element)
             else:
-                event = self._applied(piece, outcome)
+                try:
+                    event = self._applied(piece, outcome)
+                except DataError as error:
+                    loop.warn(error)  # it was carried out, and we cannot read it: never sent again, but looked for
+                    continue
             del self.left[outcome.write]
             did = "refused" if isinstance(outcome, Refused) else "applied"
-            connection.tally["writes", self.loop.side.value, piece.link.id.mapping, did] += 1
+            connection.tally["writes", loop.side.value, piece.link.id.mapping, did] += 1
             reports.append(self._report(piece, event))
         await asyncio.gather(*reports)
 

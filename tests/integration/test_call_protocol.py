@@ -252,6 +252,20 @@ async def test_xero_fails_after_the_commit(scene: Stage) -> None:
     await all_were_announced(scene)
 
 
+async def test_a_call_without_an_answer_holds_up_nobody_else(scene: Stage) -> None:
+    """While its repeats go on for 38 s, another record reaches Xero."""
+    account = await linked_account(scene)
+    number = await arm(scene.xero, "status-after-commit", "PUT", INVOICES, {"status": 500})
+    source = await expense(scene, account)
+    await struck(scene.xero, number)
+    await linked_account(scene)
+    assert await state_of(scene, "expense-to-bill", source) is State.IN_FLIGHT
+    await advance(scene, REPEATS_END)
+    await until_state(scene, "expense-to-bill", source, State.UNKNOWN)
+    await advance(scene, PROBE)
+    await one(scene, EXPENSE, source, approved("120.50"))
+
+
 async def struck(actor: Actor, fault: int) -> None:
     """Until a fault has struck."""
 
