@@ -138,3 +138,13 @@ def test_other_versions_are_refused() -> None:
     with pytest.raises(ConfigurationError) as caught:
         check_versions({**MEASURED, "aiokafka": "0.15.0"})
     assert caught.value.code == "engine.version"
+
+
+def test_faust_without_its_compiled_stream_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The pure-Python one acknowledges events that it skipped."""
+    import faust.streams
+
+    monkeypatch.setattr(faust.streams, "_CStreamIterator", None)
+    with pytest.raises(ConfigurationError) as caught:
+        check_versions()
+    assert caught.value.code == "engine.not-compiled"
