@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 
 import uvicorn
@@ -22,8 +22,8 @@ _TEXT = "text/plain; version=0.0.4; charset=utf-8"
 _STOP_SECONDS = 5
 
 
-def build(facts: Callable[[], Facts], metrics: Metrics) -> Starlette:
-    """The app. ``facts`` is asked at each request: it must be quick and must not wait."""
+def build(facts: Callable[[], Facts], metrics: Metrics, more: Sequence[Route] = ()) -> Starlette:
+    """The app. ``facts`` is asked at each request: it must be quick and must not wait. ``more`` are further routes."""
 
     async def livez(_request: Request) -> Response:
         health = judge(facts())
@@ -36,7 +36,8 @@ def build(facts: Callable[[], Facts], metrics: Metrics) -> Starlette:
     async def show_metrics(_request: Request) -> Response:
         return Response(metrics.text(), media_type=_TEXT)
 
-    return Starlette(routes=[Route("/livez", livez), Route("/readyz", readyz), Route("/metrics", show_metrics)])
+    own = [Route("/livez", livez), Route("/readyz", readyz), Route("/metrics", show_metrics)]
+    return Starlette(routes=[*own, *more])
 
 
 async def serve(
