@@ -16,6 +16,9 @@ from connector.kafka.headers import Headers
 from connector.kafka.partition import partitioner
 
 _LINGER_MS = 5
+#  One request of a partition is on its way at a time, and a batch is what it carries of it: with aiokafka's 16 kB that
+#  is a handful of links for each round trip.
+BATCH_BYTES = 1024 * 1024
 
 
 class Sender(Protocol):
@@ -54,6 +57,7 @@ class Producer:
             max_request_size=MESSAGE_MAX_BYTES,
             partitioner=partitioner,
             linger_ms=_LINGER_MS,
+            max_batch_size=BATCH_BYTES,
         )
         try:
             await kafka.start()

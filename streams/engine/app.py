@@ -19,6 +19,7 @@ from connector.kafka.admin import check_topics
 from connector.kafka.connection import MESSAGE_MAX_BYTES, REQUEST_TIMEOUT_MS, Cluster
 from connector.kafka.headers import Headers
 from connector.kafka.partition import partitioner
+from connector.kafka.producer import BATCH_BYTES
 from connector.kafka.topics import TOPICS, Kept, Topic
 from streams.engine.ownership import Ownership
 from streams.engine.stop import Fence, Stop, exit_process
@@ -115,6 +116,7 @@ def make_app(settings: EngineSettings) -> Engine:
         producer_partitioner=partitioner,
         producer_max_request_size=MESSAGE_MAX_BYTES,
         producer_linger=0.005,
+        producer_max_batch_size=BATCH_BYTES,
         stream_wait_empty=True,
         stream_recovery_delay=0.0,
         topic_allow_declare=False,
