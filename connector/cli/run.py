@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import signal
 import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from connector.settings import PREFIX, load
+
 BACKOFF_SECONDS = (0.5, 1, 2, 5, 10, 30)
 STEADY_SECONDS = 60.0
 END_SECONDS = 30.0
-FINAL = (65, 69, 77, 78)  # a configuration, a mapping, credentials: starting again would not mend it
+FINAL = (65, 77, 78)  # a configuration, a mapping, credentials: starting again would not mend it
 _log = logging.getLogger(__name__)
 
 
@@ -23,6 +26,7 @@ class Supervisor:
 
     config: Path
     count: int = 1
+    port: int = 0  # of the first worker's web endpoints; the others take the next ones, and 0 a free one each
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     exit_code: int = 0
 
@@ -56,7 +60,7 @@ class Supervisor:
         """One worker process from start to end."""
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "connector.cli.main", "worker", "--config", str(self.config),
-            "--instance", f"worker-{number}", start_new_session=True,
+            "--instance", f"worker-{number}", start_new_session=True, env={**os.environ, **self.told(number)},
         )  # fmt: skip
         ended = asyncio.ensure_future(process.wait())
         stopped = asyncio.ensure_future(self.stopping.wait())
@@ -71,6 +75,10 @@ class Supervisor:
                 process.kill()
         return await ended
 
+    def told(self, number: int) -> dict[str, str]:
+        """What one worker is told apart from the configuration that all of them share."""
+        return {f"{PREFIX}WEB__PORT": str(self.port + number)} if self.port and number else {}
+
     async def _rest(self, seconds: float) -> None:
         try:
             async with asyncio.timeout(seconds):
@@ -81,4 +89,4 @@ class Supervisor:
 
 def main(config: Path, *, workers: int = 1) -> int:
     """Supervise until told to end; gives the exit code."""
-    return asyncio.run(Supervisor(config, workers).run())
+    return asyncio.run(Supervisor(config, workers, load(config).web.port).run())
