@@ -20,7 +20,7 @@ def _no_barrier() -> None:
     async def settled(_self: Owned, _partition: int) -> bool:
         return True
 
-    _put(Owned, "_settled", settled)
+    put(Owned, "_settled", settled)
 
 
 def _no_lease() -> None:
@@ -35,7 +35,7 @@ def _no_lease() -> None:
         loop.renew = renew
         return loop
 
-    _put(Owned, "_writer", writer)
+    put(Owned, "_writer", writer)
 
 
 def _no_deadline() -> None:
@@ -50,25 +50,25 @@ def _no_deadline() -> None:
         except NoAnswer:
             return None
 
-    _put(write._Attempt, "_send", send)
+    put(write._Attempt, "_send", send)
 
 
 def _no_twin_rule() -> None:
     """A record without a link is born at once: no mark of ours is looked at, nobody is looked for."""
-    _put(planning, "_marked", lambda *_: None)
-    _put(planning, "_match_criteria", lambda *_: {})
-    _put(settle.Settle, "_claimed", lambda _self, _connection, _link, event, _rules: event)
+    put(planning, "_marked", lambda *_: None)
+    put(planning, "_match_criteria", lambda *_: {})
+    put(settle.Settle, "_claimed", lambda _self, _connection, _link, event, _rules: event)
 
     async def join(_self: settle.Settle, _connection: Connection, _link: object, _rules: object) -> None:
         return None
 
-    _put(settle.Settle, "_join_twin", join)
+    put(settle.Settle, "_join_twin", join)
 
 
 def _no_mark() -> None:
     """What we make carries no mark, and none is looked for after a lost call."""
     for module in (sending, lookup):
-        _put(module, "mark_of", lambda *_: None)
+        put(module, "mark_of", lambda *_: None)
 
 
 GUARDS: Mapping[str, Callable[[], None]] = {
@@ -80,7 +80,7 @@ GUARDS: Mapping[str, Callable[[], None]] = {
 }
 
 
-def _put(owner: object, name: str, value: object) -> None:
+def put(owner: object, name: str, value: object) -> None:
     setattr(owner, name, value)
 
 
