@@ -8,7 +8,9 @@ Used of it: ``AsyncClient``, ``AsyncHTTPTransport``, ``create_ssl_context``, ``U
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable
+from copy import copy
 from types import TracebackType
 
 import httpx2
@@ -35,6 +37,13 @@ class HttpClient:
         loopback = dict.fromkeys(("all://127.0.0.1", "all://localhost"), direct)
         self._client = httpx2.AsyncClient(limits=limits, mounts=loopback, follow_redirects=False, verify=trust)
         self._max_body = max_body
+        self._took: Callable[[float], None] | None = None
+
+    def watched(self, took: Callable[[float], None]) -> HttpClient:
+        """The same client with the same connections; ``took`` hears how many seconds each request took."""
+        other = copy(self)
+        other._took = took
+        return other
 
     async def request(
         self, method: str, url: str, *, headers: Pairs = (), query: Pairs = (), body: bytes = b"", seconds: float = 60
@@ -47,6 +56,7 @@ class HttpClient:
         Raises NoAnswer: refused or timed out while connecting (``sent`` False); cut, timed out or too large after that
         (``sent`` True: nobody knows what the other side did).
         """
+        began = time.monotonic()
         try:
             async with asyncio.timeout(seconds):
                 return await self._exchange(method, _target(url, list(query)), headers, body, seconds)
@@ -55,6 +65,9 @@ class HttpClient:
         except (httpx2.HTTPError, httpx2.InvalidURL, OSError) as error:  # OSError holds TimeoutError too
             sent = not isinstance(error, httpx2.InvalidURL)
             raise NoAnswer(f"{method} {_bare(url)}: no answer: {_words(error)}", sent=sent) from error
+        finally:
+            if self._took is not None:
+                self._took(time.monotonic() - began)
 
     async def _exchange(self, method: str, target: httpx2.URL, headers: Pairs, body: bytes, seconds: float) -> Answer:
         phases = httpx2.Timeout(seconds, connect=min(seconds, CONNECT_SECONDS))

@@ -115,6 +115,7 @@ class Connection:
     work: asyncio.Event = field(default_factory=asyncio.Event)  # something was applied or asked for
     letters: asyncio.Queue[tuple[str, str, str]] = field(default_factory=asyncio.Queue)  # dead letter, decision, by
     tally: Counter[tuple[str, ...]] = field(default_factory=Counter)  # what was done, for the metrics
+    took: deque[tuple[Side, float]] = field(default_factory=deque)  # seconds of each API call, for the metrics
     released: set[str] = field(default_factory=set)  # braked mappings that a person let through today
     reference: dict[str, dict[str, Record]] = field(default_factory=dict)
     _rules: dict[str, tuple[str, Rules]] = field(default_factory=dict)

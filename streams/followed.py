@@ -73,5 +73,5 @@ async def ask(
         parents = {name: f"{one.parent}/{ids[name]}" for name in part if one.parent and ids[name]}
         value = hint_value(connection, Side.SALESFORCE, "asked", one.entity, part, reason=reason, parents=parents)
         key = record_key(connection.name, connection.org, one.entity, part[0])
-        offset = await outbox.put(HINTS, key, outbox.codec.encode(HINTS, value))
+        offset = await outbox.put(HINTS, key, outbox.codec.encode(HINTS, value), ())
     return offset

@@ -15,6 +15,7 @@ from urllib.parse import quote
 from connector.errors import EngineStop, TwinledgerError
 from connector.kafka.codec import Codec
 from connector.kafka.headers import Headers, deadletter_headers
+from streams.engine.accounts import BURIED
 from streams.engine.app import Engine
 
 _log = logging.getLogger(__name__)
@@ -38,8 +39,9 @@ class Incoming:
     at: datetime
 
 
-Handler = Callable[[Incoming], Awaitable[None]]
-"""Reads the message, calls pure code, writes its table at once, emits. Never waits for the outside."""
+Handler = Callable[[Incoming], Awaitable[str | None]]
+"""Reads the message, calls pure code, writes its table at once, emits. Never waits for the outside. Gives what became
+of the message in one of a few words, for the accounts; None is "done"."""
 
 
 def consume(app: Engine, codec: Codec, topic: str, stage: str, handler: Handler) -> None:
@@ -51,21 +53,24 @@ def consume(app: Engine, codec: Codec, topic: str, stage: str, handler: Handler)
     async def agent(stream: Any) -> None:
         async for event in stream.noack().events():
             incoming = _incoming(event, topic)
-            await _guarded(app, codec, stage, incoming, handler)
+            app.account(event.message, await _guarded(app, codec, stage, incoming, handler))
             await stream.ack(event)
 
     app.agent(app.raw_topic(topic), name=f"{stage}-{topic}", concurrency=1)(agent)
 
 
-async def _guarded(app: Engine, codec: Codec, stage: str, incoming: Incoming, handler: Handler) -> None:
+async def _guarded(app: Engine, codec: Codec, stage: str, incoming: Incoming, handler: Handler) -> str:
+    """What became of the message. Raises EngineStop."""
     app.fence.check()
     try:
-        await handler(incoming)
+        return await handler(incoming) or "done"
     except EngineStop as error:
         app.stop_signal(error)
+        raise
     except Exception as error:  # noqa: BLE001  an exception that left the agent would lose the event
         app.stop_signal.check()
         await _bury(app, codec, stage, incoming, error)
+        return BURIED
 
 
 async def _bury(app: Engine, codec: Codec, stage: str, incoming: Incoming, error: Exception) -> None:
@@ -78,6 +83,7 @@ async def _bury(app: Engine, codec: Codec, stage: str, incoming: Incoming, error
         exc_info=None if known else error,
     )
     connection = incoming.key.split(b"/", 1)[0][:_NAME_MAX]
+    app.buried[connection.decode("utf-8", "replace"), stage] += 1
     whole = incoming.value is not None and len(incoming.value) + len(incoming.key) <= _VALUE_MAX
     value = {
         "connection": connection.decode("utf-8", "replace"),

@@ -18,6 +18,7 @@ from connector.core.records import Record, Side, Version
 from connector.errors import DataError
 from connector.kafka import record_codec
 from connector.kafka.codec import Codec, Poison
+from connector.kafka.headers import GENESIS, Headers
 from connector.kafka.link_codec import Call, event_value, read_event
 from connector.kafka.topics import BY_NAME
 from connector.xero import avro as accounting
@@ -28,9 +29,10 @@ from streams.plan import Plan
 from streams.settle import Settle
 
 REMEDY = "Find who wrote it; it is kept as a dead letter."
+HINT_OUTCOMES = {"change": "asked", "asked": "asked", "read": "answered"}
 EVENTS, HINTS, RECORDS = "link-events.v1", "salesforce.hints.v1", "salesforce.records.v1"
 
-Put = Callable[[str, bytes, bytes], Awaitable[None]]
+Put = Callable[[str, bytes, bytes, Headers], Awaitable[int]]
 
 
 def value_of(codec: Codec, message: Incoming) -> Mapping[str, Any]:
@@ -67,28 +69,31 @@ class Hops:
     settle: Settle
     pause: Callable[[Connection, str, bool], Awaitable[None]]
 
-    async def on_hint(self, message: Incoming) -> None:
+    async def on_hint(self, message: Incoming) -> str:
         connection = self._connection(message)
         hint = Hint.of(value_of(self.codec, message))
         _check_organisation(connection, hint.organisation, (Side.SALESFORCE, Side.XERO))
         await self.hydrate.take(connection, self.reads[connection.name], hint)
+        return HINT_OUTCOMES.get(hint.kind, "taken")
 
-    async def on_record(self, message: Incoming) -> None:
+    async def on_record(self, message: Incoming) -> str:
         connection = self._connection(message)
-        if message.value is not None:  # a tombstone only tidies the topic
-            record = self._record(message)
-            _check_organisation(connection, record.organisation, (record.side,))
-            await self.plan.take(connection, record)
+        if message.value is None:
+            return "tombstone"  # it only tidies the topic
+        record = self._record(message)
+        _check_organisation(connection, record.organisation, (record.side,))
+        return "planned" if await self.plan.take(connection, record) else "nothing to do"
 
-    async def on_link_event(self, message: Incoming) -> None:
+    async def on_link_event(self, message: Incoming) -> str:
         connection = self._connection(message)
         try:
             envelope = read_event(value_of(self.codec, message))
         except ValueError as error:
             raise DataError("link.bad-event", f"A link event cannot be read: {error}.") from error
         await self.settle.fold(connection, envelope, message.offset)
+        return "folded"
 
-    async def on_signal(self, message: Incoming) -> None:
+    async def on_signal(self, message: Incoming) -> str:
         """An operator's word: a decision on a link goes to the link, the rest to whoever it is for."""
         connection, value = self._connection(message), value_of(self.codec, message)
         arguments, at = value["arguments"], value["at"]
@@ -103,6 +108,9 @@ class Hops:
             connection.ready.bell.ring()
         elif value["kind"] in ("mapping.pause", "mapping.resume"):
             await self.pause(connection, value["subject"], value["kind"] == "mapping.pause")
+        else:
+            return "unknown kind"
+        return "carried out"
 
     def _connection(self, message: Incoming) -> Connection:
         name = unquote(message.key.split(b"/", 1)[0].decode("ascii", "replace"))
@@ -145,12 +153,17 @@ def _link_key(text: str) -> bytes:
         raise DataError("link.bad-key", f"{text[:200]!r} is no key of a link.", remedy=REMEDY) from error
 
 
+def _life(connection: Connection) -> Headers:
+    """In which life of the topics an event was made (``streams.genesis``)."""
+    return [(GENESIS, connection.genesis.encode())] if connection.genesis else []
+
+
 @dataclass(slots=True)
 class Outbox:
     """What hops and loops produce, encoded and keyed. ``put`` is the producer of whoever uses it."""
 
     codec: Codec
-    put: Callable[[str, bytes, bytes], Awaitable[int]]
+    put: Put
     clock: Callable[[], datetime]
 
     async def link_event(self, connection: Connection, link: bytes, event: LinkEvent) -> int:
@@ -158,17 +171,17 @@ class Outbox:
         if isinstance(event, Wanted | Observed):
             connection.flight.sent(link.decode())
         value = self.codec.encode(EVENTS, event_value(link, event, self.clock()))
-        return await self.put(EVENTS, link, value)
+        return await self.put(EVENTS, link, value, _life(connection))
 
     async def call(self, connection: Connection, call: Call) -> int:
         """Announce a call, under the connection's own key."""
         value = self.codec.encode(EVENTS, event_value(b"", call, call.at))
-        return await self.put(EVENTS, join_key(connection.name, "call", call.call), value)
+        return await self.put(EVENTS, join_key(connection.name, "call", call.call), value, _life(connection))
 
     async def ask(self, connection: Connection, side: Side, entity: str, object_id: str, reason: str) -> int:
         value = hint_value(connection, side, "asked", entity, (object_id,), reason=reason)
         key = record_key(connection.name, connection.organisation(side), entity, object_id)
-        return await self.put(HINTS, key, self.codec.encode(HINTS, value))
+        return await self.put(HINTS, key, self.codec.encode(HINTS, value), ())
 
     async def record(self, connection: Connection, record: Record) -> tuple[str, int]:
         """The topic that it went to and its offset there."""
@@ -177,7 +190,7 @@ class Outbox:
             topic, value = RECORDS, record_codec.to_value(record)
         else:
             topic, value = accounting.topic_of(record.entity), accounting.to_value(record)
-        return topic, await self.put(topic, key, self.codec.encode(topic, value))
+        return topic, await self.put(topic, key, self.codec.encode(topic, value), ())
 
     async def answered(
         self,
@@ -191,4 +204,4 @@ class Outbox:
         plain = {"epoch": version.epoch, "ordinal": version.ordinal}
         value = hint_value(connection, side, "read", entity, (object_id,), version=plain, parents=dict(parents))
         key = record_key(connection.name, connection.organisation(side), entity, object_id)
-        return await self.put(HINTS, key, self.codec.encode(HINTS, value))
+        return await self.put(HINTS, key, self.codec.encode(HINTS, value), ())

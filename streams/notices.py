@@ -66,6 +66,7 @@ class Notices:
 
     async def bury(self, connection: Connection, channel: str, payload: bytes, error: DataError) -> None:
         """An event that cannot be decoded: kept as it came."""
+        connection.tally["dead letters", "capture"] += 1
         value: dict[str, Any] = {
             "connection": connection.name, "topic": channel, "partition": 0, "offset": 0, "key": None,
             "value": payload, "stage": "capture", "code": error.code, "message": error.message[:MOST],

@@ -35,9 +35,12 @@ class SalesforceSource:
     credentials: Credentials
     settings: SalesforceSettings
     now: ChangeStream | None = None
+    reopened: Callable[[], None] = lambda: None
 
     def stream(self, replay_from: Callable[[str], int]) -> EventSource:
         """A fresh stream of the configured channels."""
+        if self.now is not None:
+            self.reopened()
         self.now = ChangeStream(
             self.credentials, self.settings.channels, replay_from, api_version=self.settings.api_version
         )

@@ -51,16 +51,19 @@ class Plan:
     tables: Tables
     send: Send
 
-    async def take(self, connection: Connection, record: Record) -> None:
-        """Send every event that this record means and that would move its link."""
+    async def take(self, connection: Connection, record: Record) -> int:
+        """Send every event that this record means and that would move its link; gives how many."""
         if record.side is Side.XERO and record.entity in REFERENCE:
             connection.reference.setdefault(record.entity, {})[record.id] = record
-        look, scene = Look(self.tables, connection.flight, connection.unborn), connection.scene()
+        look = Look(self.tables, connection.flight, connection.unborn)
+        scene, sent = connection.scene(), 0
         for applied in tuple(connection.mappings()):
             for link_id, event in plan(record, applied, look, scene):
                 if self._says_nothing(connection, link_id, event):
                     continue
                 await self.send(connection, link_id.key, event)
+                sent += 1
+        return sent
 
     def _says_nothing(self, connection: Connection, link_id: LinkId, event: LinkEvent) -> bool:
         """Whether the fold would leave the link as it is. Only asked when nothing of this link is under way:

@@ -84,7 +84,8 @@ class Batch:
 class Projector:
     """``await Projector(…).run()`` until it is cancelled. ``rules`` gives the rules of an applied mapping, or None.
 
-    ``behind`` is how many messages were left at the last look, ``unreadable`` how many it could not read.
+    ``behind`` is how many messages were left at the last look, which is told each time; ``unreadable`` how many it
+    could not read.
     """
 
     cluster: Cluster
@@ -93,6 +94,7 @@ class Projector:
     rules: RulesOf
     genesis: str
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+    told: Callable[[float], None] = lambda _: None
     behind: int = -1
     unreadable: int = 0
 
@@ -106,13 +108,17 @@ class Projector:
             ]
             consumer.assign(assigned)
             await self._seek(consumer, assigned)
-            self.behind = await _behind(consumer, assigned)
+            await self._tell(consumer, assigned)
             while True:
                 records = await consumer.getmany(timeout_ms=POLL_MS, max_records=BATCH)
                 if records:
                     await self._take(records)
-                    self.behind = await _behind(consumer, assigned)
+                    await self._tell(consumer, assigned)
                     await asyncio.sleep(GATHER_SECONDS)
+
+    async def _tell(self, consumer: AIOKafkaConsumer, assigned: list[TopicPartition]) -> None:
+        self.behind = await _behind(consumer, assigned)
+        self.told(self.behind)
 
     async def _seek(self, consumer: AIOKafkaConsumer, assigned: list[TopicPartition]) -> None:
         """To where the projection is; to the beginning where it cannot be what Kafka says."""
@@ -179,15 +185,16 @@ class Projector:
 
 
 async def keep_projecting(
-    cluster: Cluster, codec: Codec, url: str, rules: RulesOf, genesis: str, *, again_seconds: float = AGAIN_SECONDS
-) -> None:
+    cluster: Cluster, codec: Codec, url: str, rules: RulesOf, genesis: str, *, again_seconds: float = AGAIN_SECONDS,
+    behind: Callable[[float], None] = lambda _: None,
+) -> None:  # fmt: skip
     """Projects into the store at ``url`` until cancelled. A store or a Kafka that is away is waited for: what people
     see may be late, and must never stop the work. Raises ConfigurationError (``store.url``, ``store.folder``).
     """
     while True:
         try:
             async with await Projection.open(url) as projection:
-                await Projector(cluster, codec, projection, rules, genesis).run()
+                await Projector(cluster, codec, projection, rules, genesis, told=behind).run()
         except Unavailable as error:
             log.warning("waits for the projection", code=error.code, reason=error.message, seconds=again_seconds)
             await asyncio.sleep(again_seconds)

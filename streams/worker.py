@@ -6,6 +6,7 @@ import asyncio
 import os
 import socket
 import uuid
+from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
@@ -18,6 +19,7 @@ from connector.http import HttpClient
 from connector.kafka.admin import check_topics
 from connector.kafka.codec import Codec
 from connector.kafka.connection import Cluster, cluster_of
+from connector.kafka.headers import Headers
 from connector.kafka.partition import partition_of
 from connector.kafka.producer import Producer
 from connector.settings import ConnectionSettings, Settings
@@ -41,6 +43,7 @@ from streams.settle import Settle
 from streams.tables import LinkTable, ParentTable, ReadTable, Tables, TargetTable, rank_by
 
 SIGNALS = "signals.v1"
+TIMES_KEPT = 10_000  # of API calls, between two looks of the metrics
 
 
 def new_id() -> str:
@@ -95,8 +98,10 @@ class Worker:
         """Sign in to both sides and check who they are, before anything else."""
         tenant = settings.xero[0]
         refuse_elsewhere([settings.salesforce.url, tenant.api_url, tenant.token_url])
-        source = salesforce(http, settings.salesforce, now_ms)
-        company = xero(http, settings.xero[0], now_ms, grants_of(self.settings), settings.name)
+        took: deque[tuple[Side, float]] = deque(maxlen=TIMES_KEPT)
+        timed = {side: http.watched(_noting(took, side)) for side in Side}
+        source = salesforce(timed[Side.SALESFORCE], settings.salesforce, now_ms)
+        company = xero(timed[Side.XERO], settings.xero[0], now_ms, grants_of(self.settings), settings.name)
         org, organisation = await source.party.organisation(), await company.organisation()
         await identify(settings, org, organisation)
         source.party.organisation_id = org.id
@@ -104,9 +109,10 @@ class Worker:
         self.companies[settings.name] = company
         self.reads[settings.name] = Reads()
         partition = partition_of(settings.name.encode() + b"/", cluster.partitions)
-        self.connections[settings.name] = Connection(
-            settings, source.party, company, org.id, settings.xero[0].tenant, clock, partition
+        connection = self.connections[settings.name] = Connection(
+            settings, source.party, company, org.id, settings.xero[0].tenant, clock, partition, took=took
         )
+        source.reopened = lambda: connection.tally.update({("reconnects", Side.SALESFORCE.value): 1})
 
     async def _catalogs(self, connection: Connection, rule: Rule) -> Mapping[Side, Catalog]:
         return sides(await self.sources[connection.name].catalog([rule.read_plan(Side.SALESFORCE)]))
@@ -128,8 +134,8 @@ class Worker:
         )
 
     def _agents(self, app: Engine, codec: Codec, tables: Tables, follower: Follower, producer: Producer) -> None:
-        async def put(topic: str, key: bytes, value: bytes) -> int:
-            await app.emit(topic, key, value)
+        async def put(topic: str, key: bytes, value: bytes, headers: Headers) -> int:
+            await app.emit(topic, key, value, headers)
             return -1  # acknowledged before the event that caused it is committed
 
         async def pause(connection: Connection, mapping: str, paused: bool) -> None:
@@ -169,6 +175,10 @@ class Worker:
         owning = Owning(app, self.connections, leases, make, forget, failed, running=self.owned)
         app.ownership.before_open = owning.prepare
         return owning
+
+
+def _noting(took: deque[tuple[Side, float]], side: Side) -> Callable[[float], None]:
+    return lambda seconds: took.append((side, seconds))
 
 
 def _record(outbox: Outbox) -> Callable[[Connection, Record], Awaitable[None]]:

@@ -26,17 +26,27 @@ from connector.kafka.positions import Position, PositionKind, read_positions
 from connector.settings import Settings
 from connector.store.projection import Projection
 from connector.store.rows import Count, Review
+from streams.engine.accounts import Figures, summed
+from streams.engine.ledger import Partition
 
 STATES = ("clean", "dirty", "in-flight", "unknown", "blocked", "failed", "conflict", "ended")
+HOPS = ("hydrate", "plan", "settle", "signals")
+TOPIC_HOPS = {"salesforce.hints.v1": "hydrate", "link-events.v1": "settle", "signals.v1": "signals"}
 _LONGEST = 40  # characters of a position
 
 
 @dataclass(frozen=True, slots=True)
-class Lag:
-    """How many messages of a topic the workers have not processed yet; None where they never committed."""
+class Hop:
+    """What the workers have made of one topic, all its partitions together. ``taken`` and what became of it are counted
+    since the workers first read the topic; ``waiting`` is what they have not processed yet."""
 
+    hop: str
     topic: str
-    messages: int | None
+    taken: int
+    done: int
+    waiting: int
+    dead_letters: int
+    unaccounted: int
 
 
 @dataclass(slots=True)
@@ -48,7 +58,7 @@ class Status:
     reviews: tuple[Review, ...] = ()
     projected: datetime | None = None
     positions: tuple[Position, ...] = ()
-    lag: tuple[Lag, ...] = ()
+    hops: tuple[Hop, ...] = ()
     away: list[TwinledgerError] = field(default_factory=list)
 
     def data(self) -> dict[str, Any]:
@@ -61,7 +71,7 @@ class Status:
             "dead_letters": sum(review.kind == "dead-letter" for review in self.reviews),
             "projected_at": self.projected,
             "positions": self.positions,
-            "lag": self.lag,
+            "hops": self.hops,
             "away": [{"code": each.code, "message": each.message} for each in self.away],
         }
 
@@ -106,11 +116,11 @@ async def _ask_kafka(found: Status, cluster: Cluster, group: str, connection: st
             key=lambda each: (each.connection, each.organisation, each.source),
         )
     )
-    found.lag = await lag_of(cluster, f"{cluster.prefix}{group}")
+    found.hops = await hops_of(cluster, f"{cluster.prefix}{group}")
 
 
-async def lag_of(cluster: Cluster, group: str) -> tuple[Lag, ...]:
-    """The lag of a consumer group by topic, for the topics that it ever committed."""
+async def hops_of(cluster: Cluster, group: str) -> tuple[Hop, ...]:
+    """What a consumer group has made of the topics that it ever committed, by topic."""
     async with admin_client(cluster) as admin:
         try:
             committed: Mapping[TopicPartition, Any] = await admin.list_consumer_group_offsets(group)
@@ -121,10 +131,31 @@ async def lag_of(cluster: Cluster, group: str) -> tuple[Lag, ...]:
     async with reader(cluster) as consumer:
         ends = await consumer.end_offsets([*committed])
         begins = await consumer.beginning_offsets([*committed])
-    behind: Counter[str] = Counter()
-    for each, offset in committed.items():
-        behind[each.topic] += max(ends[each] - max(offset.offset, begins[each]), 0)
-    return tuple(Lag(topic.removeprefix(cluster.prefix), behind[topic]) for topic in sorted(behind))
+    waiting: Counter[str] = Counter()
+    for each, kept in committed.items():
+        waiting[each.topic] += max(ends[each] - max(kept.offset, begins[each]), 0)
+    figures = summed({Partition(*each): Figures.of(kept.metadata or "") for each, kept in committed.items()})
+    hops = (_hop(topic.removeprefix(cluster.prefix), figures[topic], waiting[topic]) for topic in figures)
+    return tuple(sorted(hops, key=lambda hop: (HOPS.index(hop.hop), hop.topic)))
+
+
+def _hop(topic: str, figures: Figures, waiting: int) -> Hop:
+    hop = TOPIC_HOPS.get(topic, "plan")
+    done = figures.done - figures.buried
+    return Hop(hop, topic, figures.taken, done, waiting, figures.buried, figures.unaccounted)
+
+
+def _by_hop(hops: Sequence[Hop]) -> list[tuple[object, ...]]:
+    """One row a hop."""
+    rows: list[tuple[object, ...]] = []
+    for name in dict.fromkeys(hop.hop for hop in hops):
+        mine = [hop for hop in hops if hop.hop == name]
+        sums = [
+            sum(getattr(hop, field) for hop in mine)
+            for field in ("taken", "done", "waiting", "dead_letters", "unaccounted")
+        ]
+        rows.append((name, *sums))
+    return rows
 
 
 def _page(found: Status) -> list[Table | str]:
@@ -136,9 +167,9 @@ def _page(found: Status) -> list[Table | str]:
     sources = [each for each in found.positions if each.kind is not PositionKind.GENESIS]
     if sources:
         parts += [_positions(sources, found.at), ""]
-    if found.lag:
-        rows = [(each.topic, each.messages) for each in found.lag]
-        parts += [table(("topic", "behind"), rows, title="Workers", right="behind"), ""]
+    if found.hops:
+        columns = ("hop", "taken", "done", "waiting", "dead-letters", "unaccounted")
+        parts += [table(columns, _by_hop(found.hops), title="Workers", right=" ".join(columns[1:])), ""]
     return [*parts, _summary(found)]
 
 

@@ -9,6 +9,9 @@ from datetime import UTC, datetime
 Headers = Sequence[tuple[str, bytes]]
 """As Kafka carries them: a name may come twice."""
 
+GENESIS = "genesis"
+"""On link events: in which life of the topics they were made."""
+
 _TRACEPARENT = re.compile(r"^00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$")
 _CONNECT = "__connect.errors."
 

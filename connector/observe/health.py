@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 HEARTBEAT = timedelta(seconds=60)  # the engine beats every second; a minute without is a wedged event loop
+KAFKA_SILENCE = timedelta(seconds=10)  # a few beats that Kafka did not accept: it is away, or we are cut off
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,8 @@ class Facts:
     """What a worker knows about itself.
 
     ``heartbeat`` is the age of the engine's last beat, None before the first. ``missing`` are partitions that are
-    owned for one topic and not for another, ``catching_up`` those not yet caught up. ``stopped`` are connections that
+    owned for one topic and not for another, ``catching_up`` those not yet caught up. ``paused`` are connections whose
+    loops are held back because their partition is elsewhere, perhaps for a moment. ``stopped`` are connections that
     stand still, ``unreadable`` whole objects that answer nobody, ``wrong`` what a watch over a source has found;
     ``notes`` never make a worker unready.
     """
@@ -48,6 +50,7 @@ class Facts:
     heartbeat: timedelta | None = None
     stalled: str = ""
     assigned: bool = False
+    paused: tuple[str, ...] = ()
     catching_up: tuple[int, ...] = ()
     missing: tuple[str, ...] = ()
     sources: tuple[Source, ...] = ()
@@ -87,6 +90,9 @@ def _unready(facts: Facts) -> tuple[str, ...]:
     if not facts.started:
         return ("starting",)
     reasons = [] if facts.assigned else ["no partitions are assigned yet"]
+    if facts.heartbeat is not None and KAFKA_SILENCE < facts.heartbeat <= HEARTBEAT:
+        reasons.append(f"Kafka has not answered for {_seconds(facts.heartbeat)}")
+    reasons += [f"{name}: loops are held back until its partition comes back" for name in facts.paused]
     if facts.catching_up:
         reasons.append(f"catching up on partition{_s(facts.catching_up)} {_list(facts.catching_up)}")
     reasons += [f"partition missing: {name}" for name in facts.missing]

@@ -10,7 +10,7 @@ from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 
 PREFIX = "twinledger_"
-LABELS = frozenset({"connection", "side", "source", "mapping", "kind", "stage", "outcome"})
+LABELS = frozenset({"connection", "side", "source", "mapping", "kind", "stage", "outcome", "topic", "partition"})
 """Every label there is. Each takes its values from the configuration or from a fixed list."""
 
 _SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10, 30, 60, 300, 1800)
@@ -51,6 +51,14 @@ class Metrics:
         self.dead_letters = self._counter(
             "guard_deadletters", "Messages that could not be taken in.", "connection", "stage"
         )
+        self.messages = self._counter("account_messages", "Messages by what became of them.", "topic", "outcome")
+        self.messages_waiting = self._gauge(
+            "account_messages_waiting", "Messages that agents have and are not done with.", "topic", "partition"
+        )
+        self.messages_unaccounted = self._gauge(
+            "account_messages_unaccounted", "Messages committed of which nobody knows what became of them.",
+            "topic", "partition",
+        )  # fmt: skip
         self.reviews_open = self._gauge("review_reviews_open", "What needs a person now.", "connection", "mapping")
         self.lease_renewals = self._counter("lease_renewals", "Proofs of ownership at the broker.", "outcome")
         self.behind = self._gauge("project_messages_behind", "Messages that the SQL projection has not taken in.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import contextvars
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -54,6 +55,7 @@ class Engine(faust.App):  # type: ignore[misc]
         self.stop_signal = Stop(engine.on_stop)
         self.fence = Fence(engine.session_seconds, self.stop_signal)
         self.ownership = Ownership(self)
+        self.buried: Counter[tuple[str, str]] = Counter()  # dead letters by connection as written, and stage
         self.dense_topics = frozenset(
             engine.cluster.topic(topic.name) for topic in engine.topics if topic.kept in _DENSE
         )
@@ -88,6 +90,10 @@ class Engine(faust.App):  # type: ignore[misc]
     async def emit(self, topic: str, key: bytes, value: bytes | None, headers: Headers = ()) -> None:
         """Sends an agent's output: acknowledged before the offset of the agent's event is committed."""
         await self.producer.send(self.engine.cluster.topic(topic), key, value, None, None, [*headers])
+
+    def account(self, message: Any, outcome: str) -> None:
+        """Writes down what became of a message, before it is acknowledged. ``outcome`` is one of a few words."""
+        self.consumer.accounts.outcome(message.tp, message.offset, outcome)
 
     def spawn(self, work: Coroutine[Any, Any, None], *, name: str) -> asyncio.Task[None]:
         """Starts a loop in an empty context: Faust hides the current event in a context variable."""

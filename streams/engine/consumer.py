@@ -17,6 +17,7 @@ from mode import Service
 from mode.utils.futures import notify
 
 from connector.errors import EngineStop
+from streams.engine.accounts import Accounts
 from streams.engine.fetching import ConsumerThread
 from streams.engine.ledger import Hole, Ledger, Partition, Stalls
 
@@ -37,6 +38,7 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self.ledger = Ledger()
+        self.accounts = Accounts()
         self.ready_generation: int | None = None  # set while our partitions are caught up and flow
         self._session = 0
         super().__init__(*args, **kwargs)
@@ -62,6 +64,7 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
         await self._on_partitions_revoked(revoked)
         self._session += 1
         self.ledger.drop(revoked)
+        self.accounts.drop(revoked)
         self._active_partitions.difference_update(revoked)
         self._paused_partitions.difference_update(revoked)
         for known in (self._committed_offset, self._read_offset):
@@ -128,6 +131,7 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
             tracked=self.app.topics.acks_enabled_for(tp.topic),
             dense=tp.topic in self.app.dense_topics,
         )
+        self.accounts.delivered(tp, record.offset)
         self._read_offset[tp] = record.offset
         delivery = self.callback(self._to_message(tp, record))
         if self._may_block(tp):
@@ -157,11 +161,14 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
         committed, earliest = await self._thread.committed_and_earliest(sources)
         self._session += 1
         for tp in sources:
-            kept, first = committed[tp], earliest[tp]
+            (kept, said), first = committed[tp], earliest[tp]
             start = first if kept is None else max(kept, first)
             if kept is not None and first > kept:
                 self.log.error("retention removed unread messages of %s[%s]: %s to %s", *tp, kept, first)
             self.ledger.begin(tp, start)
+            dense = tp.topic in self.app.dense_topics
+            missed = start - kept if dense and kept is not None else 0
+            self.accounts.begin(tp, start, said, dense=dense, missed=missed)
             self._committed_offset[tp] = kept
             self._read_offset[tp] = start
 
@@ -200,7 +207,8 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
             return False
         self.app.fence.check()
         await self.app.producer.flush()
-        if self.app.stop_signal.reason is not None or not await self._thread.commit_as(generation, offsets):
+        said = {tp: (offset, self.accounts.upto(tp, offset)) for tp, offset in offsets.items()}
+        if self.app.stop_signal.reason is not None or not await self._thread.commit_as(generation, said):
             return False
         self.ledger.committed(offsets)
         self._committed_offset.update({TP(*tp): offset for tp, offset in offsets.items()})

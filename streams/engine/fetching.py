@@ -94,32 +94,41 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
                 consumer.seek(TopicPartition(*tp), offset)
                 self._positions[tp] = offset
 
-    async def committed_and_earliest(self, tps: Sequence[Any]) -> tuple[Mapping[Any, int | None], Mapping[Any, int]]:
-        """Of each partition the group's committed offset (None where there is none) and the first that is kept."""
-        result: tuple[Mapping[Any, int | None], Mapping[Any, int]]
+    async def committed_and_earliest(
+        self, tps: Sequence[Any]
+    ) -> tuple[Mapping[Any, tuple[int | None, str]], Mapping[Any, int]]:
+        """Of each partition the group's committed offset (None where there is none) with the text that was committed
+        beside it, and the first offset that is kept."""
+        result: tuple[Mapping[Any, tuple[int | None, str]], Mapping[Any, int]]
         result = await self.call_thread(self._committed_and_earliest, tps)
         return result
 
-    async def _committed_and_earliest(self, tps: Sequence[Any]) -> tuple[Mapping[Any, int | None], Mapping[Any, int]]:
+    async def _committed_and_earliest(
+        self, tps: Sequence[Any]
+    ) -> tuple[Mapping[Any, tuple[int | None, str]], Mapping[Any, int]]:
         if not tps:
             return {}, {}
         consumer = self._ensure_consumer()
-        earliest, *values = await asyncio.gather(
-            consumer.beginning_offsets([TopicPartition(*tp) for tp in tps]),
-            *(consumer.committed(TopicPartition(*tp)) for tp in tps),
+        wanted = [TopicPartition(*tp) for tp in tps]
+        earliest, found = await asyncio.gather(
+            consumer.beginning_offsets(wanted), consumer._coordinator.fetch_committed_offsets(wanted)
         )
-        return dict(zip(tps, values, strict=True)), earliest
+        committed = {tp: (kept.offset, kept.metadata or "") for tp, kept in found.items() if kept.offset >= 0}
+        return {tp: committed.get(TopicPartition(*tp), (None, "")) for tp in tps}, earliest
 
-    async def commit_as(self, generation: int, offsets: Mapping[Any, int]) -> bool:
-        """Commits if the group is still in this generation; False: it is not, and the next owner replays."""
+    async def commit_as(self, generation: int, offsets: Mapping[Any, tuple[int, str]]) -> bool:
+        """Commits offsets, each with its text, if the group is still in this generation; False: it is not, and the next
+        owner replays."""
         return bool(await self.call_thread(self._commit_as, generation, offsets))
 
-    async def _commit_as(self, generation: int, offsets: Mapping[Any, int]) -> bool:
+    async def _commit_as(self, generation: int, offsets: Mapping[Any, tuple[int, str]]) -> bool:
         consumer = self._ensure_consumer()
         if consumer._coordinator.generation != generation:
             return False
         mine = self.assignment()
-        wanted = {TopicPartition(*tp): OffsetAndMetadata(offset, "") for tp, offset in offsets.items() if tp in mine}
+        wanted = {
+            TopicPartition(*tp): OffsetAndMetadata(offset, said) for tp, (offset, said) in offsets.items() if tp in mine
+        }
         if len(wanted) != len(offsets):
             return False
         try:
