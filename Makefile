@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 DIR ?=
 
-.PHONY: help demo test check corpus bench recovery clean environment faults
+.PHONY: help demo test check corpus bench recovery torture clean environment faults
 
 help:
 	@echo "make demo     the whole story on this machine: Kafka, both simulators, the connector"
@@ -14,6 +14,7 @@ help:
 	@echo "make corpus DIR=...   run recorded messages through codec, hydrate and record code"
 	@echo "make faults   two workers, 300 changes, kills, freezes, broker restarts, cut calls: a verdict (about 20 minutes)"
 	@echo "make bench    latency, throughput and API calls, side by side"
+	@echo "make torture  kills, pauses and starts against a bare counting agent, on Faust as it comes and on our engine"
 	@echo "make recovery how long a worker with 1,000,000 links needs to come back, and how much memory"
 
 environment: $(READY)
@@ -42,6 +43,9 @@ corpus: $(READY)
 
 bench: $(READY)
 	$(BIN)/python -m benchmarks.run
+
+torture: $(READY)
+	$(BIN)/python -m benchmarks.torture
 
 faults: $(READY)
 	$(BIN)/python -m benchmarks.faults

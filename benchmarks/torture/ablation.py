@@ -86,7 +86,7 @@ def _commit_generation() -> None:
 
     commits = ConsumerThread._commit_as
 
-    async def any_generation(self: Any, generation: int, offsets: Mapping[Any, int]) -> bool:
+    async def any_generation(self: Any, generation: int, offsets: Mapping[Any, Any]) -> bool:
         del generation
         mine = self.assignment()
         kept = {tp: offset for tp, offset in offsets.items() if tp in mine}

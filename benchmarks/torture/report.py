@@ -44,13 +44,15 @@ def append_row(path: Path, row: dict[str, Any]) -> None:
 def show(rows: Iterable[dict[str, Any]]) -> None:
     """A line a run, and the fail-over times over all of an engine's kills."""
     rows = list(rows)
-    table = Table("run", *(name.replace("_", " ") for name in _COLUMNS), "own exits", "fail-over med/max s", "")
+    table = Table("run", *(name.replace("_", " ") for name in _COLUMNS), "own exits", "fail-over med/max s", "load", "")
     for row in rows:
         times = row["fail_overs"]
         spread = f"{statistics.median(times):.1f}/{max(times):.1f}" if times else "-"
         exits = " ".join(f"{code}:{count}" for code, count in row["exits"].items())
         verdict = "FAILED" if failed(row) else "ok"
-        table.add_row(row["run"], *(str(row[name]) for name in _COLUMNS), exits, spread, verdict)
+        table.add_row(
+            row["run"], *(str(row[name]) for name in _COLUMNS), exits, spread, str(row.get("load", "")), verdict
+        )
     console = Console(width=220)
     console.print(table)
     for engine in sorted({row["engine"] for row in rows}):
@@ -70,5 +72,5 @@ def _summary(engine: str, rows: list[dict[str, Any]]) -> str:
     bad = sum(failed(row) for row in rows)
     static = [time for row in rows if row["static"] and row["kind"].startswith("kill") for time in row["fail_overs"]]
     median = f"{statistics.median(static):.1f} s median of {len(static)}" if static else "none"
-    counts = ", ".join(f"{sum(row[name] for row in rows)} {name.replace('_', ' ')}" for name in _COLUMNS[1:-2])
+    counts = ", ".join(f"{sum(row[name] for row in rows)} {name.replace('_', ' ')}" for name in _COLUMNS[1:-3])
     return f"{engine}: {len(rows)} runs, {bad} failed; {counts}; killed and restarted with an instance id: {median}"

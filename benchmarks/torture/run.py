@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
+import os
+import statistics
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -39,6 +40,7 @@ class Told:
     longest_idle: float = 0.0
     ended: bool = False
     committed: dict[int, int] = field(default_factory=dict)
+    loads: list[float] = field(default_factory=list)  # the machine's, sampled: fail-over times hang on it
 
 
 def events_of(run: Run) -> Iterator[tuple[bytes, int]]:
@@ -99,11 +101,11 @@ async def _make_topics(run: Run, bootstrap: str, prefix: str) -> None:
     if run.engine == "faust":
         client = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
         await client.start()
-        with contextlib.suppress(Exception):
-            await client.create_topics(
-                [NewTopic(changelog_of("faust", prefix), PARTITIONS, 1, topic_configs={"cleanup.policy": "compact"})]
-            )
-        await client.close()
+        try:
+            name = changelog_of(run.engine, prefix)
+            await client.create_topics([NewTopic(name, PARTITIONS, 1, topic_configs={"cleanup.policy": "compact"})])
+        finally:
+            await client.close()
 
 
 async def _watch(
@@ -116,6 +118,7 @@ async def _watch(
     deadline = moved + _GIVE_UP_SECONDS
     while time.monotonic() < deadline:
         await asyncio.sleep(0.5)
+        told.loads.append(os.getloadavg()[0])
         offsets = await committed(bootstrap, prefix)
         if offsets is not None:
             told.committed = dict(offsets)
@@ -147,7 +150,7 @@ async def _judged(
         **asdict(verdict),
         "ended": told.ended, "stalls": told.stalls, "longest_idle": round(told.longest_idle, 1), "kills": done.kills,
         "pauses": done.pauses, "broker": done.broker, "exits": dict(exits),
-        "fail_overs": fail_overs(evidence.outputs, done.hits),
+        "fail_overs": fail_overs(evidence.outputs, done.hits), "load": round(statistics.mean(told.loads), 1),
     }  # fmt: skip
 
 
@@ -159,7 +162,7 @@ def _sum(lines: list[dict[str, Any]]) -> dict[str, Any]:
             had = total.get(name)
             if had is None:
                 total[name] = value
-            elif name == "longest_idle":
+            elif name in ("longest_idle", "load"):
                 total[name] = max(had, value)
             elif isinstance(value, bool):
                 total[name] = had and value
