@@ -1,6 +1,7 @@
 """The applied configuration: which mappings run, as ``twinledger apply`` wrote them into ``configuration.v1``.
 
-Workers run what was applied, not the files on their disk. The topic is small: it is read whole, then followed.
+Workers run what was applied, not the files on their disk. Beside each mapping stand its earlier texts that links still
+follow. The topic is small: it is read whole, then followed.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -34,8 +35,40 @@ Catalogs = Callable[[Connection, Rule], Awaitable[Mapping[Side, Catalog]]]
 
 
 @dataclass(frozen=True, slots=True)
+class Kept:
+    """An earlier text of a mapping. Links that were planned by it go on by it."""
+
+    connection: str
+    mapping: str
+    version: str
+    file: str
+    text: str
+    by: str
+    at: datetime
+
+    @property
+    def key(self) -> bytes:
+        return join_key(self.connection, "version", self.mapping, self.version)
+
+    def value(self, *, removed: bool = False) -> dict[str, Any]:
+        body = {"mapping": self.mapping, "version": self.version, "file": self.file, "text": self.text}
+        return {
+            "connection": self.connection, "kind": "version", "name": self.mapping, "version": 1,
+            "body": json.dumps(body, sort_keys=True), "digest": hashlib.sha256(self.text.encode()).hexdigest(),
+            "paused": False, "by": self.by, "at": self.at, "removed": removed,
+        }  # fmt: skip
+
+    @classmethod
+    def of(cls, value: Mapping[str, Any]) -> Kept:
+        body = json.loads(value["body"])
+        return cls(
+            value["connection"], body["mapping"], body["version"], body["file"], body["text"], value["by"], value["at"]
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Entry:
-    """One mapping as it was applied."""
+    """One mapping as it was applied, with its earlier texts that are kept."""
 
     connection: str
     mapping: str
@@ -48,6 +81,7 @@ class Entry:
     at: datetime
     removed: bool = False
     claim: bool = False  # after a rebuild: look for our own mark before every birth
+    kept: tuple[Kept, ...] = ()
 
     @property
     def key(self) -> bytes:
@@ -83,15 +117,19 @@ class Entry:
 
 async def read_entries(cluster: Cluster, codec: Codec, connection: str = "") -> dict[str, Entry]:
     """Every applied mapping of a connection (of all, when empty), by its key's text."""
+    values = [_value(codec, message) for message in (await latest(cluster, TOPIC)).values()]
+    mine = [value for value in values if not value["removed"] and connection in ("", value["connection"])]
+    kept: dict[tuple[str, str], list[Kept]] = {}
+    for one in (Kept.of(value) for value in mine if value["kind"] == "version"):
+        kept.setdefault((one.connection, one.mapping), []).append(one)
     found: dict[str, Entry] = {}
-    for key, message in (await latest(cluster, TOPIC)).items():
-        entry = _entry(codec, message)
-        if entry is not None and not entry.removed and connection in ("", entry.connection):
-            found[key.decode()] = entry
+    for entry in (Entry.of(value) for value in mine if value["kind"] == "mapping"):
+        earlier = sorted(kept.get((entry.connection, entry.mapping), ()), key=lambda one: one.at)
+        found[entry.key.decode()] = replace(entry, kept=tuple(earlier))
     return found
 
 
-def _entry(codec: Codec, message: Message) -> Entry | None:
+def _value(codec: Codec, message: Message) -> Mapping[str, Any]:
     decoded = codec.decode(message.value)
     if not isinstance(decoded, Decoded):
         raise EngineStop(
@@ -99,18 +137,30 @@ def _entry(codec: Codec, message: Message) -> Entry | None:
             f"{TOPIC} holds at offset {message.offset} what cannot be read: {decoded.message}",
             remedy="A newer version wrote it: run that version.",
         )
-    return Entry.of(decoded.value) if decoded.value["kind"] == "mapping" else None
+    return decoded.value
 
 
 async def write_entry(producer: Sender, codec: Codec, entry: Entry) -> None:
+    """The entry alone: what is kept of it is written by ``write_kept``."""
     await producer.send(TOPIC, entry.key, codec.encode(TOPIC, entry.value()))
+
+
+async def write_kept(producer: Sender, codec: Codec, kept: Kept, *, removed: bool = False) -> None:
+    await producer.send(TOPIC, kept.key, codec.encode(TOPIC, kept.value(removed=removed)))
 
 
 async def compile_entry(entry: Entry, catalogs: Catalogs, connection: Connection) -> Applied:
     """A mapping ready to run. Raises MappingError, and what the catalogs raise."""
-    rule = parse(entry.text, entry.file)
-    bound = bind(rule, await catalogs(connection, rule))
-    return Applied(bound, entry.gate, entry.pinned, entry.paused, entry.claim)
+    applied = parsed(entry)
+    kept = {version: bind(rule, await catalogs(connection, rule)) for version, rule in applied.kept.items()}
+    bound = bind(applied.mapping, await catalogs(connection, applied.mapping))
+    return replace(applied, mapping=bound, kept=kept)
+
+
+def parsed(entry: Entry) -> Applied:
+    """A mapping with the versions that are kept of it, without the types of fields. Raises MappingError."""
+    kept = {one.version: parse(one.text, one.file) for one in entry.kept}
+    return Applied(parse(entry.text, entry.file), entry.gate, entry.pinned, entry.paused, entry.claim, kept)
 
 
 @dataclass(slots=True)
@@ -145,8 +195,7 @@ class Follower:
         try:
             connection.applied[entry.mapping] = await compile_entry(entry, self.catalogs, connection)
         except TwinledgerError as error:
-            held = Applied(parse(entry.text, entry.file), Gate.CLOSED, entry.pinned, paused=True)
-            connection.applied[entry.mapping] = held
+            connection.applied[entry.mapping] = replace(parsed(entry), gate=Gate.CLOSED, paused=True)
             self.refused(connection, entry, error)
         connection.work.set()
         connection.ready.bell.ring()

@@ -118,7 +118,7 @@ class Connection:
     took: deque[tuple[Side, float]] = field(default_factory=deque)  # seconds of each API call, for the metrics
     released: set[str] = field(default_factory=set)  # braked mappings that a person let through today
     reference: dict[str, dict[str, Record]] = field(default_factory=dict)
-    _rules: dict[str, tuple[str, Rules]] = field(default_factory=dict)
+    _rules: dict[tuple[str, str], Rules] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -152,16 +152,20 @@ class Connection:
         self.resyncs.add(entity)
         self.work.set()
 
-    def rules(self, mapping: str) -> Rules | None:
-        """The rules of an applied mapping, None for one that is not."""
+    def rules(self, mapping: str, version: str = "") -> Rules | None:
+        """The rules of an applied mapping, or of a version of it that links keep; None for one that is not applied."""
         applied = self.applied.get(mapping)
         if applied is None:
             return None
-        version, rules = self._rules.get(mapping, ("", None))
-        if rules is None or version != applied.mapping.version:
-            rules = rules_of(applied.mapping)
-            self._rules[mapping] = (applied.mapping.version, rules)
+        rule = applied.kept.get(version, applied.mapping)
+        rules = self._rules.get((mapping, rule.version))
+        if rules is None:
+            rules = self._rules[mapping, rule.version] = rules_of(rule)
         return rules
+
+    def rule(self, link: Link) -> Rule:
+        """The version of its mapping that a link keeps."""
+        return self.applied[link.id.mapping].of(link)
 
     def stopped(self, mapping: str) -> bool:
         """Whether a mapping may write nothing now: not applied, being applied, or paused."""
@@ -192,7 +196,7 @@ class Connection:
         for applied in self.applied.values():
             end = applied.mapping.end(side)
             if end.side is side and end.entity == entity:
-                yield applied.mapping
+                yield from applied.versions
 
     def entities(self, side: Side) -> tuple[str, ...]:
         """The entities of one side that any mapping reads or writes."""

@@ -171,7 +171,7 @@ class Lookup:
             return False
         if any("/" in path for path in job.todo.changed):
             return True
-        rules = connection.rules(job.link.id.mapping)
+        rules = connection.rules(job.link.id.mapping, job.link.mapping_version)
         shared = rules is not None and any(rules.owner(path) == "latest" for path in job.todo.changed)
         return shared and not connection.numbers.lately(job.link.end(job.todo.side).version, SEEN_SECONDS)
 
@@ -196,7 +196,7 @@ class Lookup:
         return draft(job.link, job.todo, mapping, foreign, record.fields)
 
     def _mapping(self, connection: Connection, job: Job) -> Rule:
-        return connection.applied[job.link.id.mapping].mapping
+        return connection.rule(job.link)
 
 
 def _rules(job: Job) -> list[tuple[str, Fields]]:

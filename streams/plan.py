@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 
 from connector.core.identity import LinkId
-from connector.core.link import outputs, step
+from connector.core.link import outputs, step, version_of
 from connector.core.link_events import LinkEvent
 from connector.core.link_state import NEVER, Link
 from connector.core.planning import plan
@@ -70,7 +70,8 @@ class Plan:
         an event that settle has not folded yet may be the one that this record takes back."""
         if not connection.caught_up or link_id.key.decode() in connection.flight:
             return False
-        link, rules = self.tables.links.get(link_id), connection.rules(link_id.mapping)
+        link = self.tables.links.get(link_id)
+        rules = connection.rules(link_id.mapping, version_of(event, link)) if link is not None else None
         if link is None or rules is None:
             return False
         moved = step(link, event, rules)

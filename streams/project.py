@@ -38,7 +38,7 @@ TOO_LONG = timedelta(days=6)
 
 AGAIN_SECONDS = 5.0
 
-RulesOf = Callable[[str, str], Rules | None]
+RulesOf = Callable[[str, str, str], Rules | None]  # of a connection, a mapping and the version that a link keeps
 log = structlog.get_logger("twinledger.project")
 
 
@@ -174,7 +174,7 @@ class Projector:
             self._skip(LINKS, key, said.offset, str(error))
             return None
         link_id = stored.link.id
-        return link_row(stored, self.rules(link_id.connection, link_id.mapping), said.at)
+        return link_row(stored, self.rules(link_id.connection, link_id.mapping, stored.link.mapping_version), said.at)
 
     def _skip(self, topic: str, key: str, offset: int, reason: str) -> None:
         self.unreadable += 1

@@ -12,9 +12,7 @@ from datetime import datetime
 from typing import cast
 
 from connector.core.identity import split_key
-from connector.core.mapping.parse import parse
 from connector.core.party import Party
-from connector.core.planning import Applied
 from connector.errors import DataError
 from connector.kafka.codec import Codec, Decoded
 from connector.kafka.compacted import read_to_end
@@ -24,7 +22,7 @@ from connector.kafka.link_codec import read_event
 from connector.kafka.positions import PositionKind, read_positions
 from connector.kafka.producer import Producer
 from connector.settings import Settings
-from streams.configuration import read_entries, write_entry
+from streams.configuration import parsed, read_entries, write_entry
 from streams.connection import Connection, Numbers
 from streams.genesis import MADE
 from streams.hops import EVENTS
@@ -112,7 +110,7 @@ async def _connections(
         connection = Connection(each, nobody, nobody, "", each.xero[0].tenant, clock, 0, lives.get(each.name, ""))
         connection.numbers = Numbers(epoch)
         for entry in (await read_entries(cluster, codec, each.name)).values():
-            connection.applied[entry.mapping] = Applied(parse(entry.text, entry.file), entry.gate)
+            connection.applied[entry.mapping] = parsed(entry)
         out[each.name] = connection
     return out
 

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from connector.core.identity import LinkId
-from connector.core.link import new_link, outputs, step
+from connector.core.link import new_link, outputs, step, version_of
 from connector.core.link_events import TARGET, Due, Found, LinkEvent, Observed, Started, Wanted
 from connector.core.link_state import Life, Link, Rules
 from connector.core.records import Side
@@ -37,21 +37,21 @@ class Settle:
         for link_id, event in members(envelope):
             if link_id.connection != connection.name:
                 raise DataError("link.foreign", f"An event of {connection.name} is about {link_id.key.decode()}.")
-            rules = connection.rules(link_id.mapping)
+            before = self.tables.links.get(link_id) or new_link(link_id)
+            rules = connection.rules(link_id.mapping, version_of(event, before))
             if rules is None:
                 raise DataError(
                     "link.no-mapping",
                     f"Link {link_id.key.decode()} belongs to mapping {link_id.mapping}, which is not applied.",
                     remedy="Apply the mapping again, then retry the dead letter.",
                 )
-            before = self.tables.links.get(link_id) or new_link(link_id)
             seen = self._claimed(connection, before, self._resolved(connection, before, event), rules)
             link = passed(before, offset) if seen is None else step(before, seen, rules, offset)
             self._write(connection, link)
             if isinstance(event, Wanted | Observed):
                 connection.flight.folded(envelope.link)
             connection.tally["events", envelope.kind] += 1
-            await self._follow(connection, link, rules, offset)
+            await self._follow(connection, link, offset)
 
     def _claimed(self, connection: Connection, link: Link, event: LinkEvent, rules: Rules) -> LinkEvent | None:
         """A record that has a pair already gets no link of its own: what would be born is the other link's end. None
@@ -118,7 +118,10 @@ class Settle:
         there = self.tables.targets.get(connection.name, link.id.mapping, document)
         return there is not None and there.link != link.id.key.decode()
 
-    async def _follow(self, connection: Connection, link: Link, rules: Rules, offset: int) -> None:
+    async def _follow(self, connection: Connection, link: Link, offset: int) -> None:
+        rules = connection.rules(link.id.mapping, link.mapping_version)
+        if rules is None:
+            return
         follows = outputs(link, rules)
         connection.ready.absorb(link, follows, offset)
         connection.waiting.note(link)

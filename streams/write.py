@@ -129,7 +129,7 @@ class WriteLoop:
         return self.party.batch_limit(self._mapping(job).end(self.side).entity, operation)
 
     def _mapping(self, job: Job) -> Rule:
-        return self.connection.applied[job.link.id.mapping].mapping
+        return self.connection.rule(job.link)
 
     async def _write(self, jobs: Sequence[Job], group: asyncio.TaskGroup) -> bool:
         drafts = await self.lookup.fresh(self.connection, jobs)
@@ -298,7 +298,7 @@ class _Attempt:
     def _applied(self, piece: Draft, outcome: Applied) -> LinkApplied:
         loop, connection = self.loop, self.loop.connection
         record = loop.answer_record(connection, loop.side, piece.write.entity, outcome)
-        mapping = connection.applied[piece.link.id.mapping].mapping
+        mapping = connection.rule(piece.link)
         expected = loop.totals(piece, connection) if piece.todo.act is Act.CREATE and record is not None else {}
         return confirmed(piece, outcome, record, mapping, self.call, connection.numbers.next(), expected)
 

@@ -1,4 +1,7 @@
-"""``twinledger apply``: check the mapping files and make them the applied configuration. Nothing changes before it."""
+"""``twinledger apply``: check the mapping files and make them the applied configuration. Nothing changes before it.
+
+Links that are there keep the text that they were made by, unless ``--old move`` says otherwise.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
+from connector.cli.options import Old
 from connector.core.catalog import Catalog
 from connector.core.mapping.bind import bind
 from connector.core.mapping.check import Problem, check
@@ -22,7 +26,7 @@ from connector.kafka.connection import Cluster, cluster_of
 from connector.kafka.producer import Producer
 from connector.settings import ConnectionSettings, load, mapping_files
 from streams.clock import clock
-from streams.configuration import Entry, read_entries, write_entry
+from streams.configuration import Entry, Kept, read_entries, write_entry, write_kept
 from streams.parties import salesforce, sides
 
 MAX_MAPPING_BYTES = 256_000
@@ -30,12 +34,22 @@ MAX_MAPPING_BYTES = 256_000
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What applying does to one mapping. ``what`` is new, changed, same or removed."""
+    """What applying does to one mapping. ``what`` is new, changed, moved (its old links only), same or removed.
+
+    ``keep`` is the text that old links go on by, ``drop`` are those that none follows any more.
+    """
 
     connection: str
     mapping: str
     what: str
     entry: Entry
+    keep: Kept | None = None
+    drop: tuple[Kept, ...] = ()
+
+    @property
+    def versions(self) -> int:
+        """How many earlier texts old links follow afterwards."""
+        return len(self.entry.kept) - len(self.drop) + (self.keep is not None)
 
 
 def load_mappings(settings: ConnectionSettings, base: Path) -> tuple[tuple[Rule, str], ...]:
@@ -58,19 +72,38 @@ def problems(rules: tuple[Rule, ...], catalogs: Mapping[Side, Catalog]) -> tuple
 
 
 async def changes(
-    cluster: Cluster, codec: Codec, settings: ConnectionSettings, base: Path, now: datetime
+    cluster: Cluster, codec: Codec, settings: ConnectionSettings, base: Path, now: datetime, old: Old = Old.KEEP
 ) -> tuple[Change, ...]:
-    """What applying would do. Writes nothing."""
+    """What applying would do. Writes nothing. Raises MappingError."""
     there = {entry.mapping: entry for entry in (await read_entries(cluster, codec, settings.name)).values()}
     out: list[Change] = []
     for rule, text in load_mappings(settings, base):
         before = there.pop(rule.name, None)
         entry = _entry(settings.name, rule, text, before, now)
-        what = "new" if before is None else "same" if before.text == text else "changed"
-        out.append(Change(settings.name, rule.name, what, entry))
+        out.append(Change(settings.name, rule.name, "new", entry) if before is None else _change(before, entry, old))
     for name, entry in there.items():
         out.append(Change(settings.name, name, "removed", replace(entry, removed=True, at=now)))
     return tuple(out)
+
+
+def _change(before: Entry, entry: Entry, old: Old) -> Change:
+    """A changed text is kept for the links that it made, or all old links follow the new one from now on."""
+    was, now = parse(before.text, before.file), parse(entry.text, entry.file)
+    if (was.kind, was.source, was.target) != (now.kind, now.source, now.target):
+        raise MappingError(
+            "mapping.other-ends", f"{now.name} was applied between other objects: its links cannot follow",
+            remedy="Give the mapping another name.", file=entry.file,
+        )  # fmt: skip
+    what = "same" if before.text == entry.text else "changed"
+    if old is Old.MOVE:
+        return Change(
+            entry.connection, now.name, "moved" if what == "same" and before.kept else what, entry, drop=before.kept
+        )
+    current = tuple(one for one in before.kept if one.version == now.version)
+    if was.version == now.version:
+        return Change(entry.connection, now.name, what, entry, drop=current)
+    keep = Kept(before.connection, was.name, was.version, before.file, before.text, before.by, before.at)
+    return Change(entry.connection, now.name, what, entry, keep, current)
 
 
 def _entry(connection: str, rule: Rule, text: str, before: Entry | None, now: datetime) -> Entry:
@@ -78,7 +111,8 @@ def _entry(connection: str, rule: Rule, text: str, before: Entry | None, now: da
     gate = Gate.SNAPSHOT if before is None else before.gate
     pinned = now if before is None else before.pinned
     paused = before.paused if before is not None else False
-    return Entry(connection, rule.name, rule.file, text, gate, pinned, paused, getpass.getuser(), now)
+    kept = before.kept if before is not None else ()
+    return Entry(connection, rule.name, rule.file, text, gate, pinned, paused, getpass.getuser(), now, kept=kept)
 
 
 async def apply(cluster: Cluster, codec: Codec, planned: tuple[Change, ...]) -> int:
@@ -86,11 +120,15 @@ async def apply(cluster: Cluster, codec: Codec, planned: tuple[Change, ...]) -> 
     moving = [change for change in planned if change.what != "same"]
     async with Producer(cluster) as producer:
         for change in moving:
+            if change.keep is not None:  # before the new text: no link is without its own at any moment
+                await write_kept(producer, codec, change.keep)
             await write_entry(producer, codec, change.entry)
+            for one in change.drop:
+                await write_kept(producer, codec, one, removed=True)
     return len(moving)
 
 
-async def apply_file(config: Path, *, dry_run: bool = False) -> tuple[Change, ...]:
+async def apply_file(config: Path, *, dry_run: bool = False, old: Old = Old.KEEP) -> tuple[Change, ...]:
     """Check and apply the mappings of every connection of a configuration file; gives what changed (or would).
 
     Raises MappingError for the first problem; ``check_file`` lists all.
@@ -103,7 +141,7 @@ async def apply_file(config: Path, *, dry_run: bool = False) -> tuple[Change, ..
             wrong = await _problems(http, connection, config.parent)
             if wrong:
                 raise _as_error(wrong)
-            planned.extend(await changes(cluster, codec, connection, config.parent, clock()))
+            planned.extend(await changes(cluster, codec, connection, config.parent, clock(), old))
     if not dry_run:
         await apply(cluster, codec, tuple(planned))
     return tuple(planned)

@@ -65,9 +65,9 @@ class Beside:
     async def _projects(self, worker: Worker, metrics: Metrics) -> None:
         lives = await self._lives()
 
-        def rules(connection: str, mapping: str) -> Rules | None:
+        def rules(connection: str, mapping: str, version: str) -> Rules | None:
             known = worker.connections.get(connection)
-            return known.rules(mapping) if known is not None else None
+            return known.rules(mapping, version) if known is not None else None
 
         url = self.settings.store_url
         await keep_projecting(self.cluster, self.codec, url, rules, ",".join(lives), behind=metrics.behind.set)

@@ -20,6 +20,13 @@ class Format(StrEnum):
     JSON = "json"
 
 
+class Old(StrEnum):
+    """What ``apply`` does with links that an earlier text of their mapping made."""
+
+    KEEP = "keep"  # they go on by that text
+    MOVE = "move"  # they follow the new one, when their records change
+
+
 Config = Annotated[
     Path,
     typer.Option("--config", "-c", envvar="TWINLEDGER_CONFIG", metavar="FILE", help="The configuration file."),

@@ -12,13 +12,16 @@ import structlog
 import typer
 
 from connector.cli.group import Later
-from connector.cli.options import DEFAULT_CONFIG, Config, DryRun, Format, Output
+from connector.cli.options import DEFAULT_CONFIG, Config, DryRun, Format, Old, Output
 from connector.cli.printing import coloured, note, show, table
 from connector.errors import TwinledgerError
 
 Workers = Annotated[int, typer.Option("--workers", min=1, max=64, help="Worker processes to keep alive.")]
 Instance = Annotated[
     str, typer.Option("--instance", metavar="NAME", help="Name of this worker within its group.", show_default=False)
+]
+OldLinks = Annotated[
+    Old, typer.Option("--old", help="Links that an earlier text made: keep that text, or move to the new one.")
 ]
 Keep = Annotated[bool, typer.Option("--keep", help="Stay up afterwards, until Ctrl-C.")]
 
@@ -40,12 +43,21 @@ def worker(config: Config = DEFAULT_CONFIG, instance: Instance = "") -> None:
     serve(lambda: import_module("connector.cli.worker").main(config, instance=instance))
 
 
-def apply(config: Config = DEFAULT_CONFIG, dry_run: DryRun = False, output: Output = Format.TABLE) -> None:
+def apply(
+    config: Config = DEFAULT_CONFIG, old: OldLinks = Old.KEEP, dry_run: DryRun = False, output: Output = Format.TABLE
+) -> None:
     """Check the mapping files and make them what the workers run. Nothing changes before it."""
-    changes = asyncio.run(import_module("connector.cli.apply").apply_file(config, dry_run=dry_run))
-    rows = [(each.connection, each.mapping, coloured(each.what), each.entry.gate.value) for each in changes]
-    data = [{"connection": row[0], "mapping": row[1], "what": str(row[2]), "gate": row[3]} for row in rows]
-    show({"mappings": data, "applied": not dry_run}, output, table(("connection", "mapping", "what", "gate"), rows))
+    changes = asyncio.run(import_module("connector.cli.apply").apply_file(config, dry_run=dry_run, old=old))
+    rows = [
+        (each.connection, each.mapping, coloured(each.what), each.entry.gate.value, str(each.versions))
+        for each in changes
+    ]
+    data = [
+        {"connection": row[0], "mapping": row[1], "what": str(row[2]), "gate": row[3], "earlier_texts": int(row[4])}
+        for row in rows
+    ]
+    heads = ("connection", "mapping", "what", "gate", "earlier texts")
+    show({"mappings": data, "applied": not dry_run}, output, table(heads, rows))
     moving = sum(each.what != "same" for each in changes)
     note(f"{'Would apply' if dry_run else 'Applied'} {moving} of {len(changes)} mappings.")
 

@@ -14,7 +14,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from connector.core.identity import LinkId
-from connector.core.link_events import GONE, LinkEvent, Texts
+from connector.core.link_events import GONE, LinkEvent, Texts, Wanted
 from connector.core.link_state import (
     PROBE_TWICE,
     QUIET,
@@ -83,6 +83,13 @@ class Outputs:
 
 def new_link(link_id: LinkId) -> Link:
     return Link(link_id)
+
+
+def version_of(event: LinkEvent, link: Link | None) -> str:
+    """The version of the mapping by which an event is folded: its own, or the one that the link keeps."""
+    if isinstance(event, Wanted):
+        return event.mapping_version
+    return link.mapping_version if link is not None else ""
 
 
 def step(link: Link, event: LinkEvent, rules: Rules, offset: int = -1) -> Link:

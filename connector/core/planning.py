@@ -51,7 +51,8 @@ class Gate(StrEnum):
 class Applied:
     """A mapping as it was applied: its compiled rules, its gate and, for ``begin: new``, the pin.
 
-    ``claim``: the links were rebuilt, so our own mark is looked for before anything is created.
+    ``claim``: the links were rebuilt, so our own mark is looked for before anything is created. ``kept`` are earlier
+    versions that links still follow, by version.
     """
 
     mapping: Rule
@@ -59,6 +60,21 @@ class Applied:
     pinned: datetime | None = None
     paused: bool = False
     claim: bool = False
+    kept: Mapping[str, Rule] = field(default_factory=dict)
+
+    def of(self, link: Link) -> Rule:
+        """The version that a link keeps: the one by which it was planned, as long as that is kept."""
+        return self.kept.get(link.mapping_version, self.mapping)
+
+    def planning(self, link: Link | None) -> Rule:
+        """The version by which a link's records are planned. What was never born follows today's."""
+        unborn = link is None or (link.life is Life.NEW and link.attempt is None)
+        return self.mapping if link is None or unborn else self.of(link)
+
+    @property
+    def versions(self) -> tuple[Rule, ...]:
+        """Today's and all that are kept."""
+        return self.mapping, *self.kept.values()
 
 
 class Links(Protocol):
@@ -133,7 +149,7 @@ def plan(record: Record, applied: Applied, links: Links, scene: Scene) -> tuple[
     if mapping.takes(record.side, record.entity):
         events.extend(_source(record, applied, links, scene))
     if (mapping.target.side, mapping.target.entity) == (record.side, record.entity):
-        events.extend(_target(record, mapping, links, scene))
+        events.extend(_target(record, applied, links, scene))
     return tuple(events)
 
 
@@ -144,6 +160,7 @@ def _source(record: Record, applied: Applied, links: Links, scene: Scene) -> Ite
     mapping = applied.mapping
     first = LinkId(scene.connection, mapping.name, key_of(record), scene.tenant)
     link_id, link = current(first, links, record, mapping.life.again.value)
+    applied = replace(applied, mapping=applied.planning(link))
     event = _first(record, applied, links, scene, link_id)
     if event is None:
         return
@@ -218,12 +235,12 @@ def _superseded(of: Ref, links: Links, scene: Scene) -> bool:
     return link_id is not None and links.link(link_id.next_generation()) is not None
 
 
-def _target(record: Record, mapping: Rule, links: Links, scene: Scene) -> Iterator[Planned]:
-    link_id = links.owner(scene.connection, mapping.name, record.side, record.id)
+def _target(record: Record, applied: Applied, links: Links, scene: Scene) -> Iterator[Planned]:
+    link_id = links.owner(scene.connection, applied.mapping.name, record.side, record.id)
     link = links.link(link_id) if link_id is not None else None
     if link_id is None or link is None:
         return
-    yield link_id, observe(record, mapping, link.line_ids)
+    yield link_id, observe(record, applied.of(link), link.line_ids)
 
 
 def observe(record: Record, mapping: Rule, line_ids: Mapping[str, str]) -> Observed:
@@ -248,6 +265,7 @@ def _two_way(record: Record, applied: Applied, links: Links, scene: Scene) -> It
         again = mapping.life.again.value
         link_id = _marked(record, mapping, links, scene) or current(fresh, links, record, again)[0]
     link = links.link(link_id)
+    mapping = applied.planning(link)
     if record.deleted and link is not None:
         yield link_id, _wanted(record, mapping, left="deleted")
         return

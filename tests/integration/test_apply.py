@@ -10,6 +10,7 @@ import pytest
 
 from connector.cli.apply import apply_file
 from connector.cli.demo import shipped_mappings
+from connector.cli.options import Old
 from connector.cli.stage import Json, Stage, until
 from connector.kafka.codec import Codec
 from connector.kafka.connection import cluster_of
@@ -126,7 +127,7 @@ async def test_an_edited_mapping_does_nothing_before_apply_and_a_brake_asks(
     async with spine(kafka, prefix, tmp_path, mappings=mappings) as scene:
         await scene.opened()
         owner = await account(scene, "Careful customer")
-        await opportunity(scene, owner, "1", "Closed Won", PO_Number__c="A1")
+        first = await opportunity(scene, owner, "1", "Closed Won", PO_Number__c="A1")
         assert (await invoice_of(scene, "1"))["Reference"] == "A1"
 
         edit_file(file, "set: =record.PO_Number__c", "set: ='PO ' + record.PO_Number__c")
@@ -143,6 +144,26 @@ async def test_an_edited_mapping_does_nothing_before_apply_and_a_brake_asks(
         assert len(await ours(scene)) == 3
         await _signal(scene, "mapping.release", "opportunity-to-invoice")
         assert (await invoice_of(scene, "4"))["Reference"] == "PO A4"
+
+        await _old_links_keep_their_text_until_they_are_moved(scene, first)
+
+
+async def _old_links_keep_their_text_until_they_are_moved(scene: Stage, first: str) -> None:
+    async def referred(number: str, wanted: str) -> bool:
+        return bool((await invoice_of(scene, number))["Reference"] == wanted)
+
+    await scene.salesforce.edit("Opportunity", {"PO_Number__c": "A9"}, first)
+    await until("the old invoice follows its deal by the old text", lambda: referred("1", "A9"))
+    changes = {change.mapping: change.what for change in await apply_file(scene.config, old=Old.MOVE)}
+    assert changes == {"account-contact": "same", "opportunity-to-invoice": "moved"}
+
+    async def moved() -> bool:
+        await scene.salesforce.edit("Opportunity", {"PO_Number__c": "A10"}, first)
+        await scene.salesforce.edit("Opportunity", {"PO_Number__c": "A11"}, first)
+        return await referred("1", "PO A11")
+
+    await until("the old invoice follows by the new text", moved)
+    assert len(await ours(scene)) == 4
 
 
 async def _notes(scene: Stage, wanted: str) -> bool:

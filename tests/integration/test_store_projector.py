@@ -109,7 +109,7 @@ async def projecting(cluster: Cluster, store: Projection) -> AsyncIterator[tuple
     """A projector at work, and a way to wait until it has taken in exactly so many messages of all."""
     watched = Watched(store._engine)
     watched.moved = asyncio.Event()
-    projector = Projector(cluster, Codec(), watched, lambda _, mapping: RULES, GENESIS)
+    projector = Projector(cluster, Codec(), watched, lambda *_: RULES, GENESIS)
     task = asyncio.create_task(projector.run())
 
     async def until(messages: int) -> None:
@@ -198,9 +198,7 @@ async def test_a_store_that_is_away_is_waited_for(cluster: Cluster, writer: Writ
     file = tmp_path / "late.sqlite"
     file.mkdir()
     url = f"sqlite+aiosqlite:///{file}"
-    task = asyncio.create_task(
-        keep_projecting(cluster, Codec(), url, lambda _, mapping: RULES, GENESIS, again_seconds=0.01)
-    )
+    task = asyncio.create_task(keep_projecting(cluster, Codec(), url, lambda *_: RULES, GENESIS, again_seconds=0.01))
     with pytest.raises(Unavailable):
         await Projection.open(url)
     file.rmdir()
