@@ -73,7 +73,6 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
 
     async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
         """Nothing is fetched of any partition before it is sought."""
-        self.app.fence.beat(self.app.fence.now())
         self._session += 1
         self.ready_generation = None
         self.ledger.clear()

@@ -6,12 +6,22 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from aiokafka.errors import CommitFailedError, ConsumerStoppedError, IllegalStateError, KafkaError
+from aiokafka.errors import (
+    CommitFailedError,
+    ConsumerStoppedError,
+    IllegalStateError,
+    KafkaError,
+    NoError,
+    RebalanceInProgressError,
+)
+from aiokafka.protocol.group import HeartbeatRequest, SyncGroupRequest
 from aiokafka.structs import OffsetAndMetadata, TopicPartition
 from faust.transport.drivers import aiokafka as driver
 
 from connector.errors import EngineStop
 
+_PROOFS = (HeartbeatRequest, SyncGroupRequest)  # accepted, they show that we were a member when they were sent
+_ACCEPTED = (NoError.errno, RebalanceInProgressError.errno)  # during a rebalance nobody else owns what is ours yet
 _FETCH_SECONDS = 0.5
 _WAIT_MS = 250  # Faust says 1500: a broker answers a connection in turn, so every look-up waits for an idle fetch
 
@@ -36,21 +46,22 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
         return consumer
 
     def _hear_heartbeats(self) -> None:
-        """aiokafka keeps the time of its last good heartbeat to itself."""
+        """aiokafka keeps the time of its last good heartbeat to itself. A join counts from when its sync was *sent*: a
+        process may sleep between the answer and its callback."""
         coordinator = self._ensure_consumer()._coordinator
-        beat = getattr(coordinator, "_do_heartbeat", None)
-        if beat is None:
+        send = getattr(coordinator, "_send_req", None)
+        if send is None:
             return
         fence = self.app.fence
 
-        async def heard() -> bool:
+        async def heard(request: Any) -> Any:
             sent = fence.now()
-            accepted = bool(await beat())
-            if accepted:
+            answer = await send(request)
+            if isinstance(request, _PROOFS) and answer.error_code in _ACCEPTED:
                 fence.beat(sent)
-            return accepted
+            return answer
 
-        coordinator._do_heartbeat = heard
+        coordinator._send_req = heard
 
     async def fetch(self, wanted: Mapping[Any, int]) -> tuple[Mapping[Any, Sequence[Any]], Mapping[Any, int]]:
         """Records of the wanted partitions from the wanted offsets, and where each partition stands after them."""

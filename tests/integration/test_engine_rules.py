@@ -342,3 +342,27 @@ async def test_a_stale_heartbeat_stops_writes_sends_and_commits(cluster: Cluster
         await _life(app, body)
     assert caught.value.code == "heartbeat.stale"
     assert app.consumer.ledger.done(tp) in (0, None)
+
+
+async def test_a_sleep_between_the_join_and_its_callback_counts(cluster: Cluster, settings: EngineSettings) -> None:
+    gate = Gate()
+    gate.open.set()
+    app = _app(replace(settings, heartbeat_seconds=6), gate)
+    real, asleep = app.fence._clock, [0.0]
+    app.fence._clock = lambda: real() + asleep[0]
+    await _feed(cluster, 1)
+    assigned = app.consumer.on_partitions_assigned
+
+    async def slept(*arguments: Any, **named: Any) -> None:
+        asleep[0] = 15.0
+        await assigned(*arguments, **named)
+
+    app.consumer.on_partitions_assigned = slept
+
+    async def body() -> None:
+        await gate.entered.wait()
+
+    with pytest.raises(EngineStop) as caught:
+        await asyncio.wait_for(_life(app, body), 40)
+    assert caught.value.code == "heartbeat.stale"
+    assert gate.passed == 0
