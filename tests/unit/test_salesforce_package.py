@@ -1,0 +1,238 @@
+"""The SFDX package: well-formed, deployable by the platform's rules, and in step with what the connector uses."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from connector.core.catalog import Catalog
+from connector.core.mapping.bind import bind
+from connector.core.mapping.model import Mapping
+from connector.core.mapping.parse import parse
+from connector.core.records import Side
+from connector.salesforce.describe import SalesforceCatalog, shape_of
+from connector.settings import SalesforceSettings
+from connector.simulators.salesforce.describe import describe
+from connector.simulators.salesforce.permissions import Permissions
+from connector.simulators.salesforce.sales_org import PICKLISTS, TABLES
+from connector.simulators.salesforce.schema import Field, build_schema
+from connector.xero.catalog import XeroCatalog
+
+REPOSITORY = Path(__file__).parents[2]
+PACKAGE = REPOSITORY / "salesforce-package"
+SOURCE = PACKAGE / "force-app" / "main" / "default"
+SPACE = "{http://soap.sforce.com/2006/04/metadata}"
+ROOTS = {
+    "field": "CustomField", "object": "CustomObject", "permissionset": "PermissionSet",
+    "platformEventChannel": "PlatformEventChannel", "platformEventChannelMember": "PlatformEventChannelMember",
+}  # fmt: skip
+SCHEMA = build_schema(TABLES, PICKLISTS, currencies=False)
+TYPES = {
+    "string": "Text", "email": "Email", "currency": "Currency", "double": "Number", "date": "Date",
+    "boolean": "Checkbox", "textarea": "LongTextArea", "reference": "Lookup", "picklist": "Picklist",
+}  # fmt: skip
+# What no permission set may name: system fields, required ones, and what follows from others.
+UNGUARDED = re.compile(
+    r"\.(Id|Name|IsDeleted|SystemModstamp|IsWon|IsClosed|CloseDate|StageName|Quantity|UnitPrice|SortOrder|Product2Id)$"
+)
+
+
+@cache
+def documents() -> dict[Path, ElementTree.Element]:
+    return {path: ElementTree.parse(path).getroot() for path in sorted(SOURCE.rglob("*.xml"))}  # noqa: S314
+
+
+def all_of(kind: str) -> Iterator[tuple[Path, ElementTree.Element]]:
+    return ((path, root) for path, root in documents().items() if root.tag == SPACE + kind)
+
+
+def text(element: ElementTree.Element, name: str) -> str:
+    return str(element.findtext(SPACE + name, ""))
+
+
+def parts(element: ElementTree.Element, name: str) -> list[ElementTree.Element]:
+    return element.findall(SPACE + name)
+
+
+@cache
+def package_fields() -> dict[str, ElementTree.Element]:
+    """``Object.Field__c`` → its definition."""
+    return {f"{path.parents[1].name}.{text(root, 'fullName')}": root for path, root in all_of("CustomField")}
+
+
+@cache
+def granted() -> dict[str, bool]:
+    """Field → whether it may be edited."""
+    ((_, permissions),) = all_of("PermissionSet")
+    return {text(one, "field"): text(one, "editable") == "true" for one in parts(permissions, "fieldPermissions")}
+
+
+@cache
+def shipped() -> tuple[Mapping, ...]:
+    """The mappings of the repository, bound to an org that has the package."""
+    shapes = (shape_of(describe(SCHEMA, each, Permissions(), "62.0")) for each in SCHEMA.entities.values())
+    catalogs: dict[Side, Catalog] = {
+        Side.SALESFORCE: SalesforceCatalog({}).with_objects(shapes),
+        Side.XERO: XeroCatalog(),
+    }
+    files = sorted((REPOSITORY / "mappings").glob("*.yaml"))
+    bound = [bind(parse(file.read_text("utf-8"), file.name), catalogs) for file in files]
+    assert bound
+    return tuple(bound)
+
+
+def paths(entity: str, names: tuple[str, ...]) -> Iterator[str]:
+    """Each path of a read plan as ``Object.Field``, also on the way."""
+    for name in names:
+        at, *steps = entity, *name.split(".")
+        for step in steps[:-1]:
+            reference = SCHEMA.entities[at].parent(step)
+            if reference is None or reference.reference_to is None:
+                break  # a part of an address
+            yield f"{at}.{reference.name}"
+            at = reference.reference_to
+        else:
+            yield f"{at}.{steps[-1]}"
+
+
+def read() -> set[str]:
+    out: set[str] = set()
+    for mapping in shipped():
+        plan = mapping.read_plan(Side.SALESFORCE)
+        out |= set(paths(plan.entity, plan.fields))
+        for name, columns in plan.children.items():
+            out |= set(paths(SCHEMA.entities[plan.entity].children[name].entity, columns))
+    return out
+
+
+def written() -> set[str]:
+    out = set()
+    for mapping in shipped():
+        entity = mapping.end(Side.SALESFORCE).entity
+        if mapping.pairs:
+            out |= {f"{entity}.{pair.name}" for pair in mapping.pairs}
+        elif mapping.target.side is Side.SALESFORCE:
+            out |= {f"{entity}.{setting.path}" for setting in mapping.settings}
+    return out
+
+
+def compound(name: str) -> str:
+    """A permission is on the whole address, not on its parts."""
+    entity, _, field = name.partition(".")
+    found = SCHEMA.entities[entity].fields.get(field)
+    return f"{entity}.{found.compound}" if found is not None and found.compound else name
+
+
+def test_package_project_names_its_folder() -> None:
+    project = json.loads((PACKAGE / "sfdx-project.json").read_text("utf-8"))
+    assert [each["path"] for each in project["packageDirectories"]] == ["force-app"]
+    assert project["sourceApiVersion"] == SalesforceSettings.model_fields["api_version"].default
+
+
+@pytest.mark.parametrize("path", list(documents()), ids=lambda path: path.name)
+def test_package_file_is_what_its_name_says(path: Path) -> None:
+    root = documents()[path]
+    kind = path.name.removesuffix("-meta.xml").rpartition(".")[2]
+    assert root.tag == SPACE + ROOTS[kind]
+    if kind == "field":
+        assert text(root, "fullName") == path.name.removesuffix(".field-meta.xml")
+    if kind == "object":
+        assert path.parent.name == path.name.removesuffix(".object-meta.xml")
+    assert path.read_bytes().startswith(b'<?xml version="1.0" encoding="UTF-8"?>\n')
+
+
+def test_package_members_name_our_channel_and_no_more_than_five_objects() -> None:
+    ((channel, _),) = all_of("PlatformEventChannel")
+    name = channel.name.removesuffix(".platformEventChannel-meta.xml")
+    assert SalesforceSettings.model_fields["channels"].default == (f"/data/{name}",)
+    selected = set()
+    for path, member in all_of("PlatformEventChannelMember"):
+        assert text(member, "eventChannel") == name
+        assert "__" not in path.name  # the platform would take the part before it for a namespace
+        selected.add(text(member, "selectedEntity"))
+    assert len(selected) == 5
+    assert selected <= {each.channel for each in SCHEMA.entities.values() if each.tracked}
+    followed = {mapping.source.entity for mapping in shipped() if mapping.source.side is Side.SALESFORCE}
+    assert {SCHEMA.entities[entity].channel for entity in followed} <= selected
+
+
+@pytest.mark.parametrize("name", sorted(package_fields()))
+def test_package_field_is_as_the_simulated_org_has_it(name: str) -> None:
+    entity, _, field_name = name.partition(".")
+    field, found = SCHEMA.entities[entity].fields[field_name], package_fields()[name]
+    assert text(found, "type") == TYPES[field.type]
+    assert text(found, "label")
+    _same_size(field, found)
+    assert (text(found, "externalId") == "true", text(found, "unique") == "true") == (field.external_id, field.unique)
+    if field.type == "reference":
+        target = text(found, "referenceTo")
+        assert target == field.reference_to
+        assert target in SCHEMA.entities
+    if field.type == "picklist":
+        definition = found.find(f"{SPACE}valueSet/{SPACE}valueSetDefinition")
+        assert definition is not None
+        assert tuple(text(one, "fullName") for one in parts(definition, "value")) == field.values
+
+
+def _same_size(field: Field, found: ElementTree.Element) -> None:
+    if field.type in ("string", "textarea"):
+        assert int(text(found, "length")) == field.length
+    if field.type in ("currency", "double"):
+        assert (int(text(found, "precision")), int(text(found, "scale"))) == (field.precision, field.scale)
+        assert field.precision <= 18  # the platform's most
+
+
+def test_package_has_every_custom_field_of_the_simulated_org() -> None:
+    assert set(package_fields()) == {
+        f"{entity.name}.{field}"
+        for entity in SCHEMA.entities.values()
+        for field in entity.fields
+        if field[-3:] == "__c"
+    }
+    objects = {path.parent.name for path, _ in all_of("CustomObject")}
+    assert objects == {entity.name for entity in SCHEMA.entities.values() if entity.custom}
+
+
+def test_package_has_every_custom_field_that_the_connector_reads_or_writes() -> None:
+    used = {name for name in read() | written() if name.endswith("__c")}
+    assert used
+    assert used <= set(package_fields())
+
+
+def test_package_marks_are_external_ids() -> None:
+    marks = {f"{m.end(Side.SALESFORCE).entity}.{m.mark}" for m in shipped() if m.mark and m.mark.endswith("__c")}
+    assert len(marks) == 4
+    for mark in marks:
+        assert text(package_fields()[mark], "externalId") == "true"
+        assert text(package_fields()[mark], "unique") == "true"
+
+
+def test_package_grants_what_is_read_and_lets_edit_what_is_written() -> None:
+    rights = granted()
+    needed = {compound(name) for name in read() if not UNGUARDED.search(name)}
+    assert needed - set(rights) == set()
+    edited = {compound(name) for name in written() if not UNGUARDED.search(name)}
+    assert {name for name in edited if not rights.get(name)} == set()
+
+
+def test_package_permissions_name_nothing_that_cannot_be_granted() -> None:
+    ((_, permissions),) = all_of("PermissionSet")
+    for name in granted():
+        entity, _, field_name = name.partition(".")
+        field = SCHEMA.entities[entity].fields[field_name]
+        assert field.nillable or field.type == "boolean", f"{name} is required: deploying it fails"
+        assert not UNGUARDED.search(name)
+    objects = {text(one, "object"): one for one in parts(permissions, "objectPermissions")}
+    assert "OpportunityLineItem" not in objects  # its rights are the opportunity's and the price book's
+    for name, one in objects.items():
+        assert name in SCHEMA.entities
+        assert (text(one, "allowRead"), text(one, "viewAllRecords")) == ("true", "true")  # else events stay out
+        assert (text(one, "allowDelete"), text(one, "modifyAllRecords")) == ("false", "false")
+    order = [child.tag.removeprefix(SPACE) for child in permissions]
+    assert order == sorted(order)  # as the platform writes it, so that a retrieve shows no difference
