@@ -21,8 +21,8 @@ from connector.salesforce.rest import SalesforceParty
 from streams.connection import Connection
 
 AGAIN = timedelta(minutes=1)  # between two lists, when the first one lacks something
-BETWEEN_SECONDS = 30.0  # between two looks by id
-LOOK_SECONDS = 5.0
+BETWEEN = timedelta(seconds=30)  # between two looks by id
+LOOK_SECONDS = 1.0
 LOOKED = 200
 Emit = Callable[[Connection, Record], Awaitable[None]]
 Say = Callable[[Connection, str, str, str, dict[str, str]], Awaitable[None]]
@@ -41,7 +41,6 @@ class CompareLoop:
     say: Say
     notice: Notice
     hours: float
-    between: float = BETWEEN_SECONDS
     suspects: dict[str, Suspects] = field(default_factory=dict)
     _next: dict[str, datetime] = field(default_factory=dict)
 
@@ -106,7 +105,7 @@ class CompareLoop:
         for at in range(0, len(ids), LOOKED - 1):
             part = ids[at : at + LOOKED - 1]
             first = await self._look(entity, [*part, another])
-            await asyncio.sleep(self.between)
+            await self._wait(BETWEEN)
             second = await self._look(entity, [*part, another])
             answered = [{record.id for record in each.records} for each in (first, second)]
             lost |= gone(part, *answered, another=all(another in each for each in answered))
@@ -119,6 +118,12 @@ class CompareLoop:
             record = Record(Side.SALESFORCE, connection.org, entity, one, version, now, None, deleted=True)
             await self.emit(connection, record)
         return frozenset(lost)
+
+    async def _wait(self, span: timedelta) -> None:
+        """By the connection's clock."""
+        until = self.connection.clock() + span
+        while self.connection.clock() < until:  # noqa: ASYNC110  a clock has no event
+            await asyncio.sleep(LOOK_SECONDS)
 
     async def _look(self, entity: str, ids: list[str]) -> ReadResult:
         plan: ReadPlan = self.connection.read_plan(Side.SALESFORCE, entity)

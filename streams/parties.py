@@ -12,6 +12,8 @@ from connector.core.records import ReadPlan, Record, Side, Version
 from connector.errors import ConfigurationError
 from connector.http import HttpClient
 from connector.salesforce.auth import ClientCredentials, Credentials, SignedAssertion, SignIn
+from connector.salesforce.consent import App as SalesforceApp
+from connector.salesforce.consent import ConsentSignIn
 from connector.salesforce.events import Change
 from connector.salesforce.rest import SalesforceParty
 from connector.salesforce.stream import ChangeStream, EventSource
@@ -66,15 +68,24 @@ class SalesforceSource:
         return await self.party.describe(plans, fresh=fresh)
 
 
-def salesforce(http: HttpClient, settings: SalesforceSettings, now_ms: Callable[[], int]) -> SalesforceSource:
-    credentials = salesforce_sign_in(http, settings, now_ms)
+def salesforce(
+    http: HttpClient, settings: SalesforceSettings, now_ms: Callable[[], int], grants: Grants | None = None,
+    name: str = "",
+) -> SalesforceSource:  # fmt: skip
+    """``grants`` keeps what people consented to, ``name`` is the connection's."""
+    credentials = salesforce_sign_in(http, settings, now_ms, grants, name)
     party = SalesforceParty(http, credentials, settings.organisation, now_ms=now_ms, api_version=settings.api_version)
     return SalesforceSource(party, credentials, settings)
 
 
-def salesforce_sign_in(http: HttpClient, settings: SalesforceSettings, now_ms: Callable[[], int]) -> Credentials:
-    """By private key where there is one, else by secret. Raises ConfigurationError."""
+def salesforce_sign_in(
+    http: HttpClient, settings: SalesforceSettings, now_ms: Callable[[], int], grants: Grants | None = None,
+    name: str = "",
+) -> Credentials:  # fmt: skip
+    """By consent where it is said, by private key where there is one, else by secret. Raises ConfigurationError."""
     token_url, key = settings.url.rstrip("/") + TOKEN_PATH, settings.private_key.get_secret_value()
+    if settings.sign_in == "consent" and grants is not None:
+        return ConsentSignIn(http, salesforce_app(settings), grants, f"{name}/salesforce", now_ms)
     if key and settings.username:
         return SignIn(
             http, token_url, SignedAssertion(settings.client_id, settings.username, settings.audience, key, now_ms)
@@ -82,9 +93,14 @@ def salesforce_sign_in(http: HttpClient, settings: SalesforceSettings, now_ms: C
     if not settings.client_secret.get_secret_value():
         raise ConfigurationError(
             "salesforce.no-sign-in", f"{settings.url}: neither a client secret nor a private key with its username.",
-            remedy="Set client_secret, or username and private_key.",
+            remedy="Set client_secret, or username and private_key, or `sign_in: consent`.",
         )  # fmt: skip
     return ClientCredentials(http, token_url, settings.client_id, settings.client_secret.get_secret_value())
+
+
+def salesforce_app(settings: SalesforceSettings) -> SalesforceApp:
+    secret = settings.client_secret.get_secret_value()
+    return SalesforceApp(settings.url, settings.client_id, settings.redirect, secret)
 
 
 def xero(

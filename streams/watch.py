@@ -122,8 +122,9 @@ class WatchLoop:
         async for page in self.replication.moved(one.entity, stamp, start, end, one.reference):
             missed += [row for row in page if watch.ear.missed(one.entity, row.id, row.at)]
         self._checked[one.entity] = end
-        before, watch.unheard[one.entity] = watch.unheard.get(one.entity, 0), len(missed)
-        silent = bool(missed) and not progress and watch.ear.deaf(one.entity, max(row.at for row in missed))
+        sure = [row for row in missed if watch.ear.surely(one.entity, row.id, row.at)]
+        before, watch.unheard[one.entity] = watch.unheard.get(one.entity, 0), len(sure)
+        silent = bool(sure) and not progress and watch.ear.deaf(one.entity, max(row.at for row in sure))
         if silent and before and one.entity in watch.deaf:
             watch.polled.add(one.entity)  # twice in a row: the stream does not bring this object
         (watch.deaf.add if silent else watch.deaf.discard)(one.entity)

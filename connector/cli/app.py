@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from connector.cli import auth, config, doctor, links, mapping, review, simulate, status, topics
+from connector.cli import auth, auth_salesforce, config, doctor, links, mapping, review, simulate, status, topics
 from connector.cli.group import Commands
 from connector.cli.working import LATER
 
@@ -44,6 +44,7 @@ def options(
     """Twinledger: Salesforce and Xero kept in step through Kafka."""
 
 
+auth.app.command("salesforce")(auth_salesforce.salesforce)
 app.command("status")(status.status)
 app.command("doctor")(doctor.doctor)
 for name, noun in (

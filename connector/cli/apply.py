@@ -13,6 +13,7 @@ from pathlib import Path
 
 from connector.cli.options import Old
 from connector.core.catalog import Catalog
+from connector.core.grant import Grants
 from connector.core.mapping.bind import bind
 from connector.core.mapping.check import Problem, check
 from connector.core.mapping.model import Mapping as Rule
@@ -25,6 +26,7 @@ from connector.kafka.codec import Codec
 from connector.kafka.connection import Cluster, cluster_of
 from connector.kafka.producer import Producer
 from connector.settings import ConnectionSettings, load, mapping_files
+from connector.store.tokens import grants_of
 from streams.clock import clock
 from streams.configuration import Entry, Kept, read_entries, write_entry, write_kept
 from streams.parties import salesforce, sides
@@ -138,7 +140,7 @@ async def apply_file(config: Path, *, dry_run: bool = False, old: Old = Old.KEEP
     planned: list[Change] = []
     async with HttpClient() as http:
         for connection in settings.connections:
-            wrong = await _problems(http, connection, config.parent)
+            wrong = await _problems(http, connection, config.parent, grants_of(settings))
             if wrong:
                 raise _as_error(wrong)
             planned.extend(await changes(cluster, codec, connection, config.parent, clock(), old))
@@ -159,12 +161,14 @@ async def check_file(config: Path) -> tuple[Problem, ...]:
     found: list[Problem] = []
     async with HttpClient() as http:
         for connection in settings.connections:
-            found.extend(await _problems(http, connection, config.parent))
+            found.extend(await _problems(http, connection, config.parent, grants_of(settings)))
     return tuple(found)
 
 
-async def _problems(http: HttpClient, connection: ConnectionSettings, base: Path) -> tuple[Problem, ...]:
+async def _problems(
+    http: HttpClient, connection: ConnectionSettings, base: Path, grants: Grants | None
+) -> tuple[Problem, ...]:
     rules = tuple(rule for rule, _ in load_mappings(connection, base))
-    source = salesforce(http, connection.salesforce, lambda: int(clock().timestamp() * 1000))
+    source = salesforce(http, connection.salesforce, lambda: int(clock().timestamp() * 1000), grants, connection.name)
     plans = [rule.read_plan(Side.SALESFORCE) for rule in rules]
     return problems(rules, sides(await source.catalog(plans)))

@@ -165,18 +165,19 @@ def _parties(settings: Settings, connection: ConnectionSettings) -> Iterator[tup
     """Sign-in and identity of each party, where this installation has them."""
     if importlib.util.find_spec("streams.parties") is None:
         return
-    yield f"salesforce of {connection.name}", lambda: _salesforce(connection)
+    yield f"salesforce of {connection.name}", lambda: _salesforce(settings, connection)
     for number, tenant in enumerate(connection.xero):
         name = f"xero {tenant.name or tenant.tenant[:8]} of {connection.name}"
         yield name, lambda n=number: _xero(settings, connection, n)  # type: ignore[misc]
 
 
-async def _salesforce(connection: ConnectionSettings) -> str:
+async def _salesforce(settings: Settings, connection: ConnectionSettings) -> str:
     from connector.http import HttpClient
     from streams import parties
 
     async with HttpClient() as http:
-        found = await parties.salesforce(http, connection.salesforce, _milliseconds).party.organisation()
+        source = parties.salesforce(http, connection.salesforce, _milliseconds, grants_of(settings), connection.name)
+        found = await source.party.organisation()
     return f"signed in to {found.name} ({found.id})"
 
 

@@ -56,10 +56,7 @@ class Grant(Protocol):
         """What a person checks when it is refused."""
 
     async def form(self) -> Mapping[str, str]:
-        """The fields of one sign-in, each time anew. Raises AuthError where a person has to sign in first."""
-
-    async def took(self, answer: Mapping[str, Any]) -> None:
-        """Keep what the answer gives for the next time, before the token is used."""
+        """The fields of one sign-in, each time anew."""
 
 
 class SignIn:
@@ -90,7 +87,12 @@ class SignIn:
             return self._token
 
     async def _sign_in(self) -> Token:
-        fields = dict(await self._grant.form())
+        token, _ = await self._ask(await self._grant.form())
+        return token
+
+    async def _ask(self, form: Mapping[str, str]) -> tuple[Token, Mapping[str, Any]]:
+        """The token of one request, and the whole answer. Raises AuthError, Unavailable."""
+        fields = dict(form)
         body = str(prepare_token_request(fields.pop("grant_type"), **fields)).encode()
         headers = [("Content-Type", "application/x-www-form-urlencoded"), ("Accept", "application/json")]
         try:
@@ -99,9 +101,7 @@ class SignIn:
             )
         except NoAnswer as nobody:
             raise Unavailable("salesforce.sign-in-away", f"No answer from {self._token_url}: {nobody}") from None
-        token = read_token(answer, self._token_url, self._grant.remedy)
-        await self._grant.took(json.loads(answer.body))
-        return token
+        return read_token(answer, self._token_url, self._grant.remedy), json.loads(answer.body)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,9 +114,6 @@ class ClientSecret:
 
     async def form(self) -> Mapping[str, str]:
         return {"grant_type": "client_credentials", "client_id": self.client_id, "client_secret": self.secret}
-
-    async def took(self, answer: Mapping[str, Any]) -> None:
-        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,9 +154,6 @@ class SignedAssertion:
         }  # fmt: skip
         signed = jwt.encode({"alg": "RS256"}, claims, self._key(), algorithms=["RS256"])
         return {"grant_type": "urn:ietf:params:oauth:grant-type:jwt-bearer", "assertion": signed}
-
-    async def took(self, answer: Mapping[str, Any]) -> None:
-        return None
 
 
 class ClientCredentials(SignIn):

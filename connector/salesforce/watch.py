@@ -120,16 +120,20 @@ class Ear:
         self.objects[entity] = max(committed, self.objects.get(entity, committed))
 
     def missed(self, entity: str, record_id: str, at: datetime) -> bool:
-        """Whether a change at a time was neither heard itself nor followed by one of the same record."""
-        known = max(
-            (
-                one
-                for one in (self.records.get((entity, record_id)), self.whole.get(entity))
-                if one is not None
-            ),
-            default=None,
-        )  # fmt: skip
-        return known is None or known < at - SAME
+        """Whether a change at a time may be one that was neither heard itself nor followed by one of the same record.
+
+        ``surely`` leaves a doubt of two seconds: a doubt is read, and is no alarm.
+        """
+        newest = self._newest(entity, record_id)
+        return newest is None or newest < at
+
+    def surely(self, entity: str, record_id: str, at: datetime) -> bool:
+        newest = self._newest(entity, record_id)
+        return newest is None or newest < at - SAME
+
+    def _newest(self, entity: str, record_id: str) -> datetime | None:
+        heard = (self.records.get((entity, record_id)), self.whole.get(entity))
+        return max((at for at in heard if at is not None), default=None)
 
     def deaf(self, entity: str, at: datetime) -> bool:
         """Whether nothing of the object has been heard since a time."""

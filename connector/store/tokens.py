@@ -21,7 +21,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 from connector.core.grant import Grant
 from connector.errors import ConfigurationError, Unavailable
-from connector.settings import Settings
+from connector.settings import SalesforceSettings, Settings, XeroSettings
 
 LOCK_SECONDS = 90  # a refresh waits up to 30 s for its answer, and may be tried again
 METADATA = MetaData()
@@ -113,7 +113,10 @@ class TokenStore:
 
 def grants_of(settings: Settings) -> TokenStore | None:
     """The store, where a connection is signed in by consent. Raises ConfigurationError."""
-    if not any(tenant.sign_in == "consent" for connection in settings.connections for tenant in connection.xero):
+    parts: list[SalesforceSettings | XeroSettings] = [
+        part for each in settings.connections for part in (each.salesforce, *each.xero)
+    ]
+    if not any(part.sign_in == "consent" for part in parts):
         return None
     return TokenStore(settings.store_url, settings.token_key.get_secret_value())
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
 import json
+import socket
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
@@ -13,12 +16,16 @@ import pytest
 from joserfc import jwt
 from joserfc.jwk import RSAKey
 
+from connector.cli import auth_salesforce
 from connector.core.party import Answer
 from connector.errors import AuthError, ConfigurationError
 from connector.salesforce.auth import ClientCredentials, SignedAssertion, SignIn
+from connector.salesforce.consent import code_of
 from connector.salesforce.rest import SalesforceParty
 from connector.settings import SalesforceSettings
+from connector.settings import Settings as SettingsOfAll
 from connector.simulators.salesforce import Settings
+from connector.store.tokens import TokenStore, new_key
 from streams.parties import salesforce_sign_in
 from tests.integration.salesforce_org import Client, an_org, told
 
@@ -152,3 +159,89 @@ async def test_simulated_assertions_are_taken_once() -> None:
         first = told(await post(client, form))
         assert {"refresh_token", "expires_in"}.isdisjoint(first)
         assert (await post(client, form)).status == 400
+
+
+# --- a person's consent -----------------------------------------------------------------------------------------------
+
+
+def a_configuration(client: Client, folder: Path, port: int, **more: str) -> tuple[Any, Any]:
+    back = f"http://localhost:{port}/callback"
+    client.org.settings.redirect_uris = back
+    salesforce = {"url": client.base, "client_id": "twinledger", "sign_in": "consent", "redirect": back, **more}
+    xero = {"tenant": "t", "client_id": "x"}
+    settings = SettingsOfAll.model_validate(
+        {
+            "data_dir": str(folder), "token_key": new_key(),
+            "connections": [{"name": "demo", "salesforce": salesforce, "xero": [xero]}],
+        }
+    )  # fmt: skip
+    return settings, settings.connections[0]
+
+
+def a_port() -> int:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1])
+
+
+async def agrees(client: Client, printed: list[str]) -> None:
+    """The person's browser: opens the page that was named, agrees, and follows the redirect."""
+    async with asyncio.timeout(20):
+        while not printed:  # noqa: ASYNC110  a printed line has no event
+            await asyncio.sleep(0.01)
+    page = await client.http.request("GET", printed[0].removeprefix("Sign in here: "))
+    assert page.status == 302, page.body
+    assert (await client.http.request("GET", page.headers["location"].replace("localhost", "127.0.0.1"))).status == 200
+
+
+async def test_consent_is_kept_sealed_renewed_and_taken_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with an_org() as client:
+        client.org.settings.rotate_refresh = True
+        settings, connection = a_configuration(client, tmp_path, a_port(), organisation=client.org.organisation)
+        printed: list[str] = []
+        monkeypatch.setattr(auth_salesforce, "note", printed.append)
+        found, _ = await asyncio.gather(
+            auth_salesforce.consent(settings, connection, browser=False), agrees(client, printed)
+        )
+        assert found.id == client.org.organisation
+        store = TokenStore(settings.store_url, settings.token_key.get_secret_value())
+        first = await store.read("demo/salesforce")
+        assert first is not None
+        kept = b"".join(file.read_bytes() for file in tmp_path.glob("*tokens*"))  # noqa: ASYNC240  a small file
+        assert kept
+        assert first.refresh.encode() not in kept
+        sign_in = salesforce_sign_in(client.http, connection.salesforce, lambda: now_ms(client), store, "demo")
+        token = await sign_in.token()
+        second = await store.read("demo/salesforce")
+        assert second is not None
+        assert second.refresh != first.refresh  # rotated, and kept before it was used
+        assert (await sign_in.renew(token)).access != token.access
+        client.org.revoke_grants()
+        with pytest.raises(AuthError) as over:
+            await sign_in.renew(await sign_in.token())
+        assert over.value.code == "salesforce.sign-in-expired"
+        assert "twinledger auth salesforce --connection demo" in over.value.remedy
+        await store.close()
+
+
+async def test_consent_of_another_org_is_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with an_org() as client:
+        settings, connection = a_configuration(client, tmp_path, a_port(), organisation="00D000000000001AAA")
+        printed: list[str] = []
+        monkeypatch.setattr(auth_salesforce, "note", printed.append)
+        person = asyncio.create_task(agrees(client, printed))
+        with pytest.raises(AuthError) as elsewhere:
+            await auth_salesforce.consent(settings, connection, browser=False)
+        await person
+        assert elsewhere.value.code == "salesforce.consent-elsewhere"
+        store = TokenStore(settings.store_url, settings.token_key.get_secret_value())
+        assert await store.read("demo/salesforce") is None
+        await store.close()
+
+
+@pytest.mark.parametrize(
+    "query", [{"state": "other", "code": "c"}, {"state": "s", "error": "access_denied"}, {"state": "s"}]
+)
+def test_consent_needs_our_state_and_a_code(query: dict[str, str]) -> None:
+    with pytest.raises(AuthError):
+        code_of(query, "s")

@@ -55,7 +55,10 @@ def test_watch_an_ear_knows_what_it_missed() -> None:
     ear = Ear()
     ear.heard("Account", ["1", "2"], NOW)
     assert not ear.missed("Account", "1", NOW)
-    assert not ear.missed("Account", "1", NOW + timedelta(seconds=1))
+    second = NOW + timedelta(seconds=1)
+    assert ear.missed("Account", "1", second)  # read again, though it is probably the one that was heard:
+    assert not ear.surely("Account", "1", second)
+    assert ear.surely("Account", "1", NOW + timedelta(seconds=3))
     assert ear.missed("Account", "1", NOW + timedelta(minutes=5))  # it changed again, and that was not heard
     assert ear.missed("Account", "3", NOW)
     assert ear.missed("Contact", "1", NOW)
