@@ -42,8 +42,8 @@ class KafkaSettings(Part):
 
 
 class SalesforceSettings(Part):
-    """One org, at its My Domain address. Signed in by a private key (JWT bearer, with ``username``) or by a secret
-    (client credentials)."""
+    """One org, at its My Domain address. Signed in by a private key (JWT bearer, with ``username``), by a secret
+    (client credentials), or by a person's consent."""
 
     url: str
     organisation: str = ""  # 18-character id; checked at each start when given
@@ -52,6 +52,8 @@ class SalesforceSettings(Part):
     username: str = ""  # whom the private key speaks for
     private_key: SecretStr = SecretStr("")  # RSA, in PEM
     audience: str = "https://login.salesforce.com"  # https://test.salesforce.com for a sandbox
+    sign_in: Literal["app", "consent"] = "app"
+    redirect: str = "http://localhost:8467/callback"  # of the consent, as the app names it
     api_version: str = "62.0"
     channels: tuple[str, ...] = ("/data/TwinledgerSync__chn",)
     capture: dict[str, Literal["cdc", "poll", "both"]] = Field(default_factory=dict)  # by object; "*" is the others

@@ -100,7 +100,9 @@ class Worker:
         refuse_elsewhere([settings.salesforce.url, tenant.api_url, tenant.token_url])
         took: deque[tuple[Side, float]] = deque(maxlen=TIMES_KEPT)
         timed = {side: http.watched(_noting(took, side)) for side in Side}
-        source = salesforce(timed[Side.SALESFORCE], settings.salesforce, now_ms)
+        source = salesforce(
+            timed[Side.SALESFORCE], settings.salesforce, now_ms, grants_of(self.settings), settings.name
+        )
         company = xero(timed[Side.XERO], settings.xero[0], now_ms, grants_of(self.settings), settings.name)
         org, organisation = await source.party.organisation(), await company.organisation()
         await identify(settings, org, organisation)
