@@ -21,7 +21,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 from connector.core.grant import Grant
 from connector.errors import ConfigurationError, Unavailable
-from connector.settings import SalesforceSettings, Settings, XeroSettings
+from connector.settings import Settings
 
 LOCK_SECONDS = 90  # a refresh waits up to 30 s for its answer, and may be tried again
 METADATA = MetaData()
@@ -113,10 +113,8 @@ class TokenStore:
 
 def grants_of(settings: Settings) -> TokenStore | None:
     """The store, where a connection is signed in by consent. Raises ConfigurationError."""
-    parts: list[SalesforceSettings | XeroSettings] = [
-        part for each in settings.connections for part in (each.salesforce, *each.xero)
-    ]
-    if not any(part.sign_in == "consent" for part in parts):
+    ways = [way for each in settings.connections for way in (each.salesforce.sign_in, *(t.sign_in for t in each.xero))]
+    if "consent" not in ways:
         return None
     return TokenStore(settings.store_url, settings.token_key.get_secret_value())
 
