@@ -104,6 +104,7 @@ class Connection:
     partition: int
     genesis: str = ""
     caught_up: bool = False
+    draining: bool = False  # this worker ends: what is under way is finished, nothing more begins
     numbers: Numbers = field(default_factory=lambda: Numbers(0))
     ready: Ready = field(default_factory=Ready)
     waiting: Waiting = field(default_factory=Waiting)

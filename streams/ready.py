@@ -137,6 +137,11 @@ class Ready:
         return len(self._jobs)
 
     @property
+    def under_way(self) -> bool:
+        """Whether something is being done that has not been reported."""
+        return IN_PROGRESS in self._busy.values()
+
+    @property
     def busy(self) -> int:
         return len(self._busy)
 

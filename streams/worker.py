@@ -8,7 +8,7 @@ import socket
 import uuid
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -43,6 +43,7 @@ from streams.settle import Settle
 from streams.tables import LinkTable, ParentTable, ReadTable, Tables, TargetTable, rank_by
 
 SIGNALS = "signals.v1"
+DRAIN_SECONDS, DRAIN_LOOK_SECONDS = 20, 0.05  # less than the supervisor waits before it kills
 TIMES_KEPT = 10_000  # of API calls, between two looks of the metrics
 
 
@@ -64,6 +65,7 @@ class Worker:
     notices: Notices | None = None
     app: Engine | None = None
     owning: Owning | None = None
+    draining: bool = False
 
     async def run(self, beside: Callable[[Worker], Awaitable[None]] | None = None) -> None:
         """Run until cancelled; ``beside`` (web server, projector) runs with it. Raises TwinledgerError."""
@@ -89,6 +91,16 @@ class Worker:
                 group.create_task(_as_coroutine(owning.failed), name="loops")
                 if beside is not None:
                     group.create_task(_as_coroutine(beside(self)), name="beside")
+
+    async def drain(self) -> None:
+        """Begin nothing more, and wait until what is under way has been reported, at most DRAIN_SECONDS."""
+        self.draining = True
+        for connection in self.connections.values():
+            connection.draining = True
+        with suppress(TimeoutError):
+            async with asyncio.timeout(DRAIN_SECONDS):
+                while any(each.ready.under_way for each in self.connections.values()):  # noqa: ASYNC110  of several
+                    await asyncio.sleep(DRAIN_LOOK_SECONDS)
 
     def caught_up(self) -> bool:
         """Whether every connection of ours has been taken over."""

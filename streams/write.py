@@ -111,6 +111,8 @@ class WriteLoop:
 
     def _batch(self) -> list[Job]:
         """The first jobs of one kind: same mapping, act and entity, as many as a call may carry."""
+        if self.connection.draining:
+            return []
         now, moment = self.connection.clock(), asyncio.get_running_loop().time()
         due = (
             job
@@ -135,6 +137,8 @@ class WriteLoop:
         drafts = await self.lookup.fresh(self.connection, jobs)
         if drafts is None:
             return True  # somebody changed a target meanwhile: the links were told, and will say what they need now
+        if self.connection.draining:
+            return False
         keys = [piece.link.id.key for piece in drafts]
         self.connection.ready.hold(keys)
         for piece in drafts:

@@ -26,6 +26,7 @@ def facts(worker: Worker, now: datetime) -> Facts:
         started=app is not None and app.started,
         heartbeat=None if app is None or app.fence.age is None else timedelta(seconds=app.fence.age),
         assigned=bool(owned),
+        draining=worker.draining,
         paused=tuple(sorted(worker.owning.paused)) if worker.owning is not None else (),
         catching_up=tuple(sorted({o.connection.partition for o in mine if not o.connection.caught_up})),
         missing=_missing(app) if app is not None and owned else (),

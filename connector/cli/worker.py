@@ -13,6 +13,8 @@ from connector.kafka.codec import Codec
 from connector.kafka.connection import cluster_of
 from connector.observe.logs import configure
 from connector.settings import Settings, load
+from streams.engine.stop import exit_process
+from streams.pulse import watched
 from streams.worker import Worker
 
 PORT_FILE = "web.port"
@@ -23,10 +25,22 @@ async def work(settings: Settings, *, instance: str = "") -> None:
     worker = Worker(settings, instance)
     beside = Beside(settings, cluster_of(settings.kafka), Codec(), Path(settings.data_dir) / PORT_FILE)
     task = asyncio.ensure_future(_run(worker, beside))
+    told = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
-    with contextlib.suppress(asyncio.CancelledError):
-        await task
+        asyncio.get_running_loop().add_signal_handler(number, told.set)
+    ending = asyncio.ensure_future(_end(worker, told, task))
+    with watched(asyncio.get_running_loop(), exit_process), contextlib.suppress(asyncio.CancelledError):
+        try:
+            await task
+        finally:
+            ending.cancel()
+
+
+async def _end(worker: Worker, told: asyncio.Event, task: asyncio.Future[None]) -> None:
+    """When told to end: first what is on its way, then everything in order."""
+    await told.wait()
+    await worker.drain()
+    task.cancel()
 
 
 async def _run(worker: Worker, beside: Beside) -> None:

@@ -50,6 +50,7 @@ class Facts:
     heartbeat: timedelta | None = None
     stalled: str = ""
     assigned: bool = False
+    draining: bool = False
     paused: tuple[str, ...] = ()
     catching_up: tuple[int, ...] = ()
     missing: tuple[str, ...] = ()
@@ -89,6 +90,8 @@ def _dead(facts: Facts) -> tuple[str, ...]:
 def _unready(facts: Facts) -> tuple[str, ...]:
     if not facts.started:
         return ("starting",)
+    if facts.draining:
+        return ("draining: it finishes what is on its way and ends",)
     reasons = [] if facts.assigned else ["no partitions are assigned yet"]
     if facts.heartbeat is not None and KAFKA_SILENCE < facts.heartbeat <= HEARTBEAT:
         reasons.append(f"Kafka has not answered for {_seconds(facts.heartbeat)}")
