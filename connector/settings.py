@@ -80,7 +80,7 @@ class XeroSettings(Part):
     webhook_key: SecretStr = SecretStr("")  # of the app's webhooks; none: /webhooks/xero does not know the tenant
     api_url: str = "https://api.xero.com/api.xro/2.0"
     poll_seconds: int = Field(default=60, ge=1, le=86_400)
-    calls_per_minute: int = Field(default=55, ge=1, le=100_000)  # of Xero's 60: people and other apps need some too
+    calls_per_minute: int = Field(default=60, ge=1, le=100_000)  # what others use is heard in the headers
 
 
 class ConnectionSettings(Part):

@@ -25,7 +25,7 @@ from connector.xero.records import EPOCH, Row, elements, load, record, row
 API = "https://api.xero.com/api.xro/2.0"
 READ_SECONDS = 60
 CONCURRENT = 5  # calls in flight per organisation
-PER_MINUTE = 55  # of Xero's 60: people and other apps of the organisation must get through too
+PER_MINUTE = 60
 MOST_UNREADABLE = 1000
 
 
@@ -61,8 +61,9 @@ class XeroParty:
     def outcomes(self, writes: Sequence[Write], answer: Answer) -> tuple[Outcome, ...]:
         return writer.outcomes(writes, answer)
 
-    def pause(self, *, now_ms: int) -> int:
-        return self.budget.pause(now_ms)
+    def pause(self, *, now_ms: int, spare: int = 0) -> int:
+        """``spare`` calls of the minute are left to what matters more: polls leave some to writes."""
+        return self.budget.pause(now_ms, spare=spare)
 
     async def send(self, request: Request, *, seconds: int) -> Answer:
         """Signed in; a refused token is renewed once and the same bytes sent again (a 401 has written nothing)."""
@@ -91,6 +92,10 @@ class XeroParty:
         return answer
 
     async def _exchange(self, request: Request, token: str, seconds: float) -> Answer:
+        """A call that the budget has no room for is refused here, as Xero would: it never earns a 429."""
+        pause = self.budget.pause(self._now_ms())
+        if pause > 0:
+            return Answer(429, {"x-rate-limit-problem": "minute", "retry-after": str(-(-pause // 1000))}, b"")
         headers = [
             ("Authorization", f"Bearer {token}"),
             ("Xero-Tenant-Id", self.tenant),
@@ -98,13 +103,17 @@ class XeroParty:
             *request.headers,
         ]
         self.budget = self.budget.call(self._now_ms())
+        number = self.budget.started
         self.calls += 1
         url = f"{self._api}/{request.path}"
-        answer = await self._http.request(
-            request.method, url, headers=headers, query=request.query, body=request.body, seconds=seconds
-        )
+        try:
+            answer = await self._http.request(
+                request.method, url, headers=headers, query=request.query, body=request.body, seconds=seconds
+            )
+        finally:
+            self.budget = self.budget.end(self._now_ms(), number)
         self.received_bytes += len(answer.body)
-        self.budget = heard(self.budget, answer, self._now_ms())
+        self.budget = heard(self.budget, answer, self._now_ms(), number)
         return answer
 
     async def get(self, path: str, query: Query = (), headers: Query = ()) -> Answer:
@@ -245,10 +254,10 @@ class XeroParty:
         return tuple(one for one in found if one is not None)
 
 
-def heard(budget: Budget, answer: Answer, now_ms: int) -> Budget:
+def heard(budget: Budget, answer: Answer, now_ms: int, number: int) -> Budget:
     """The budget after an answer's headers."""
     left = {name: seconds_of(answer.headers.get(f"x-{name}limit-remaining", "")) for name in ("min", "day")}
-    budget = budget.answered(now_ms, minute_left=left["min"], day_left=left["day"])
+    budget = budget.answered(now_ms, number=number, minute_left=left["min"], day_left=left["day"])
     if answer.status == 429:
         concurrent = answer.headers.get("x-rate-limit-problem", "").strip("[] ") == "concurrent"
         seconds = seconds_of(answer.headers.get("retry-after", ""))

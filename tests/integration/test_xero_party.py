@@ -124,13 +124,30 @@ async def test_429_is_retried_later_and_the_budget_waits(rig: Rig) -> None:
     assert isinstance(refused, Rejected)
     assert refused.failure.kind is Kind.RETRY
     assert refused.failure.retry_after is not None
-    assert 0 < refused.failure.retry_after <= 60
+    assert 0 < refused.failure.retry_after <= 61
+    assert [entry.status for entry in rig.world.control.requests].count(429) == 0  # refused before it was sent
     with pytest.raises(TryAgain):
         await rig.party.read(ReadPlan("Contact"), [rig.contact()], V)
     rig.world.clock.advance(61)
     assert rig.party.pause(now_ms=rig.now_ms()) == 0
     (later,) = await rig.write([rig.invoice("R-2")], "key-2")
     assert isinstance(later, Applied)
+
+
+@pytest.mark.parametrize("window", ["fixed", "rolling"])
+async def test_writing_without_a_pause_takes_the_whole_minute_and_no_refusal(rig: Rig, window: str) -> None:
+    rig.world.limits.change({"minute": 60, "day": 100_000, "window": window})
+    rig.party = rig.new_party()
+    begun = rig.now_ms()
+    for at in range(240):
+        while (pause := rig.party.pause(now_ms=rig.now_ms())) > 0:
+            rig.world.clock.advance(pause / 1000)
+        write = Write(f"s-{at}", "Contact", Operation.CREATE, None, {"Name": f"Sustained {at}"})
+        assert isinstance((await rig.write([write], f"key-{at}"))[0], Applied)
+    asked = [entry for entry in rig.world.control.requests if entry.path == "/api.xro/2.0/Contacts"]
+    minutes = (rig.now_ms() - begun) / 60_000
+    assert {entry.status for entry in asked} == {200}
+    assert len(asked) >= 0.95 * 60 * minutes
 
 
 async def test_a_spent_day_stops_the_organisation(rig: Rig) -> None:

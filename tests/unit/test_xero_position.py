@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from connector.core.budget import Budget
+from connector.core.budget import FLIGHT_MS, SLACK_MS, Budget
 from connector.xero.position import OVERLAP, Watermark, snapshot, start, step
 from connector.xero.records import Row
 
@@ -115,7 +115,7 @@ def test_a_budget_waits_for_what_the_server_said() -> None:
     fresh = Budget(per_minute=55)
     assert fresh.pause(0) == 0
     spent = fresh.answered(1000, minute_left=0)
-    assert (spent.pause(1000), spent.pause(61_000)) == (60_000, 0)
+    assert (spent.pause(1000), spent.pause(61_000 + SLACK_MS)) == (60_000 + SLACK_MS, 0)
     refused = fresh.refused(1000, seconds=26)
     assert (refused.pause(1000), refused.pause(26_999), refused.pause(27_000)) == (26_000, 1, 0)
     assert fresh.answered(0, day_left=0).pause(0) == 15 * 60_000
@@ -123,9 +123,9 @@ def test_a_budget_waits_for_what_the_server_said() -> None:
 
 def test_without_headers_a_budget_counts_its_own_calls() -> None:
     budget = Budget(per_minute=3)
-    for at in (0, 10_000, 20_000):
+    for number, at in enumerate((0, 10_000, 20_000), 1):
         assert budget.pause(at) == 0
-        budget = budget.call(at)
-    assert (budget.pause(20_000), budget.pause(60_000)) == (40_000, 0)
-    last_of_minute = Budget().answered(0, minute_left=1).call(5)
-    assert last_of_minute.pause(5) == 59_995
+        budget = budget.call(at).end(at + 500, number)
+    assert (budget.pause(20_500), budget.pause(60_500 + SLACK_MS)) == (40_000 + SLACK_MS, 0)
+    flying = Budget(per_minute=1).call(0)
+    assert (flying.pause(0), flying.pause(90_000)) == (FLIGHT_MS, FLIGHT_MS)  # only its end makes room
