@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
 from connector.core import planning, sending
 from connector.core.party import Answer, NoAnswer, Request
-from streams import lookup, settle, write
+from connector.core.records import Side
+from streams import lookup, ready, settle, write
 from streams.clock import machine_clock
 from streams.connection import Connection
 from streams.owned import Owned
@@ -54,7 +55,8 @@ def _no_deadline() -> None:
 
 
 def _no_twin_rule() -> None:
-    """A record without a link is born at once: no mark of ours is looked at, nobody is looked for."""
+    """A record without a link is born at once: it does not wait for births under way, no mark of ours is looked at,
+    nobody is looked for. (With the wait alone left in, Salesforce's upsert by our mark still joins the two.)"""
     put(planning, "_marked", lambda *_: None)
     put(planning, "_match_criteria", lambda *_: {})
     put(settle.Settle, "_claimed", lambda _self, _connection, _link, event, _rules: event)
@@ -63,6 +65,13 @@ def _no_twin_rule() -> None:
         return None
 
     put(settle.Settle, "_join_twin", join)
+    put(ready.Ready, "jobs", _jobs)
+
+
+def _jobs(self: ready.Ready, side: Side) -> Iterator[ready.Job]:
+    """``Ready.jobs`` without its waits."""
+    free = [job for key, job in self._jobs.items() if key not in self._busy and job.todo.side is side]
+    yield from sorted(free, key=ready._rank)
 
 
 def _no_mark() -> None:

@@ -56,10 +56,15 @@ class Crew:
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
     async def __aenter__(self) -> Crew:
-        folder = self.control.parent
-        self.hands = [Hand(f"worker-{number}", folder / f"worker-{number}.log") for number in range(self.count)]
-        self._tasks = [asyncio.create_task(self._keep(hand)) for hand in self.hands]
+        for _ in range(self.count):
+            self.hire()
         return self
+
+    def hire(self) -> None:
+        """One more worker."""
+        name = f"worker-{len(self.hands)}"
+        self.hands.append(Hand(name, self.control.parent / f"{name}.log"))
+        self._tasks.append(asyncio.create_task(self._keep(self.hands[-1])))
 
     async def __aexit__(self, *_why: object) -> None:
         self._stopping.set()

@@ -4,7 +4,8 @@ The product has no switch for any of this: its methods are wrapped here, in a pr
 only with the test clock (``streams.clock``), which refuses every address that is not on this machine.
 
 A place is armed by a file ``<place>`` in the control folder, whose first line names a signal; whoever comes by takes
-the file away, writes ``at.<instance>``, and sends itself the signal. Places, in the order of a send:
+the file away, writes ``at.<instance>``, and sends itself the signal (``drafted`` also knows ``SLEEP <seconds>``: only
+this loop stops, its process lives on). Places, in the order of a send:
 
 ========= =========================================================================================
 drafted   a call is about to be announced: the producer has it next
@@ -56,15 +57,18 @@ class Places:
     folder: Path
     instance: str
 
-    def passed(self, place: str) -> None:
+    def passed(self, place: str) -> float:
+        """Gives the seconds that the caller must sleep, 0 where nothing was armed or a signal was lived through."""
         armed, mine = self.folder / place, self.folder / f"taken.{self.instance}"
         try:
             armed.rename(mine)
         except FileNotFoundError:
-            return
-        number = signal.Signals[mine.read_text("ascii").strip()]
+            return 0.0
         (self.folder / f"at.{self.instance}").write_text(place, "ascii")
-        os.kill(os.getpid(), number)
+        what, _, seconds = mine.read_text("ascii").strip().partition(" ")
+        if what != "SLEEP":
+            os.kill(os.getpid(), signal.Signals[what])
+        return float(seconds or 0)
 
 
 def arm(places: Places) -> None:
@@ -95,8 +99,8 @@ def _before_the_producer(places: Places) -> None:
     sent = Producer.send_soon
 
     async def send_soon(self: Producer, topic: str, *message: Any) -> Awaitable[int]:
-        if _drafting.get():
-            places.passed("drafted")
+        if _drafting.get() and (seconds := places.passed("drafted")):
+            await asyncio.sleep(seconds)
         return await sent(self, topic, *message)
 
     put(Producer, "send_soon", send_soon)
@@ -129,7 +133,7 @@ def _around(
     return announced
 
 
-def _after(step: Callable[[], Awaitable[Any]], then: Callable[[], None]) -> Callable[[], Awaitable[Any]]:
+def _after(step: Callable[[], Awaitable[Any]], then: Callable[[], object]) -> Callable[[], Awaitable[Any]]:
     async def done() -> Any:
         result = await step()
         then()
