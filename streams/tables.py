@@ -53,9 +53,9 @@ def rank_by(codec: Codec, table: str, counter: str) -> Callable[[bytes], tuple[i
     head = Head(codec.schemas.for_topic(f"{table}.v1"), ("epoch", counter))
 
     def rank(data: bytes) -> tuple[int, int]:
-        short = head.read(data)
+        short = head.rank(data)
         if short is not None:
-            return short[0], short[1]
+            return short
         value = _decode(codec, table, b"", data)
         return value["epoch"], value[counter]
 

@@ -15,9 +15,13 @@ from dataclasses import dataclass, field
 
 import structlog
 
+from connector.core.identity import join_key
 from connector.core.link import outputs
 from connector.core.link_state import Link
+from connector.core.planning import rules_of
+from connector.core.resting import Rest
 from connector.errors import EngineStop
+from connector.kafka.link_codec import LinkHead
 from streams.connection import Connection
 from streams.genesis import Genesis
 from streams.hydrate import Reads
@@ -83,13 +87,14 @@ class Takeover:
 
     async def _links(self, connection: Connection, seen: Seen) -> None:
         links, today = self.tables.links, connection.clock().date().toordinal()
+        approving = _approving(connection)
         for key, head in links.heads(connection.partition, connection.name):
             seen.links += 1
             seen.last = max(seen.last, head.last)
             seen.lives.add(head.genesis)
             if seen.links % SCAN_STEP == 0:
                 await asyncio.sleep(0)
-            if head.resting and head.born_day < today:
+            if _passed_by(key, head, approving) and head.born_day < today:
                 continue
             link = links.peek(key)  # as it stands now: settle goes on folding while we scan
             if link is not None:
@@ -102,3 +107,17 @@ class Takeover:
         if rules is not None:
             connection.ready.absorb(link, outputs(link, rules), link.offset)
             connection.waiting.note(link)
+
+
+def _passed_by(key: bytes, head: LinkHead, approving: frozenset[bytes]) -> bool:
+    return head.rest == Rest.RESTS or (head.rest == Rest.DRAFT and key.split(b"/", 2)[1] not in approving)
+
+
+def _approving(connection: Connection) -> frozenset[bytes]:
+    """Mappings, as their keys spell them, of which any version approves drafts itself."""
+    names = (
+        applied.mapping.name
+        for applied in connection.mappings()
+        if any(rules_of(version).approve == "checked" for version in applied.versions)
+    )
+    return frozenset(join_key(name) for name in names)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import os
 import shutil
 import signal
 import sys
@@ -20,7 +21,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from benchmarks.recovery.population import BORN, link
+from benchmarks.recovery.population import BORN, Scene, link, number
 from connector.cli.demo import shipped_mappings
 from connector.cli.stage import Stage, stage
 from connector.core.link_events import Due
@@ -41,10 +42,12 @@ PHASES = ("tables restored", "links scanned")
 
 @dataclass(slots=True)
 class Life:
-    """One start of the worker. Memory in MB: the most until ready, and after it had rested."""
+    """One start of the worker. Memory in MB: the most until ready, and after it had rested. ``cpu`` are the processor
+    seconds of the whole process until ready: on a machine that others use they say more than the clock."""
 
     name: str
     ready: float = 0.0
+    cpu: float = 0.0
     peak: float = 0.0
     rests: float = 0.0
     phases: dict[str, Any] = field(default_factory=dict)
@@ -61,6 +64,11 @@ def _memory(pid: int, name: str) -> float:
     raise Unavailable("bench.memory", f"The worker {pid} has no {name}.")
 
 
+def _cpu(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text("ascii").rpartition(") ")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")  # user and system
+
+
 async def live(scene: Stage, name: str, end: signal.Signals) -> Life:
     """Start, wait until ready, let it rest, end it."""
     life, seen = Life(name), scene.log.stat().st_size if scene.log.exists() else 0
@@ -71,12 +79,14 @@ async def live(scene: Stage, name: str, end: signal.Signals) -> Life:
     life.ready = time.monotonic() - began
     if scene.worker is None:
         raise Unavailable("bench.connector", "The connector has not been started.")
+    life.cpu = _cpu(scene.worker.pid)
     life.peak = _memory(scene.worker.pid, "VmHWM")
     await asyncio.sleep(AFTER_SECONDS)
     life.rests = _memory(scene.worker.pid, "VmRSS")
     await scene.stop_connector(end)
     life.phases = _phases(scene.log.read_bytes()[seen:])
-    say(f"{name}: ready after {life.ready:.1f} s, peak {life.peak:.0f} MB, {life.rests:.0f} MB at rest, {life.phases}")
+    memory = f"peak {life.peak:.0f} MB, {life.rests:.0f} MB at rest"
+    say(f"{name}: ready after {life.ready:.1f} s, {life.cpu:.1f} s of a core, {memory}, {life.phases}")
     return life
 
 
@@ -96,14 +106,14 @@ async def fill(scene: Stage, cluster: Cluster, links: int, partitions: int) -> i
     genesis = await _genesis(cluster, codec)
     share, orders = links // partitions, []
     for name in connections:
-        for number in range(FILLERS):
-            first, last = share * number // FILLERS, share * (number + 1) // FILLERS
+        for part in range(FILLERS):
+            first, last = share * part // FILLERS, share * (part + 1) // FILLERS
             orders.append({"bootstrap": scene.bootstrap, "prefix": cluster.prefix, "connection": name, "org": "org",
                            "tenant": scene.tenant, "genesis": genesis, "first": first, "last": last})  # fmt: skip
     gate = asyncio.Semaphore(FILLERS)
     written = sum(await asyncio.gather(*(_filler(order, gate) for order in orders)))
     async with Producer(cluster) as producer:  # links remember event 0: there must be one
-        one = link(0, CONNECTION, scene.tenant).id.key
+        one = link(Scene(CONNECTION, "org", scene.tenant, genesis), number(0).decode()).id.key
         await producer.send("link-events.v1", one, codec.encode("link-events.v1", event_value(one, Due(BORN), BORN)))
     return written
 
@@ -122,8 +132,8 @@ async def _filler(order: dict[str, Any], gate: asyncio.Semaphore) -> int:
 def _connections(cluster: Cluster, partitions: int) -> list[str]:
     """The configured connection, and names whose links stand on other partitions."""
     found = {partition_of(CONNECTION.encode() + b"/", cluster.partitions): CONNECTION}
-    for number in range(1000):
-        found.setdefault(partition_of(b"other-%d/" % number, cluster.partitions), f"other-{number}")
+    for other in range(1000):
+        found.setdefault(partition_of(b"other-%d/" % other, cluster.partitions), f"other-{other}")
     return list(found.values())[:partitions]
 
 
@@ -164,10 +174,12 @@ async def bench(links: int, partitions: int, keep: Path | None) -> dict[str, Any
 def show(report: dict[str, Any]) -> None:
     print(f"{report['links']} links, {report['records']} records on {report['partitions']} partition(s), "
           f"store {report['store_mb']} MB")  # fmt: skip
-    print(f"{'':24} {'ready s':>8} {'peak MB':>8} {'rests MB':>9}  phases")
+    print(f"{'':24} {'ready s':>8} {'cpu s':>7} {'peak MB':>8} {'rests MB':>9}  phases")
     for one in report["lives"]:
         phases = ", ".join(f"{name} {said.get('seconds')} s" for name, said in one["phases"].items())
-        print(f"{one['name']:24} {one['ready']:8.1f} {one['peak']:8.0f} {one['rests']:9.0f}  {phases}")
+        print(
+            f"{one['name']:24} {one['ready']:8.1f} {one['cpu']:7.1f} {one['peak']:8.0f} {one['rests']:9.0f}  {phases}"
+        )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -14,7 +14,7 @@ from typing import Any
 
 from aiokafka import AIOKafkaProducer
 
-from benchmarks.recovery.population import rows
+from benchmarks.recovery.population import Scene, rows
 from connector.kafka.connection import MESSAGE_MAX_BYTES, embedded_cluster
 from connector.kafka.partition import partition_of
 
@@ -26,6 +26,7 @@ async def fill(order: Mapping[str, Any]) -> int:
     cluster = embedded_cluster(order["bootstrap"], order["prefix"])
     partition = partition_of(f"{order['connection']}/".encode(), cluster.partitions)
     numbers = range(order["first"], order["last"])
+    scene = Scene(order["connection"], order["org"], order["tenant"], order["genesis"])
     producer = AIOKafkaProducer(
         **cluster.client_options(), acks="all", max_batch_size=BATCH_BYTES, max_request_size=MESSAGE_MAX_BYTES
     )
@@ -42,7 +43,7 @@ async def fill(order: Mapping[str, Any]) -> int:
             await waiting.pop(0)
 
     try:
-        for topic, key, value in rows(numbers, order["connection"], order["org"], order["tenant"], order["genesis"]):
+        for topic, key, value in rows(numbers, scene):
             batch = open_batches.get(topic)
             if batch is None:
                 batch = open_batches[topic] = producer.create_batch()

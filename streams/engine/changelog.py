@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import logging
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -61,9 +62,10 @@ class Changelogs:
             starts = {place: max(first[place], _next(tables[place], place)) for place in places}
             _refuse_ahead(starts, ends)
             behind = [place for place in places if starts[place] < ends[place]]
-            for group in _groups(behind):
-                await _fill(consumer, {place: tables[place] for place in group}, starts, ends)
-        records = sum(ends[place] - starts[place] for place in behind)
+            records = sum(ends[place] - starts[place] for place in behind)
+            with _quiet_memory(records):
+                for group in _groups(behind):
+                    await _fill(consumer, {place: tables[place] for place in group}, starts, ends)
         _log.info("tables restored", extra={"records": records, "seconds": round(loop.time() - began, 2)})
         return {place: max(starts[place], ends[place]) for place in places}
 
@@ -117,6 +119,20 @@ class Changelogs:
             await consumer.stop()
 
 
+@contextlib.contextmanager
+def _quiet_memory(records: int) -> Iterator[None]:
+    """While many records pass, the collector need not walk again and again through all that the process has made."""
+    if records < LARGE:
+        yield
+        return
+    gc.collect()
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
+
+
 def _failed(error: BaseException) -> EngineStop:
     return EngineStop("recovery.failed", f"The changelogs could not be read or applied: {error!r}.")
 
@@ -159,8 +175,9 @@ async def _fill(
     while left:
         batches = await consumer.getmany(timeout_ms=_POLL_MS, max_records=_BATCH)
         for place, records in batches.items():
-            before = [record for record in records if record.offset < ends[place]]
-            tables[place].fill(place.partition, before, logged=logged[place])
+            if records[-1].offset >= ends[place]:
+                records = [record for record in records if record.offset < ends[place]]
+            tables[place].fill(place.partition, records, logged=logged[place])
         done = {place for place in left if await consumer.position(place) >= ends[place]}
         for place in done:
             tables[place].filled(place.partition, ends[place])

@@ -58,6 +58,9 @@ def _options() -> Options:
     options.set_compression_type(DBCompressionType.lz4())
     options.set_max_open_files(_OPEN_FILES)
     options.set_max_background_jobs(2)
+    # Most keys of a recovery are new: that nothing stands there must cost nothing.
+    options.set_memtable_prefix_bloom_ratio(0.1)
+    options.set_memtable_whole_key_filtering(whole_key_filter=True)
     # Filling a table writes faster than one core compacts; to wait for it would stop heartbeats and loops.
     options.set_level_zero_slowdown_writes_trigger(64)
     options.set_level_zero_stop_writes_trigger(128)

@@ -183,7 +183,8 @@ class RawTable(faust.Table):  # type: ignore[misc]
                 standing = _LOWEST if value is None else self._rank(value)
             if landed >= standing:
                 winners[key] = record.value
-            ranks[key] = max(landed, standing)
+                standing = landed
+            ranks[key] = standing
         return winners
 
     def _landed(self, record: Any) -> RankOf | None:
