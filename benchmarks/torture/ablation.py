@@ -135,13 +135,13 @@ def _fence() -> None:
     Fence.fresh = property(lambda self: True)  # type: ignore[assignment,method-assign]
 
 
-_STARTS = Run("ours", Kind.STARTS, 90, SHORT, events=3_000, live=0, faults=0, tries=3)
-_DYNAMIC = Run("ours", Kind.WIPE, 90, SHORT, events=8_000, live=1_000, faults=5)
+_STARTS = Run("ours", Kind.STARTS, 90, SHORT, events=3_000, live=0, faults=0, tries=2)
+_DYNAMIC = Run("ours", Kind.WIPE, 90, SHORT, events=6_000, live=500, faults=4)
 _FREEZES = Run(
-    "ours", Kind.FLUSH, 90, SHORT, events=12_000, live=1_000, faults=9, work=(0, 0.5), commit=0.2, padding=3_000
+    "ours", Kind.FLUSH, 90, SHORT, events=8_000, live=500, faults=7, work=(0, 0.5), commit=0.2, padding=3_000
 )
-_SLOW = Run("ours", Kind.KEEP, 90, events=400, live=20, keys=40, faults=8, work=(100, 300), commit=0.1)
-_PAUSES = Run("ours", Kind.PAUSE, 90, SHORT, events=10_000, live=1_000, faults=6, pause=9, work=(2, 8))
+_SLOW = Run("ours", Kind.KEEP, 90, events=300, live=20, keys=40, faults=7, work=(100, 300), commit=0.1)
+_PAUSES = Run("ours", Kind.PAUSE, 90, SHORT, events=6_000, live=500, faults=4, pause=9, work=(2, 8))
 
 RULES: Mapping[str, Rule] = {
     "seek-order": Rule("queues are cleared before the sources flow", _seek_order, _DYNAMIC),

@@ -90,10 +90,10 @@ def _source(cluster: Cluster) -> TP:
 
 
 async def _life(app: Engine, body: Callable[[], Awaitable[None]]) -> None:
-    """Runs the engine until it ends by itself; a minute at most."""
+    """Runs the engine until it ends by itself; half a minute at most."""
     async with running(app):
         await body()
-        await asyncio.sleep(60)
+        await asyncio.sleep(30)
 
 
 async def _committed(settings: EngineSettings, tp: TP) -> int | None:
@@ -320,7 +320,7 @@ async def test_a_partition_that_commits_nothing_ends_the_worker(cluster: Cluster
     await _feed(cluster, 1)
     with pytest.raises(EngineStop) as caught:
         async with running(app):
-            await asyncio.sleep(60)
+            await asyncio.sleep(30)
     assert caught.value.code == "commit.stalled"
 
 
