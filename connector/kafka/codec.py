@@ -112,16 +112,18 @@ def _inspect(value: Any, whole_digits: int, depth: int) -> None:
     """Refuses what fastavro would bend in silence: floats, zoneless times, numbers wider than their decimal."""
     if depth > _DEPTH:
         raise ValueError(f"nested deeper than {_DEPTH}")
-    if isinstance(value, float):
+    if isinstance(value, dict | list | tuple):
+        for part in value.values() if isinstance(value, dict) else value:
+            if type(part) not in _PLAIN:
+                _inspect(part, whole_digits, depth + 1)
+    elif isinstance(value, float):
         raise TypeError(f"a float ({value!r})")
-    if isinstance(value, Decimal):
+    elif isinstance(value, Decimal):
         if not value.is_finite():
             raise ValueError(f"{value} is not a number")
         if value and value.adjusted() >= whole_digits:
             raise ValueError(f"{value} has more than {whole_digits} digits before the point")
     elif isinstance(value, datetime) and value.tzinfo is None:
         raise ValueError(f"{value.isoformat()} has no zone")
-    elif isinstance(value, Mapping | list | tuple):
-        for part in value.values() if isinstance(value, Mapping) else value:
-            if type(part) not in _PLAIN:
-                _inspect(part, whole_digits, depth + 1)
+    elif isinstance(value, Mapping):
+        _inspect(dict(value), whole_digits, depth)
