@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
@@ -19,6 +20,7 @@ from connector.xero.below import BELOW, Below, address, parent_of, record_below,
 from connector.xero.criteria import matching
 from connector.xero.entities import Entity, entity
 from connector.xero.failures import CONCURRENT_RETRY, DEFAULT_RETRY, seconds_of
+from connector.xero.novelties import Novelties
 from connector.xero.queries import PAGE_SIZE, Query, all_of, look_up, places, reads, sized, together
 from connector.xero.records import EPOCH, Row, elements, load, record, row
 
@@ -26,6 +28,7 @@ API = "https://api.xero.com/api.xro/2.0"
 READ_SECONDS = 60
 CONCURRENT = 5  # calls in flight per organisation
 PER_MINUTE = 60
+_log = logging.getLogger(__name__)
 MOST_UNREADABLE = 1000
 
 
@@ -49,6 +52,7 @@ class XeroParty:
         self._flights = asyncio.Semaphore(CONCURRENT)
         self.budget = Budget(per_minute=per_minute)
         self.unreadable: list[tuple[str, bytes, DataError]] = []  # entity, JSON, why: for the caller to keep
+        self._novelties = Novelties()
         self.calls = 0
         self.received_bytes = 0
 
@@ -216,6 +220,8 @@ class XeroParty:
     def _record(self, one: Mapping[str, object], name: str, version: Version) -> Record | None:
         """One object; one that cannot be read is laid aside (``unreadable``) and stops no other."""
         read_at = EPOCH + timedelta(milliseconds=self._now_ms())
+        if new := self._novelties.fresh(one, name):
+            _log.info("Xero has new fields", extra={"tenant": self.tenant, "fields": ", ".join(new)})
         try:
             return record(one, name, self.tenant, version, read_at)
         except DataError as error:
