@@ -25,6 +25,7 @@ from streams.tables import Read
 
 SOURCE = "incident "
 OVERLAP = timedelta(minutes=10)  # the longest transaction: what it commits bears an earlier stamp
+MINUTE, SETTLED = timedelta(minutes=1), timedelta(seconds=5)
 RETRY_SECONDS = 10.0
 LOOK_SECONDS = 0.2
 Store = Callable[[Position], Awaitable[None]]
@@ -161,7 +162,10 @@ class RefillLoop:
 
     async def _object(self, one: Followed, incident: Incident) -> tuple[int, int, int]:
         """(asked, deleted, last offset) of one object."""
-        connection, since, until = self.incidents.connection, incident.since - OVERLAP, incident.opened
+        connection, since = self.incidents.connection, incident.since - OVERLAP
+        until = incident.opened.replace(second=0, microsecond=0) + MINUTE  # the org's lists count in minutes
+        while connection.clock() < until + SETTLED:  # noqa: ASYNC110  a clock has no event
+            await asyncio.sleep(LOOK_SECONDS)
         ids: dict[str, str | None] = {}
         if one.parent or since < until - UPDATED_REACH:
             async for page in self.replication.moved(one.entity, "SystemModstamp", since, None, one.reference):

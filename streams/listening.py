@@ -47,6 +47,7 @@ class Listening:
 
     def __post_init__(self) -> None:
         self.watch = Watch(self.connection, lambda: self.source.now, self._known, self._catalog)
+        self.source.party.waiting = lambda: len(self.connection.ready)
         self.incidents = Incidents(self.connection, self.store, self.notices.say)
         self.incidents.load(self.positions.values())
         self.stream = StreamCapture(

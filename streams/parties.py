@@ -74,7 +74,10 @@ def salesforce(
 ) -> SalesforceSource:  # fmt: skip
     """``grants`` keeps what people consented to, ``name`` is the connection's."""
     credentials = salesforce_sign_in(http, settings, now_ms, grants, name)
-    party = SalesforceParty(http, credentials, settings.organisation, now_ms=now_ms, api_version=settings.api_version)
+    party = SalesforceParty(
+        http, credentials, settings.organisation, now_ms=now_ms, api_version=settings.api_version,
+        allow_duplicates=settings.duplicates == "allow",
+    )  # fmt: skip
     return SalesforceSource(party, credentials, settings)
 
 

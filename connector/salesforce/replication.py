@@ -65,9 +65,9 @@ class Replication:
         ids: dict[str, None] = {}
         whole = True
         for _ in range(MAX_STEPS):
-            if last - at < STEP:
+            if at >= last:
                 return Span(tuple(ids), at, whole)
-            raw = await self._ask(entity, resource, at, last)
+            raw = await self._ask(entity, resource, min(at, last - STEP), last)
             ids |= dict.fromkeys(_ids(raw, resource))
             earliest = _time(raw.get("earliestDateAvailable")) if resource == "deleted" else None
             whole = whole and not (earliest is not None and earliest > at)

@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from connector.core.budget import Budget
-from connector.core.failure import Kind
+from connector.core.failure import Failure, Kind
 from connector.core.party import (
     Answer,
     NoAnswer,
@@ -28,8 +28,9 @@ from connector.core.records import ReadPlan, Record, Side, Version
 from connector.core.values import Fields
 from connector.errors import AuthError, ConfigurationError, DataError, TryAgain, TwinledgerError, Unavailable
 from connector.http import HttpClient
-from connector.salesforce import writer
+from connector.salesforce import bulk, writer
 from connector.salesforce.auth import Credentials
+from connector.salesforce.bulk_jobs import BulkJobs
 from connector.salesforce.cometd import API_VERSION
 from connector.salesforce.describe import ObjectShape, SalesforceCatalog, read_describe
 from connector.salesforce.failures import DAILY_RETRY, failure, refusal
@@ -61,6 +62,7 @@ class SalesforceParty:
         now_ms: Callable[[], int],
         api_version: str = API_VERSION,
         reserve: int = RESERVE,
+        allow_duplicates: bool = False,
     ) -> None:
         self.organisation_id = organisation_id
         self._http, self._credentials, self._now_ms = http, credentials, now_ms
@@ -68,24 +70,36 @@ class SalesforceParty:
         self.budget = Budget(reserve=reserve)
         self.calls = 0
         self._one_by_one: dict[tuple[str, Operation], int] = {}
+        self._allow_duplicates = allow_duplicates
+        self.waiting: Callable[[], int] = lambda: 0  # how many writes wait; many of them go as a bulk job
+        self._bulk_takes: dict[tuple[str, Operation], bool] = {}  # whether such writes may be a job, as seen last
+        self._jobs: dict[str, str] = {}  # digest of what was uploaded → its job, while its end is not known
         self.catalog = SalesforceCatalog({})
         self._describing = asyncio.Lock()
 
     # --- pure parts ---------------------------------------------------------------------------------------------------
 
     def batch_limit(self, entity: str, operation: Operation) -> int:
-        """200; 1 while the rows of a call that was refused as a whole are told apart."""
-        return 1 if self._one_by_one.get((entity, operation), 0) > 0 else writer.BATCH
+        """200; 1 while the rows of a call that was refused as a whole, or found rows locked, are sent alone; more
+        where so many wait that a bulk job is cheaper."""
+        kind = (entity, operation)
+        if self._one_by_one.get(kind, 0) > 0:
+            return 1
+        many = self.waiting() >= bulk.FROM and self._bulk_takes.get(kind, False)
+        return bulk.MOST if many else writer.BATCH
 
     def prepare(self, writes: Sequence[Write], idempotency_key: str) -> Request:
         """Salesforce knows no idempotency keys; a create is safe by its mark, an update by its nature."""
-        return writer.prepare(writes, self._version)
+        self._bulk_takes[writes[0].entity, writes[0].operation] = bulk.takes(writes)
+        return writer.prepare(writes, self._version, allow_duplicates=self._allow_duplicates)
 
     def outcomes(self, writes: Sequence[Write], answer: Answer) -> tuple[Outcome, ...]:
         out = writer.outcomes(writes, answer)
         kind = (writes[0].entity, writes[0].operation)
         if any(isinstance(one, Rejected) and one.failure.code == writer.CALL_REFUSED for one in out):
             self._one_by_one[kind] = len(writes)
+        elif len(writes) > 1 and (locked := sum(isinstance(one, Rejected) and _locked(one.failure) for one in out)):
+            self._one_by_one[kind] = locked  # with their neighbours they would find each other's locks again
         elif len(writes) == 1 and kind in self._one_by_one:
             self._one_by_one[kind] -= 1
         return out
@@ -101,6 +115,8 @@ class SalesforceParty:
 
     async def send(self, request: Request, *, seconds: int) -> Answer:
         """Signed in; a refused token is renewed once and the same bytes sent again (a 401 has written nothing)."""
+        if request.method == "POST" and request.path.endswith(f"/{bulk.RESOURCE}") and request.query:
+            return await BulkJobs(self.send, self._jobs).run(request, seconds)
         deadline = asyncio.get_running_loop().time() + seconds
         try:
             token = await self._credentials.token()
@@ -297,6 +313,10 @@ class SalesforceParty:
             if error.code != "salesforce.field-missing":
                 raise
         return make(await self.describe(plans, fresh=True))
+
+
+def _locked(failure: Failure) -> bool:
+    return failure.kind is Kind.RETRY and "lock" in f"{failure.code} {failure.message}".lower()
 
 
 def heard(budget: Budget, answer: Answer, now_ms: int) -> Budget:

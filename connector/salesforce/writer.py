@@ -15,33 +15,42 @@ from connector.core.failure import Failure, Kind
 from connector.core.party import Answer, Applied, Operation, Outcome, Rejected, Request, Undecided, Write
 from connector.core.values import Value, plain_number
 from connector.errors import DataError
+from connector.salesforce import bulk
 from connector.salesforce.failures import Said, errors_of, failure, refusal
 
 BATCH = 200
 CALL_REFUSED = "salesforce.call-refused"
 CLIENT = "Twinledger"
 HEADERS = (("Content-Type", "application/json; charset=UTF-8"), ("Sforce-Call-Options", f"client={CLIENT}"))
+ALLOW_DUPLICATES = ("Sforce-Duplicate-Rule-Header", "allowSave=true")  # an alert is passed, a block is not
 _TWO_MINDS = frozenset({500, 502, 503, 504})  # the server or something before it broke: it may have been carried out
 
 
-def prepare(writes: Sequence[Write], api_version: str) -> Request:
-    """One collections call. Raises ValueError for writes that do not belong together, DataError for a value that
-    Salesforce cannot take."""
+def prepare(writes: Sequence[Write], api_version: str, *, allow_duplicates: bool = False) -> Request:
+    """One collections call, or one bulk job for more writes than a call takes.
+
+    Raises ValueError for writes that do not belong together, DataError for a value that Salesforce cannot take.
+    """
     first = writes[0]
-    if len(writes) > BATCH or any((w.entity, w.operation) != (first.entity, first.operation) for w in writes):
-        raise ValueError(f"a call takes up to {BATCH} writes of one entity and one operation")
+    headers = (*HEADERS, *((ALLOW_DUPLICATES,) if allow_duplicates else ()))
+    if any((w.entity, w.operation) != (first.entity, first.operation) for w in writes):
+        raise ValueError("a call takes writes of one entity and one operation")
+    if BATCH < len(writes) <= bulk.MOST and bulk.takes(writes):
+        return bulk.prepare(writes, f"/services/data/v{api_version}/{bulk.RESOURCE}", headers)
+    if len(writes) > BATCH:
+        raise ValueError(f"a call takes up to {BATCH} writes")
     keys = {write.mark[0] if write.mark else None for write in writes}
     base = f"/services/data/v{api_version}/composite/sobjects"
     records = ",".join(_record(write) for write in writes)
     body = f'{{"allOrNone":false,"records":[{records}]}}'.encode()
     if first.operation is Operation.UPDATE:
-        return Request("PATCH", base, (), HEADERS, body)
+        return Request("PATCH", base, (), headers, body)
     if len(keys) > 1:
         raise ValueError("creates with and without a mark do not go into one call")
     key = keys.pop()
     if key is None or not key.endswith("__c"):  # a standard field is no external id: a plain insert
-        return Request("POST", base, (), HEADERS, body)
-    return Request("PATCH", f"{base}/{first.entity}/{key}", (), HEADERS, body)
+        return Request("POST", base, (), headers, body)
+    return Request("PATCH", f"{base}/{first.entity}/{key}", (), headers, body)
 
 
 def _record(write: Write) -> str:

@@ -15,6 +15,7 @@ from starlette.routing import Route
 from connector.simulators.control import Clock, Control, control_routes
 from connector.simulators.faults import FaultMiddleware
 from connector.simulators.salesforce.bayeux import Sessions
+from connector.simulators.salesforce.bulk import Bulk
 from connector.simulators.salesforce.collections import Collections
 from connector.simulators.salesforce.cometd import Cometd
 from connector.simulators.salesforce.oauth import Oauth
@@ -68,7 +69,8 @@ def ready(settings: Settings, port: int) -> Mapping[str, Any]:
 
 
 def _rest_routes(rest: Rest) -> list[Route]:
-    many = Collections(rest)
+    many, bulk = Collections(rest), Bulk(rest)
+    rest.org.bulk = bulk
     data = "/services/data/v{version}"
     table = [
         ("GET", "/sobjects", rest.sobjects),
@@ -84,6 +86,11 @@ def _rest_routes(rest: Rest) -> list[Route]:
         ("PATCH", "/composite/sobjects", many.update),
         ("DELETE", "/composite/sobjects", many.delete),
         ("PATCH", "/composite/sobjects/{entity}/{key}", many.upsert),
+        ("POST", "/jobs/ingest", bulk.create),
+        ("PUT", "/jobs/ingest/{job}/batches", bulk.upload),
+        ("PATCH", "/jobs/ingest/{job}", bulk.close),
+        ("GET", "/jobs/ingest/{job}", bulk.show),
+        ("GET", "/jobs/ingest/{job}/{kind}", bulk.results),
         ("GET", "/sobjects/{entity}/describe", rest.describe),
         ("GET", "/sobjects/{entity}/updated", rest.updated),
         ("GET", "/sobjects/{entity}/updated/", rest.updated),

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 from connector.simulators.salesforce.permissions import Permissions
 from connector.simulators.salesforce.rules import Rules
@@ -24,6 +24,8 @@ class Dml:
     store: Store
     permissions: Permissions
     rules: Rules
+    locks: dict[str, int] = field(default_factory=dict)  # record id → how many changes of it find it locked
+    duplicates: Callable[[], str] = lambda: ""
 
     def insert(self, tx: Transaction, entity: Entity, raw: Mapping[str, object]) -> str:
         if not entity.writable:
@@ -34,6 +36,7 @@ class Dml:
         row = self.rules.before_insert(tx, entity, row)
         self._require(entity, row)
         self._unique(entity, record_id, row)
+        self._duplicate(tx, entity, row)
         tx.put(entity.name, record_id, self.rules.computed(entity, row))
         self.rules.after_insert(tx, entity, record_id)
         return record_id
@@ -42,6 +45,7 @@ class Dml:
         if not entity.writable:
             raise Refusal("CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY", f"entity type cannot be updated: {entity.name}")
         before = present(self.store, entity, record_id)
+        self._locked(record_id)
         values = self.rules.before_update(tx, entity, before, self._values(entity, raw, creating=False))
         row: Row = {**before, **values}
         self._require(entity, row)
@@ -160,14 +164,27 @@ class Dml:
         if absent:
             raise missing(*absent)
 
+    def _locked(self, record_id: str) -> None:
+        if self.locks.get(record_id, 0) > 0:
+            self.locks[record_id] -= 1
+            raise Refusal("UNABLE_TO_LOCK_ROW", "unable to obtain exclusive access to this record")
+
+    def _duplicate(self, tx: Transaction, entity: Entity, row: Row) -> None:
+        """The standard duplicate rule of accounts, on equal names."""
+        rule = self.duplicates()
+        if not rule or entity.name != "Account" or (rule == "alert" and tx.caller.allow_duplicates):
+            return
+        if any(one["Name"] == row["Name"] for one in self.store.rows("Account")):
+            raise Refusal("DUPLICATES_DETECTED", "Use one of these records?")
+
     def _unique(self, entity: Entity, record_id: str, row: Row) -> None:
-        for field in entity.fields.values():
-            if not field.unique or row.get(field.name) is None:
+        for one in entity.fields.values():
+            if not one.unique or row.get(one.name) is None:
                 continue
-            for other in self.store.pointing(entity.name, field.name, row[field.name]):
+            for other in self.store.pointing(entity.name, one.name, row[one.name]):
                 if other["Id"] != record_id:
                     raise Refusal(
                         "DUPLICATE_VALUE",
-                        f"duplicate value found: {field.name} duplicates value on record "
+                        f"duplicate value found: {one.name} duplicates value on record "
                         f"with id: {str(other['Id'])[:15]}",
                     )

@@ -51,6 +51,8 @@ class Settings:
     max_clients: int = 1000
     api_limit: int = 1_000_000
     event_limit: int = 1_000_000
+    bulk_polls: int = 2  # how often a bulk job must be asked for before it is done
+    duplicate_rule: str = ""  # on the names of accounts: alert lets through who says allowSave, block nobody
     collections_origin: bool = True  # whether Sforce-Call-Options reaches the events of collection calls
 
 
@@ -87,13 +89,14 @@ class Org:
         self.store = Store(self.schema, clock.now)
         self.permissions = Permissions()
         rules = Rules(self.store, settings.currency if settings.multi_currency else None)
-        self.dml = Dml(self.store, self.permissions, rules)
+        self.dml = Dml(self.store, self.permissions, rules, duplicates=lambda: self.settings.duplicate_rule)
         self._unbound = Dml(self.store, Permissions(), rules)  # people see everything
         self.bus = Bus(self.schema, clock.now, set(SELECTED))
         self.channels: dict[str, dict[str, tuple[str, ...]]] = {CHANNEL: dict.fromkeys(SELECTED, ())}
         self.tokens: set[str] = set()
         self.forgetters: list[Any] = []
         self.revokers: list[Any] = []
+        self.bulk: Any = None  # the jobs, for tests in the same process
         self.calls = Rolling()
         self.delivered = Rolling()
         self.organisation, self.user = seed(self._unbound)

@@ -20,7 +20,7 @@ Handler: TypeAlias = Callable[[Request], Awaitable[Response]]
 _SETTABLE = frozenset(
     {
         "query_page", "child_page", "hold_seconds", "client_seconds", "advice_interval_ms", "event_batch",
-        "max_clients", "api_limit", "event_limit", "collections_origin",
+        "max_clients", "api_limit", "event_limit", "collections_origin", "bulk_polls", "duplicate_rule",
     }
 )  # fmt: skip
 
@@ -103,6 +103,11 @@ class Pages:
         self.org.edit_many(self._entity(body.get("entity")), body["ids"], body["fields"])
         return {}
 
+    def lock(self, body: Body) -> object:
+        """{"id", "count"}: somebody holds this record: its next ``count`` changes find the row locked."""
+        self.org.dml.locks[str(body["id"])] = int(body.get("count", 1))
+        return dict(self.org.dml.locks)
+
     def empty_recycle_bin(self, _body: Body) -> object:
         """{}: hard delete, of which no event tells."""
         self.org.empty_recycle_bin()
@@ -149,7 +154,7 @@ def pages(org: Org, cometd: Cometd) -> list[Route]:
         "/forget-sessions": page.forget_sessions, "/revoke-tokens": page.revoke_tokens,
         "/stage-error": page.stage_error, "/channels": page.channels, "/settings": page.settings,
         "/organisation": page.organisation, "/undelete": page.undelete, "/edit-many": page.edit_many,
-        "/empty-recycle-bin": page.empty_recycle_bin,
+        "/empty-recycle-bin": page.empty_recycle_bin, "/lock": page.lock,
     }  # fmt: skip
     routes = [Route(path, _posted(handler), methods=["POST"]) for path, handler in posts.items()]
     return [*routes, Route("/events", page.events), Route("/sessions", page.sessions)]

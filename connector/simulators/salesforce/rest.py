@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -261,7 +262,9 @@ class Rest:
         return key
 
     def caller(self, request: Request, *, collection: bool = False) -> Caller:
-        return self.org.caller(version(request), request.headers.get("sforce-call-options"), collection=collection)
+        caller = self.org.caller(version(request), request.headers.get("sforce-call-options"), collection=collection)
+        allowed = "allowsave=true" in request.headers.get("sforce-duplicate-rule-header", "").lower()
+        return replace(caller, allow_duplicates=allowed)
 
     def transact(self, request: Request, statement: Statement) -> Response:
         tx = self.org.store.transaction(self.caller(request))

@@ -21,6 +21,7 @@ class Caller:
 
     user: str
     origin: str
+    allow_duplicates: bool = False
 
 
 @dataclass(frozen=True, slots=True)
