@@ -283,7 +283,7 @@ def _two_way(record: Record, applied: Applied, links: Links, scene: Scene) -> It
         flat=flat,
         refs=refs,
         entity=mapping.end(record.side.other).entity,
-        find=_match_criteria(mapping, record),
+        find=_match_criteria(mapping, record) if link is None or link.life is Life.NEW else {},
     )
     yield link_id, _gated(event, record, applied) if link is None else event
 
