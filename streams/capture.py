@@ -35,6 +35,7 @@ from streams.watch import GRACE, Watch
 
 COLD = ("Account", "TaxRate", "Organisation", "Item")
 COLD_TIMES = 20  # rarer than the lists that people change all day
+LEFT_TO_WRITES = 10  # calls of each minute that polls leave alone
 LOOK_SECONDS = 0.5
 STORE_SECONDS = 1.0
 HOUR = timedelta(hours=1)
@@ -256,13 +257,14 @@ class PollCapture:
                 await asyncio.sleep(error.retry_after if isinstance(error, TryAgain) else min(60, 2**self.failures))
 
     async def round(self) -> None:
-        """Poll every list that is due: what people change all day often, the rest rarely. Raises as ``poll``."""
+        """Poll every list that is due or poked: what people change often, the rest rarely. Raises as ``poll``."""
         for name in self.entities():
             now = self.connection.clock()
-            if self._next.get(name, now) > now:
+            if self._next.get(name, now) > now and name not in self.connection.poked:
                 continue
-            if self.party.pause(now_ms=int(now.timestamp() * 1000)) > 0:
+            if self.party.pause(now_ms=int(now.timestamp() * 1000), spare=LEFT_TO_WRITES) > 0:
                 return  # still due: looked at again in a moment
+            self.connection.poked.discard(name)
             self._next[name] = now + timedelta(seconds=self.poll_seconds * (COLD_TIMES if name in COLD else 1))
             await self.list(name, self._mark(name))
             self.heard.at[f"xero {name}"] = self.connection.clock()

@@ -117,6 +117,7 @@ class Connection:
     letters: asyncio.Queue[tuple[str, str, str]] = field(default_factory=asyncio.Queue)  # dead letter, decision, by
     tally: Counter[tuple[str, ...]] = field(default_factory=Counter)  # what was done, for the metrics
     took: deque[tuple[Side, float]] = field(default_factory=deque)  # seconds of each API call, for the metrics
+    poked: set[str] = field(default_factory=set)  # Xero's lists that a webhook says have moved
     released: set[str] = field(default_factory=set)  # braked mappings that a person let through today
     reference: dict[str, dict[str, Record]] = field(default_factory=dict)
     _rules: dict[tuple[str, str], Rules] = field(default_factory=dict)

@@ -106,6 +106,8 @@ class Hops:
         elif value["kind"] == "mapping.release":
             connection.released.add(value["subject"])
             connection.ready.bell.ring()
+        elif value["kind"] == "poke" and arguments.get("tenant") == connection.tenant:
+            connection.poked.add(value["subject"])
         elif value["kind"] in ("mapping.pause", "mapping.resume"):
             await self.pause(connection, value["subject"], value["kind"] == "mapping.pause")
         else:

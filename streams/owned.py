@@ -303,7 +303,7 @@ def expected_totals(piece: Draft, connection: Connection) -> dict[str, Decimal] 
     accounts = connection.reference.get("Account", {}).values()
     tax = {str(a.fields.get("Code")): str(a.fields.get("TaxType")) for a in accounts if a.fields.get("TaxType")}
     try:
-        found = totals(piece.write.fields, Chart(rates, tax))
+        found = totals(piece.write.fields, Chart(rates, tax), piece.write.entity)
     except TwinledgerError as error:
         return error.message
     return {"SubTotal": found.sub_total, "TotalTax": found.total_tax, "Total": found.total}

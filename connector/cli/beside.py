@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 from connector.cli.facts import facts
+from connector.cli.hooks import webhooks
 from connector.cli.measure import Measure, measure_reviews
 from connector.core.link_state import Rules
 from connector.kafka.codec import Codec
@@ -46,8 +48,10 @@ class Beside:
         def listening(url: str) -> None:
             self.port_file.write_text(url.rpartition(":")[2], "utf-8")
 
-        app = build(lambda: facts(worker, clock()), metrics)
-        await serve(app, self.settings.web.host, self.settings.web.port, listening=listening)
+        async with AsyncExitStack() as stack:
+            more = await webhooks(stack, self.settings, self.cluster, self.codec)
+            app = build(lambda: facts(worker, clock()), metrics, more)
+            await serve(app, self.settings.web.host, self.settings.web.port, listening=listening)
 
     async def _project(self, worker: Worker, metrics: Metrics) -> None:
         """While the electing partition is ours."""
