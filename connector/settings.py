@@ -59,6 +59,8 @@ class SalesforceSettings(Part):
     capture: dict[str, Literal["cdc", "poll", "both"]] = Field(default_factory=dict)  # by object; "*" is the others
     poll_seconds: float = Field(default=300, ge=1, le=86_400)  # of the objects that are polled
     watch_seconds: float = Field(default=900, ge=1, le=86_400)  # the stream against what the org changed
+    drift: Literal["follow", "hold", "stop"] = "hold"  # when an object changes under a mapping
+    drift_hours: float = Field(default=1, ge=0.001, le=8760)
     duplicates: Literal["refuse", "allow"] = "refuse"  # what a duplicate rule only warns of
     compare_hours: float = Field(default=24, ge=0.001, le=8760)  # our links against what the org lists
 

@@ -11,11 +11,13 @@ from connector.core.link_state import Link
 from connector.core.records import Record
 from connector.kafka.positions import Position
 from connector.salesforce.describe import SalesforceCatalog
+from connector.salesforce.drift import Policy
 from connector.salesforce.position import StreamPosition
 from connector.salesforce.replication import Replication
 from streams.capture import Heard, Post, Store, StreamCapture
 from streams.compare import CompareLoop
 from streams.connection import Connection
+from streams.drift import DriftLoop
 from streams.hops import Outbox
 from streams.hydrate import Reads
 from streams.incident import Incidents, RefillLoop
@@ -41,6 +43,7 @@ class Listening:
     links: Callable[[int], Iterable[Link]]
     post: Post
     reached: Callable[[str, int, int], Awaitable[bool]]
+    pause: Callable[[str], Awaitable[None]]
     watch: Watch = field(init=False)
     incidents: Incidents = field(init=False)
     stream: StreamCapture = field(init=False)
@@ -75,7 +78,11 @@ class Listening:
             connection, party, replication, self.outbox, self.store, tell, self.watch, self.positions, self._heard,
             compare.want, settings.poll_seconds,
         )  # fmt: skip
+        drift = DriftLoop(
+            connection, party, self.notices.say, tell, self.pause, Policy(settings.drift), settings.drift_hours
+        )
         yield "stream", self.stream.run()
+        yield "salesforce drift", drift.run()
         yield "salesforce watch", WatchLoop(self.watch, replication, self.outbox, tell, settings.watch_seconds).run()
         yield "salesforce poll", polls.run()
         yield "salesforce refill", refill.run()

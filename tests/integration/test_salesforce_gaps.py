@@ -5,7 +5,7 @@ One connector for the module; every test uses records of its own. Polling has on
 
 from __future__ import annotations
 
-import signal
+import signal as signals
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 from uuid import uuid4
@@ -17,9 +17,10 @@ import yaml
 from connector.cli.stage import Json, Stage, until
 from connector.core.link_state import Life
 from connector.kafka.compacted import read_to_end
-from tests.integration.kafka_views import cluster, decoded, link_of
+from streams.configuration import read_entries
+from tests.integration.kafka_views import CODEC, cluster, decoded, link_of
 from tests.integration.spine_stage import advance, opened, spine, start_again
-from tests.scenarios.people import ACCOUNTS, clean, contact_of, customer, delete, linked_customer, phone
+from tests.scenarios.people import ACCOUNTS, clean, contact_of, customer, delete, linked_customer, phone, signal
 
 pytestmark = [pytest.mark.timeout(180), pytest.mark.asyncio(loop_scope="module")]
 HOUR = 3600
@@ -89,7 +90,7 @@ async def ended(scene: Stage, account: str) -> None:
 async def test_an_outage_of_73_hours_is_an_incident_that_is_closed_with_a_count(heard: Stage) -> None:
     scene = heard
     edited, deleted = await linked_customer(scene, Phone="1"), await linked_customer(scene, Phone="1")
-    assert await scene.stop_connector(signal.SIGTERM) == 0
+    assert await scene.stop_connector(signals.SIGTERM) == 0
     await scene.salesforce.edit("Account", {"Phone": "2"}, edited)
     await delete(scene, "Account", deleted)
     await advance(scene, 73 * HOUR)
@@ -158,6 +159,25 @@ async def test_a_hard_delete_is_found_by_comparison(heard: Stage) -> None:
     assert link is not None
     assert link.salesforce.left == ""
     assert (await contact_of(scene, account))["ContactStatus"] == "ACTIVE"  # what to do about it is the mapping's word
+
+
+async def test_a_field_that_went_away_holds_its_mapping_until_a_person_resumes_it(heard: Stage) -> None:
+    scene = heard
+    account = await linked_customer(scene, Phone="1")
+    await scene.salesforce.call("POST", "/__sim/permissions", {"hide": ["Account.Phone"]})
+    await advance(scene, HOUR + 60)
+    await until("the drift is told", lambda: notices(scene, "drift.found", ACCOUNTS))
+    await scene.salesforce.call("POST", "/__sim/permissions", {"show": ["Account.Phone"]})
+
+    async def paused() -> bool:
+        return any(
+            one.paused for one in (await read_entries(cluster(scene), CODEC)).values() if one.mapping == ACCOUNTS
+        )
+
+    await until("the mapping is paused", paused)
+    await scene.salesforce.edit("Account", {"Phone": "2"}, account)
+    await signal(scene, "mapping.resume", ACCOUNTS)
+    await shows(scene, account, "2")
 
 
 async def test_polling_alone_brings_changes_and_deletions(polled: Stage) -> None:
