@@ -139,7 +139,7 @@ class Owned:
         connection, notice = self.connection, self.notices.tell
         self.listening = Listening(
             connection, self.source, self.outbox, self.reads, self.positions, self.heard, self._store, self._emit,
-            self.notices, self._links, self.producer.send_soon, self._reached,
+            self.notices, self._links, self.producer.send_soon, self._reached, self._pause,
         )  # fmt: skip
         polls = PollCapture(
             connection, self.xero, self.outbox, self._store, notice, lambda: polled_entities(connection),
@@ -240,6 +240,12 @@ class Owned:
     async def _save(self, entry: Entry) -> None:
         await write_entry(self.producer, self.outbox.codec, entry)
         await self.follower.refresh()
+
+    async def _pause(self, mapping: str) -> None:
+        """Until a person resumes it."""
+        entry = self.follower.entry(self.connection.name, mapping)
+        if entry is not None and not entry.paused:
+            await self._save(replace(entry, paused=True))
 
     async def _resynced(self, entity: str) -> None:
         await self._store(resync_position(self.connection, entity, DONE))
