@@ -10,6 +10,7 @@ import pytest
 
 from connector.simulators.serving import running
 from connector.simulators.xero.app import build
+from connector.simulators.xero.world import Settings
 from tests.integration.xero_plain import API, Client, contact_id, invoice
 
 DAY = "2026-10-05"
@@ -338,3 +339,26 @@ async def test_no_change_may_be_a_304_and_a_wide_question_may_be_refused(xero: C
     status, said = await xero.ask("GET", "Contacts")
     assert (status, "not filtering Contacts efficiently" in said["Message"]) == (400, True)
     assert len(await xero.got("GET", "Contacts", page="1")) == 6
+
+
+@pytest.mark.parametrize(
+    ("edition", "currency", "tax", "total_tax"),
+    [("UK", "GBP", "OUTPUT2", 5.13), ("AU", "AUD", "OUTPUT", 2.56), ("NZ", "NZD", "OUTPUT2", 3.84),
+     ("US", "USD", "OUTPUT", 2.24)],
+)  # fmt: skip
+async def test_every_edition_taxes_in_its_own_way(edition: str, currency: str, tax: str, total_tax: float) -> None:
+    made = build(Settings(edition=edition))
+    async with running(made) as base, aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(20)) as http:
+        client = Client(base, http)
+        await client.sign_in()
+        line = {"Description": "x", "Quantity": 1, "UnitAmount": 25.63, "AccountCode": "200"}
+        (sold,) = await client.got("PUT", "Invoices", invoice(await contact_id(client), LineItems=[line]))
+        assert (sold["CurrencyCode"], sold["LineItems"][0]["TaxType"], sold["TotalTax"]) == (currency, tax, total_tax)
+        bill = {"Type": "ACCPAY", "LineItems": [{**line, "AccountCode": "400"}], "Status": "AUTHORISED"}
+        (bought,) = await client.got("PUT", "Invoices", invoice(await contact_id(client), **bill))
+        assert bought["TotalTax"] == total_tax
+        owed = {"Description": "x", "UnitAmount": 5, "AccountCode": "1200" if edition == "US" else "610"}
+        body = {"Type": "RECEIVE-OVERPAYMENT", "Contact": {"ContactID": await contact_id(client)},
+                "LineItems": [{**owed, "TaxType": "NONE"}], "BankAccount": {"Code": "090"}}  # fmt: skip
+        (over,) = await client.got("PUT", "BankTransactions", body)
+        assert over["OverpaymentID"]

@@ -1,4 +1,4 @@
-"""The demo company: a UK chart of accounts (GBP), its tax rates, a few items and contacts.
+"""The demo company: a chart of accounts, the tax rates of its edition, a few items and contacts.
 
 Account numbers and names follow Xero's demo companies, tax types those of its UK edition.
 """
@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable
-from datetime import date, datetime
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 from connector.simulators.xero.accounts import CLASSES
 from connector.simulators.xero.contacts import write_contact
 from connector.simulators.xero.currencies import NAMES
+from connector.simulators.xero.editions import UK, Edition, Rate
 from connector.simulators.xero.items import write_item
 from connector.simulators.xero.store import Tenant
 
@@ -67,20 +68,6 @@ ACCOUNTS = (
     ("960", "Retained Earnings", "EQUITY", "NONE", "RETAINEDEARNINGS", False),
     ("970", "Capital Introduced", "EQUITY", "NONE", "", True),
 )
-_ALL = ("ASSET", "EQUITY", "EXPENSE", "LIABILITY", "REVENUE")
-_BUY, _SELL = ("ASSET", "EQUITY", "EXPENSE", "LIABILITY"), ("ASSET", "EQUITY", "LIABILITY", "REVENUE")
-# tax type, name, percent, classes of accounts it can stand beside
-TAX_RATES = (
-    ("OUTPUT2", "20% (VAT on Income)", 20, _SELL),
-    ("INPUT2", "20% (VAT on Expenses)", 20, _BUY),
-    ("RROUTPUT", "5% (VAT on Income)", 5, _SELL),
-    ("RRINPUT", "5% (VAT on Expenses)", 5, _BUY),
-    ("ZERORATEDOUTPUT", "Zero Rated Income", 0, _SELL),
-    ("ZERORATEDINPUT", "Zero Rated Expenses", 0, _BUY),
-    ("EXEMPTOUTPUT", "Exempt Income", 0, _SELL),
-    ("EXEMPTINPUT", "Exempt Expenses", 0, _BUY),
-    ("NONE", "No VAT", 0, _ALL),
-)
 ITEMS = (
     ("DevD", "Development work - developer onsite per day", "650.00"),
     ("DevH", "Development work - developer onsite per hour", "90.00"),
@@ -93,22 +80,26 @@ REGIONS = ("Eastside", "North", "South", "West Coast")
 CONTACTS = ("Hamilton Smith Ltd", "Ridgeway University", "City Limousines", "Boom FM", "Bayside Club", "PowerDirect")
 
 
-def demo_company(tenant_id: str, name: str, now: Callable[[], datetime]) -> Tenant:
+def demo_company(tenant_id: str, name: str, now: Callable[[], datetime], edition: Edition = UK) -> Tenant:
     """A tenant with everything in it. Ids are the same in every run."""
     tenant = Tenant(tenant_id, name, now)
     stamp = tenant.stamp()
-    for code in ("GBP", "EUR", "USD"):
+    for code in edition.currencies:
         tenant.tables["Currency"][code] = {"Code": code, "Description": NAMES[code]}
     _settings(tenant, stamp)
-    tenant.tables["Organisation"][tenant_id] = _organisation(tenant_id, name, stamp)
+    tenant.tables["Organisation"][tenant_id] = _organisation(tenant_id, name, stamp, edition)
     for code, title, kind, tax, system, pays in ACCOUNTS:
-        account = _account(code, title, kind, tax) | {"EnablePaymentsToAccount": pays, "SystemAccount": system or None}
+        code, tax = edition.codes.get(code, code), edition.tax.get(tax, tax)
+        account = _account(code, title, kind, tax, edition.currency) | {
+            "EnablePaymentsToAccount": pays,
+            "SystemAccount": system or None,
+        }
         account |= {"AccountID": _id(tenant_id, f"account {code}"), "UpdatedDateUTC": stamp}
         tenant.tables["Account"][account["AccountID"]] = account
-    for tax, title, percent, classes in TAX_RATES:
-        tenant.tables["TaxRate"][tax] = _tax_rate(tax, title, Decimal(percent), classes)
+    for rate in edition.rates:
+        tenant.tables["TaxRate"][rate.type] = _tax_rate(rate)
     for code, title, price in ITEMS:
-        details = {"UnitPrice": Decimal(price), "AccountCode": "200", "TaxType": "OUTPUT2"}
+        details = {"UnitPrice": Decimal(price), "AccountCode": "200", "TaxType": edition.tax.get("OUTPUT2", "OUTPUT2")}
         fields = {"ItemID": _id(tenant_id, f"item {code}"), "Code": code, "Name": title[:50], "Description": title}
         write_item(tenant, {**fields, "SalesDetails": details}, None)
     for title in CONTACTS:
@@ -131,21 +122,22 @@ def _id(tenant_id: str, what: str) -> str:
     return str(uuid.uuid5(_NAMESPACE, f"{tenant_id} {what}"))
 
 
-def _organisation(tenant_id: str, name: str, stamp: datetime) -> dict[str, Any]:
+def _organisation(tenant_id: str, name: str, stamp: datetime, edition: Edition) -> dict[str, Any]:
     return {
-        "OrganisationID": tenant_id, "Name": name, "LegalName": name, "PaysTax": True, "Version": "UK",
-        "OrganisationType": "COMPANY", "BaseCurrency": "GBP", "CountryCode": "GB", "IsDemoCompany": True,
-        "OrganisationStatus": "ACTIVE", "TaxNumber": "GB 123 4567 89", "FinancialYearEndDay": 31,
-        "FinancialYearEndMonth": 3, "SalesTaxBasis": "ACCRUALS", "SalesTaxPeriod": "QUARTERLY",
-        "DefaultSalesTax": "Tax Exclusive", "DefaultPurchasesTax": "Tax Exclusive", "PeriodLockDate": date(2008, 9, 30),
-        "CreatedDateUTC": stamp, "OrganisationEntityType": "COMPANY", "Timezone": "GMTSTANDARDTIME",
+        "OrganisationID": tenant_id, "Name": name, "LegalName": name, "PaysTax": True, "Version": edition.version,
+        "OrganisationType": "COMPANY", "BaseCurrency": edition.currency, "CountryCode": edition.country,
+        "IsDemoCompany": True,
+        "OrganisationStatus": "ACTIVE", "TaxNumber": "GB 123 4567 89", "FinancialYearEndDay": edition.year_end[0],
+        "FinancialYearEndMonth": edition.year_end[1], "SalesTaxBasis": "ACCRUALS", "SalesTaxPeriod": "QUARTERLY",
+        "DefaultSalesTax": "Tax Exclusive", "DefaultPurchasesTax": "Tax Exclusive", "PeriodLockDate": edition.locked,
+        "CreatedDateUTC": stamp, "OrganisationEntityType": "COMPANY", "Timezone": edition.timezone,
         "ShortCode": "!Tw1n1",
         "Edition": "BUSINESS", "Class": "DEMO", "Addresses": [], "Phones": [], "ExternalLinks": [], "PaymentTerms": {},
     }  # fmt: skip
 
 
-def _account(code: str, title: str, kind: str, tax: str) -> dict[str, Any]:
-    bank = {"BankAccountNumber": f"0908007006{code}", "BankAccountType": "BANK", "CurrencyCode": "GBP"}
+def _account(code: str, title: str, kind: str, tax: str, currency: str) -> dict[str, Any]:
+    bank = {"BankAccountNumber": f"0908007006{code}", "BankAccountType": "BANK", "CurrencyCode": currency}
     return {
         "Code": code, "Name": title, "Status": "ACTIVE", "Type": kind, "TaxType": tax, "Class": CLASSES[kind],
         "ShowInExpenseClaims": False, "HasAttachments": False, "AddToWatchlist": False,
@@ -153,13 +145,14 @@ def _account(code: str, title: str, kind: str, tax: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _tax_rate(tax: str, title: str, percent: Decimal, classes: tuple[str, ...]) -> dict[str, Any]:
+def _tax_rate(rate: Rate) -> dict[str, Any]:
     flags = {
         "CanApplyToAssets": "ASSET", "CanApplyToEquity": "EQUITY", "CanApplyToExpenses": "EXPENSE",
         "CanApplyToLiabilities": "LIABILITY", "CanApplyToRevenue": "REVENUE",
     }  # fmt: skip
+    percent = Decimal(rate.percent)
     return {
-        "Name": title, "TaxType": tax, "ReportTaxType": tax, **{flag: kind in classes for flag, kind in flags.items()},
-        "DisplayTaxRate": percent, "EffectiveRate": percent, "Status": "ACTIVE",
-        "TaxComponents": [{"Name": "VAT", "Rate": percent, "IsCompound": False, "IsNonRecoverable": False}],
+        "Name": rate.name, "TaxType": rate.type, "ReportTaxType": rate.type,
+        **{flag: kind in rate.classes for flag, kind in flags.items()}, "DisplayTaxRate": percent,
+        "EffectiveRate": percent, "Status": rate.status, "TaxComponents": rate.parts,
     }  # fmt: skip

@@ -12,6 +12,7 @@ from starlette.responses import Response
 from connector.simulators.control import KINDS, Clock, Control, Refused, request_number
 from connector.simulators.xero.batches import table_of, write_one
 from connector.simulators.xero.doubts import Doubts
+from connector.simulators.xero.editions import EDITIONS
 from connector.simulators.xero.errors import Invalid, Refusal, forbidden, unauthorised
 from connector.simulators.xero.idempotency import Keys
 from connector.simulators.xero.limits import MINUTE, Limits, Usage, Window
@@ -47,6 +48,7 @@ class Settings:
     client_id: str = "xero-demo"
     client_secret: str = "xero-demo-secret"  # noqa: S105  (a simulator's, printed when it starts)
     limits: Limits = field(default_factory=Limits)
+    edition: str = "UK"  # of every tenant: UK, AU, NZ, US
 
     def clients(self) -> dict[str, Client]:
         one = Client(self.client_id, self.client_secret, (self.tenants[0][0],))
@@ -70,7 +72,8 @@ class World:
         self.tokens = Tokens(settings.clients())
         self.keys = Keys(self.clock.now)
         self.control = Control(self, self.clock)
-        self.tenants = {tid: demo_company(tid, name, self.clock.now) for tid, name in settings.tenants}
+        edition = EDITIONS[settings.edition]
+        self.tenants = {tid: demo_company(tid, name, self.clock.now, edition) for tid, name in settings.tenants}
         app_window = Window(MINUTE)
         self.usage = {tid: Usage(app_window) for tid in self.tenants}
         self.connected_at = self.clock.now()
