@@ -6,6 +6,8 @@ there is no machine for that.
 
 from __future__ import annotations
 
+import shutil
+import sys
 from functools import cache
 from typing import Any
 
@@ -20,11 +22,13 @@ from rocksdict import (
     WriteOptions,
 )
 
+from connector.errors import EngineStop
+
 CACHE_BYTES = 64 * 2**20
 UNWRITTEN_BYTES = 96 * 2**20  # of all tables together
 _MEMTABLE_BYTES = 16 * 2**20
 _FILE_BYTES = 64 * 2**20
-_OPEN_FILES = 64  # of one partition of one table
+_OPEN_FILES = 256  # of one partition of one table: each keeps its index and filter in memory
 _BLOOM_BITS = 10
 _BLOCK_BYTES = 8 * 2**10
 
@@ -46,8 +50,9 @@ def _options() -> Options:
     blocks = BlockBasedOptions()
     blocks.set_block_cache(_shared()[0])
     blocks.set_block_size(_BLOCK_BYTES)
-    blocks.set_cache_index_and_filter_blocks(True)
-    blocks.set_pin_l0_filter_and_index_blocks_in_cache(True)
+    # Indexes and filters (2 MB for a million keys) stay outside the cache: a filter is larger than the parts that the
+    # cache is divided into, and would be read from disk again for nearly every look.
+    blocks.set_cache_index_and_filter_blocks(False)
     blocks.set_bloom_filter(_BLOOM_BITS, block_based=False)
     options = Options(raw_mode=True)
     options.create_if_missing(create_if_missing=True)
@@ -73,4 +78,14 @@ class Store(FaustStore):  # type: ignore[misc]
     """One database per partition of a table, opened with the shared budgets."""
 
     def _open_for_partition(self, partition: int) -> Any:
-        return Rdict(str(self.partition_path(partition)), options=_options())
+        """What cannot be opened because it is corrupt is thrown away, and the next start fills it from Kafka."""
+        path, opened = self.partition_path(partition), None
+        try:
+            opened = Rdict(str(path), options=_options())
+        finally:
+            error = sys.exc_info()[1]
+            if opened is None and str(error).startswith("Corruption"):
+                shutil.rmtree(path, ignore_errors=True)
+                reason = f"Table {self.table_name}, partition {partition} was corrupt and is thrown away: {error}."
+                self.app.stop_signal(EngineStop("table.corrupt", reason))
+        return opened

@@ -7,7 +7,9 @@ keep the highest: recovery (``fill``), the owner who watches its changelog (``he
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from itertools import islice
 from typing import Any
 
@@ -52,7 +54,8 @@ class RawTable(faust.Table):  # type: ignore[misc]
     def read(self, key: bytes) -> bytes | None:
         """The value of a key of the event's partition."""
         self._check(key)
-        value: bytes | None = self.get(key)
+        with self._disk():
+            value: bytes | None = self.get(key)
         return value
 
     def write(self, key: bytes, value: bytes) -> None:
@@ -63,7 +66,8 @@ class RawTable(faust.Table):  # type: ignore[misc]
         self._check(key)
         if self._rank is not None:
             self._check_rank(key, value, self._rank)
-        self[key] = value
+        with self._disk():
+            self[key] = value
 
     def remove(self, key: bytes) -> None:
         """Writes a tombstone of the standing value's rank: only for what has been ``gone`` for 30 days."""
@@ -73,7 +77,8 @@ class RawTable(faust.Table):  # type: ignore[misc]
         standing = shard.get(key)
         if standing is None:
             return
-        shard.delete(key)
+        with self._disk():
+            shard.delete(key)
         headers = [] if self._rank is None else [(RANK_HEADER, b"%d %d" % self._rank(standing))]
         self._send(partition, key, None, headers)
 
@@ -104,6 +109,19 @@ class RawTable(faust.Table):  # type: ignore[misc]
         if shard is None:
             raise EngineStop("table.not-owned", f"Partition {partition} of table {self.name} is not ours.")
         return shard
+
+    @contextmanager
+    def _disk(self) -> Iterator[None]:
+        """A disk that is full or broken ends the worker. RocksDB says so with a bare ``Exception``: the guard would
+        take it for a bad message and bury one event after the other."""
+        done = False
+        try:
+            yield
+            done = True
+        finally:
+            if not done:
+                reason = f"Table {self.name} cannot use its disk: {sys.exc_info()[1]}."
+                self.app.stop_signal(EngineStop("table.disk", reason, remedy="Look at the disk of `data_dir`."))
 
     def _check(self, key: bytes) -> None:
         """Faust would write to the event's shard whatever the key is, and never find it again."""
