@@ -11,7 +11,19 @@ from typing import Annotated
 
 import typer
 
-from connector.cli import auth, auth_salesforce, config, doctor, links, mapping, review, simulate, status, topics
+from connector.cli import (
+    auth,
+    auth_salesforce,
+    config,
+    doctor,
+    links,
+    mapping,
+    review,
+    schemas,
+    simulate,
+    status,
+    topics,
+)
 from connector.cli.group import Commands
 from connector.cli.working import LATER
 
@@ -49,6 +61,6 @@ app.command("status")(status.status)
 app.command("doctor")(doctor.doctor)
 for name, noun in (
     ("topics", topics.app), ("mapping", mapping.app), ("review", review.app), ("links", links.app),
-    ("config", config.app), ("auth", auth.app), ("simulate", simulate.app),
+    ("config", config.app), ("auth", auth.app), ("schemas", schemas.app), ("simulate", simulate.app),
 ):  # fmt: skip
     app.add_typer(noun, name=name)
