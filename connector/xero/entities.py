@@ -20,7 +20,7 @@ class Entity:
     ``takes`` is what its list and its writes take: ``since`` (If-Modified-Since), ``page``, ``size`` (pageSize),
     ``order``, ``where``, ``ids`` (IDs=), ``archived`` (includeArchived), ``deleted`` (includeDeleted), ``unitdp``;
     ``each`` (summarizeErrors: an answer per element), ``bare`` (one object without a list around it), ``alone``
-    (updates go one by one to the object's own address).
+    (updates go one by one to the object's own address), ``status`` (such an update is the bare new status).
     """
 
     name: str
@@ -60,7 +60,10 @@ ENTITIES: Mapping[str, Entity] = {
             _takes(f"{_PAGED} unitdp each"),
         ),
         # its only time is that of its making: a deletion can be seen in the whole list alone
-        Entity("BankTransfer", "BankTransfers", "BankTransferID", "bank-transfers", 1, _takes("where deleted alone")),
+        Entity(
+            "BankTransfer", "BankTransfers", "BankTransferID", "bank-transfers", 1,
+            _takes("where deleted alone status"),
+        ),
         Entity(
             "PurchaseOrder", "PurchaseOrders", "PurchaseOrderID", "purchase-orders", 50,
             _takes("since page size order each"),

@@ -56,7 +56,7 @@ def prepare(writes: Sequence[Write], idempotency_key: str) -> Request:
     query = [("summarizeErrors", "false")] if "each" in about.takes and not alone else []
     if "unitdp" in about.takes:
         query.append(("unitdp", "4"))
-    body = json_bytes(elements[0] if "bare" in about.takes else {about.plural: elements})
+    body = json_bytes(_body(about, elements, writes[0].fields, alone=alone))
     if len(body) > LARGEST:
         raise DataError("xero.call-too-large", f"A call of {len(body)} bytes is over Xero's {LARGEST}.")
     return Request(
@@ -66,6 +66,13 @@ def prepare(writes: Sequence[Write], idempotency_key: str) -> Request:
         headers=(("Content-Type", "application/json"), ("Idempotency-Key", idempotency_key)),
         body=body,
     )
+
+
+def _body(about: Entity, elements: Sequence[Value], fields: Fields, *, alone: bool) -> Value:
+    """A list under its plural name, or one object as it is."""
+    if alone and "status" in about.takes:
+        return dict(fields)
+    return elements[0] if "bare" in about.takes else {about.plural: elements}
 
 
 def _element(write: Write, about: Entity) -> dict[str, Value]:

@@ -152,7 +152,8 @@ def _tax_rate(rate: Rate) -> dict[str, Any]:
     }  # fmt: skip
     percent = Decimal(rate.percent)
     return {
-        "Name": rate.name, "TaxType": rate.type, "ReportTaxType": rate.type,
+        "Name": rate.name, "TaxType": rate.type,
+        "ReportTaxType": None if rate.type.startswith("RR") else rate.type,  # Xero lists none for reduced rates
         **{flag: kind in rate.classes for flag, kind in flags.items()}, "DisplayTaxRate": percent,
         "EffectiveRate": percent, "Status": rate.status, "TaxComponents": rate.parts,
     }  # fmt: skip
