@@ -228,7 +228,8 @@ def _request(line: Line) -> list[str]:
         call = prepare(writes[:1] if operation is Operation.UPDATE else writes, "key")
     except DataError as error:
         raise Refused(error.code, error.message) from error
-    ours = json.loads(call.body, parse_float=Decimal, parse_int=Decimal)[about.plural]
+    body = json.loads(call.body, parse_float=Decimal, parse_int=Decimal)
+    ours = body.get(about.plural, [body])
     for row, sent in zip(rows, ours, strict=False):
         kept = {name: value for name, value in row.items() if not isinstance(value, Mapping | list)}
         if any(_plain(sent.get(name)) != _plain(value) for name, value in kept.items() if name != about.id_field):
