@@ -368,6 +368,8 @@ class StreamClient(Client):
         """Close what is open, also after an open() that failed half-way (the library leaks task and session then)."""
         async with self._shutting:  # a generator that is thrown away and its owner both close
             transport, self._transport = self._transport, None
+            if isinstance(transport, StreamTransport):
+                transport.news.set()  # whoever reads learns at once that it is over
             session, self._http_session = self._http_session, None
             if transport is not None:
                 with suppress(TimeoutError, TwinledgerError, AiocometdException, AiosfstreamException):
