@@ -28,6 +28,7 @@ from connector.kafka.compacted import Message, latest, reader
 from connector.kafka.connection import Cluster
 from connector.kafka.producer import Sender
 from streams.connection import Connection
+from streams.protocol import refuse_newer
 
 TOPIC = "configuration.v1"
 FOLLOW_MS = 1000
@@ -137,6 +138,7 @@ def _value(codec: Codec, message: Message) -> Mapping[str, Any]:
             f"{TOPIC} holds at offset {message.offset} what cannot be read: {decoded.message}",
             remedy="A newer version wrote it: run that version.",
         )
+    refuse_newer(decoded.value)
     return decoded.value
 
 

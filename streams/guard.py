@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
-from connector.errors import EngineStop, TwinledgerError
+from connector.errors import DataError, EngineStop, TwinledgerError
 from connector.kafka.codec import Codec
 from connector.kafka.headers import Headers, deadletter_headers
 from streams.engine.accounts import BURIED
@@ -63,7 +63,7 @@ async def _guarded(app: Engine, codec: Codec, stage: str, incoming: Incoming, ha
     """What became of the message. Raises EngineStop."""
     app.fence.check()
     try:
-        return await handler(incoming) or "done"
+        return await _handled(app, incoming, handler) or "done"
     except EngineStop as error:
         app.stop_signal(error)
         raise
@@ -71,6 +71,16 @@ async def _guarded(app: Engine, codec: Codec, stage: str, incoming: Incoming, ha
         app.stop_signal.check()
         await _bury(app, codec, stage, incoming, error)
         return BURIED
+
+
+async def _handled(app: Engine, incoming: Incoming, handler: Handler) -> str | None:
+    """What another version wrote with a schema that we do not know yet is read once its schema is learnt."""
+    try:
+        return await handler(incoming)
+    except DataError as error:
+        if error.code != "codec.unknown-schema" or not await app.learn():
+            raise
+    return await handler(incoming)
 
 
 async def _bury(app: Engine, codec: Codec, stage: str, incoming: Incoming, error: Exception) -> None:

@@ -22,6 +22,7 @@ from connector.kafka.connection import Cluster, cluster_of
 from connector.kafka.headers import Headers
 from connector.kafka.partition import partition_of
 from connector.kafka.producer import Producer
+from connector.kafka.schema_topic import Learner, publish_schemas
 from connector.settings import ConnectionSettings, Settings
 from connector.store.tokens import grants_of
 from connector.xero.avro import TOPICS as ACCOUNTING_TOPICS
@@ -39,6 +40,7 @@ from streams.owned import Owned
 from streams.owning import Owning
 from streams.parties import SalesforceSource, identify, salesforce, sides, xero
 from streams.plan import Plan
+from streams.protocol import state_protocol
 from streams.settle import Settle
 from streams.tables import LinkTable, ParentTable, ReadTable, Tables, TargetTable, rank_by
 
@@ -76,6 +78,8 @@ class Worker:
             outbox = Outbox(codec, producer.send, clock)
             notices = self.notices = Notices(codec, producer.send, new_id, clock)
             await check_topics(cluster)
+            await publish_schemas(cluster, codec, producer, clock())
+            await state_protocol(cluster, codec, producer, clock())
             for each in self.settings.connections:
                 await self._connect(each, http, cluster)
             follower = Follower(cluster, codec, self.connections, self._catalogs, notices.refused, {})
@@ -83,6 +87,7 @@ class Worker:
             app = self._engine(cluster)
             tables = self._tables(app, codec)
             self._agents(app, codec, tables, follower, producer)
+            app.learn = Learner(cluster, codec)
             owning = self.owning = self._owning(app, cluster, producer, tables, outbox, follower, notices)
             await stack.enter_async_context(running(app))
             async with asyncio.TaskGroup() as group:

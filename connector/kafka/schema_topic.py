@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from datetime import datetime
 
 from connector.errors import ConfigurationError
@@ -14,6 +15,7 @@ from connector.kafka.producer import Producer
 from connector.kafka.schemas import Schema, parse_schema, shipped
 
 TOPIC = "schemas.v1"
+AGAIN_SECONDS = 5.0  # between two looks for a schema that nobody has published: poison may come in floods
 
 
 async def learn_schemas(cluster: Cluster, codec: Codec) -> tuple[Schema, ...]:
@@ -26,6 +28,25 @@ async def learn_schemas(cluster: Cluster, codec: Codec) -> tuple[Schema, ...]:
             codec.schemas.learn(schema)
             learnt.append(schema)
     return tuple(learnt)
+
+
+class Learner:
+    """Asked when a value has a schema that the codec does not know: whether new ones have been published since."""
+
+    def __init__(self, cluster: Cluster, codec: Codec) -> None:
+        self._cluster = cluster
+        self._codec = codec
+        self._looked = float("-inf")
+
+    async def __call__(self) -> bool:
+        """Raises Unavailable."""
+        now = time.monotonic()
+        if now - self._looked < AGAIN_SECONDS:
+            return False
+        self._looked = now
+        before = len(self._codec.schemas.all())
+        await learn_schemas(self._cluster, self._codec)
+        return len(self._codec.schemas.all()) > before
 
 
 async def publish_schemas(cluster: Cluster, codec: Codec, producer: Producer, now: datetime) -> tuple[Schema, ...]:

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import contextvars
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,6 +55,7 @@ class Engine(faust.App):  # type: ignore[misc]
         self.stop_signal = Stop(engine.on_stop)
         self.fence = Fence(engine.session_seconds, self.stop_signal)
         self.ownership = Ownership(self)
+        self.learn: Callable[[], Awaitable[bool]] = _nothing_new
         self.buried: Counter[tuple[str, str]] = Counter()  # dead letters by connection as written, and stage
         self.dense_topics = frozenset(
             engine.cluster.topic(topic.name) for topic in engine.topics if topic.kept in _DENSE
@@ -98,6 +99,11 @@ class Engine(faust.App):  # type: ignore[misc]
     def spawn(self, work: Coroutine[Any, Any, None], *, name: str) -> asyncio.Task[None]:
         """Starts a loop in an empty context: Faust hides the current event in a context variable."""
         return asyncio.get_running_loop().create_task(work, name=name, context=contextvars.Context())
+
+
+async def _nothing_new() -> bool:
+    """Whether there are schemas that were not known before."""
+    return False
 
 
 def make_app(settings: EngineSettings) -> Engine:
