@@ -139,7 +139,9 @@ class RawTable(faust.Table):  # type: ignore[misc]
 
     def _check_rank(self, key: bytes, value: bytes, rank: Rank) -> None:
         partition = partition_of(key, self.app.engine.cluster.partitions)
-        mine, standing = rank(value), self._open_shard(partition).get(key)
+        mine, shard = rank(value), self._open_shard(partition)
+        with self._disk():
+            standing = shard.get(key)
         if standing is not None and mine < rank(standing):
             self.app.stop_signal(
                 EngineStop(
