@@ -11,15 +11,15 @@ from typing import Any
 from connector.simulators.xero.credit_notes import settle_credit
 from connector.simulators.xero.documents import check_locks
 from connector.simulators.xero.errors import Invalid
+from connector.simulators.xero.invoices import TABLE as INVOICE
 from connector.simulators.xero.invoices import sales_invoice, take_credit
-from connector.simulators.xero.shapes import Table, day, empty_only, guid, money, record, text
+from connector.simulators.xero.shapes import Table, day, money, named, record
 from connector.simulators.xero.store import Stored, Tenant
 from connector.simulators.xero.wire import new_id
 
 TABLE: Table = {
     "AllocationID": None, "Amount": money, "Date": day,
-    "Invoice": record({"InvoiceID": guid, "InvoiceNumber": text(255), "LineItems": empty_only, "Type": None,
-                       "Contact": None}),
+    "Invoice": record(named(INVOICE, "Invoice")),
     "CreditNote": None, "Prepayment": None, "Overpayment": None, "IsDeleted": None, "StatusAttributeString": None,
     "ValidationErrors": None,
 }  # fmt: skip

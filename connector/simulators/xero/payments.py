@@ -5,21 +5,24 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
+from connector.simulators.xero.accounts import TABLE as ACCOUNT
 from connector.simulators.xero.accounts import account_by_code
 from connector.simulators.xero.credit_notes import CREDITS, credit_by_number, settle_credit
+from connector.simulators.xero.credit_notes import TABLE as CREDIT
 from connector.simulators.xero.documents import check_locks
 from connector.simulators.xero.errors import Invalid
+from connector.simulators.xero.invoices import TABLE as INVOICE
 from connector.simulators.xero.invoices import sales_invoice, take_payment
-from connector.simulators.xero.shapes import Table, choice, day, empty_only, flag, guid, money, number, record, text
+from connector.simulators.xero.shapes import Table, choice, day, flag, guid, money, named, number, record, text
 from connector.simulators.xero.store import Stored, Tenant
 from connector.simulators.xero.wire import new_id
 
 TABLE: Table = {
     "PaymentID": guid,
-    "Invoice": record({"InvoiceID": guid, "InvoiceNumber": text(255), "LineItems": empty_only, "Type": text(20)}),
-    "CreditNote": record({"CreditNoteID": guid, "CreditNoteNumber": text(255), "LineItems": empty_only}),
-    "Prepayment": record({"PrepaymentID": guid}), "Overpayment": record({"OverpaymentID": guid}),
-    "Account": record({"AccountID": guid, "Code": text(10)}), "Date": day, "Amount": money, "Reference": text(255),
+    "Invoice": record(named(INVOICE, "Invoice")), "CreditNote": record(named(CREDIT, "CreditNote")),
+    "Prepayment": record(named(CREDIT, "Prepayment")), "Overpayment": record(named(CREDIT, "Overpayment")),
+    "Account": record({**dict.fromkeys(ACCOUNT), "AccountID": guid, "Code": text(10)}),
+    "Date": day, "Amount": money, "Reference": text(255),
     "CurrencyRate": number, "BankAmount": money, "IsReconciled": flag,
     "Status": choice("PaymentStatus", "AUTHORISED", "DELETED"), "PaymentType": None, "UpdatedDateUTC": None,
     "UpdatedDateUTCString": None, "HasAccount": None, "HasValidationErrors": None, "ValidationErrors": None,

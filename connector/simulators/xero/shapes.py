@@ -137,3 +137,8 @@ def read(raw: Any, table: Table, path: str) -> dict[str, Any]:
     if wrong:
         raise Invalid(*wrong)
     return out
+
+
+def named(table: Table, entity: str) -> Table:
+    """An object that another one only names: by its id or number; whatever else is sent of it is ignored."""
+    return {**dict.fromkeys(table), f"{entity}ID": guid, f"{entity}Number": text(255), "LineItems": empty_only}

@@ -1,0 +1,164 @@
+"""Xero's own Python client, unchanged, against the simulator: each kind of document made, read, listed, changed, ended.
+
+Its models refuse what they do not know, and read every date and enumeration: an independent judge of the wire.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import aiohttp
+import pytest
+
+from connector.simulators.serving import running
+from connector.simulators.xero.app import build
+from connector.simulators.xero.seed import DEMO_TENANT
+from tests.integration.xero_plain import Client, contact_id
+
+sdk = pytest.importorskip("xero_python.accounting")
+
+DAY = date(2026, 10, 5)
+Body = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Official:
+    """The client, called from a thread of its own as its users call it."""
+
+    api: Any
+    contact: str
+
+    async def call(self, name: str, *arguments: Any, **named: Any) -> Any:
+        return await asyncio.to_thread(getattr(self.api, name), DEMO_TENANT, *arguments, **named)
+
+
+@pytest.fixture
+async def official() -> AsyncIterator[Official]:
+    from xero_python.api_client import ApiClient
+    from xero_python.api_client.configuration import Configuration
+    from xero_python.api_client.oauth2 import OAuth2Token
+
+    async with running(build()) as base, aiohttp.ClientSession() as http:
+        plain = Client(base, http)
+        assert (await plain.sign_in())[0] == 200
+        token = {
+            "access_token": plain.token,
+            "token_type": "Bearer",
+            "expires_in": 1800,
+            "scope": ["accounting.invoices"],
+        }
+        pair = OAuth2Token(client_id="xero-demo", client_secret="xero-demo-secret")
+        pair.update_token(**token, refresh_token="none", expires_at=4_000_000_000)
+        client = ApiClient(Configuration(oauth2_token=pair), pool_threads=1)
+        client.oauth2_token_getter(lambda: {**token, "expires_at": 4_000_000_000, "refresh_token": "none"})
+        client.oauth2_token_saver(lambda _token: None)
+        yield Official(sdk.AccountingApi(client, f"{base}/api.xro/2.0"), await contact_id(plain))
+
+
+@dataclass(frozen=True)
+class Kind:
+    """The client's names for one kind of document, what makes it, one change, what ends it."""
+
+    one: str
+    many: str
+    id_field: str
+    make: Callable[[Official], Body]
+    change: Body
+    end: Body
+    model: str = ""
+
+
+def _line(account: str = "200", **more: Any) -> Any:
+    return sdk.LineItem(description="Work", quantity=2, unit_amount=12.5, account_code=account, **more)
+
+
+def _head(official: Official, **more: Any) -> Body:
+    return {"contact": sdk.Contact(contact_id=official.contact), "line_items": [_line()], "date": DAY, **more}
+
+
+KINDS = (
+    Kind("invoice", "invoices", "invoice_id",
+         lambda o: _head(o, type="ACCREC", due_date=DAY, invoice_number="SDK-1"), {"status": "AUTHORISED"},
+         {"status": "VOIDED"}),
+    Kind("invoice", "invoices", "invoice_id",
+         lambda o: _head(o, type="ACCPAY", due_date=DAY, line_items=[_line("400")]), {"reference": "r"},
+         {"status": "DELETED"}),
+    Kind("credit_note", "credit_notes", "credit_note_id", lambda o: _head(o, type="ACCRECCREDIT"),
+         {"status": "AUTHORISED"}, {"status": "VOIDED"}),
+    Kind("bank_transaction", "bank_transactions", "bank_transaction_id",
+         lambda o: _head(o, type="SPEND", bank_account=sdk.Account(code="090"), line_items=[_line("400")]),
+         {"reference": "r"}, {"status": "DELETED"}),
+    Kind("purchase_order", "purchase_orders", "purchase_order_id", lambda o: _head(o, line_items=[_line("400")]),
+         {"status": "AUTHORISED"}, {"status": "DELETED"}),
+    Kind("quote", "quotes", "quote_id", lambda o: _head(o, quote_number="QU-SDK"), {"status": "SENT"},
+         {"status": "DELETED"}),
+    Kind("manual_journal", "manual_journals", "manual_journal_id", lambda _o: {
+        "narration": "Accrual", "date": DAY, "journal_lines": [
+            sdk.ManualJournalLine(line_amount=5, account_code="400"),
+            sdk.ManualJournalLine(line_amount=-5, account_code="404")]}, {"status": "POSTED"}, {"status": "VOIDED"}),
+    Kind("contact", "contacts", "contact_id", lambda _o: {"name": "Official Ltd"}, {"first_name": "Ann"},
+         {"contact_status": "ARCHIVED"}),
+    Kind("item", "items", "item_id", lambda _o: {"code": "SDK", "name": "Thing"}, {"name": "Other", "code": "SDK"},
+         {"description": "last", "code": "SDK"}),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.one)
+async def test_a_full_round_of_the_official_client(official: Official, kind: Kind) -> None:
+    model = getattr(sdk, "".join(part.capitalize() for part in kind.one.split("_")))
+    listed = getattr(sdk, "".join(part.capitalize() for part in kind.many.split("_")))
+
+    def body(**fields: Any) -> Any:
+        if kind.one == "quote" and "status" in fields:
+            fields["status"] = sdk.QuoteStatusCodes(fields["status"])
+        return listed(**{kind.many: [model(**fields)]})
+
+    (made,) = getattr(await official.call(f"create_{kind.many}", body(**kind.make(official))), kind.many)
+    key = getattr(made, kind.id_field)
+    assert key
+    needed = kind.make(official) if kind.one in ("bank_transaction", "manual_journal") else {}
+    for change in (kind.change, kind.end):
+        await official.call(f"update_{kind.one}", key, body(**{**needed, **change}))
+        (read,) = getattr(await official.call(f"get_{kind.one}", key), kind.many)
+        for name, value in change.items():
+            seen = getattr(read, name)
+            assert str(getattr(seen, "value", seen)) == value
+        assert read.updated_date_utc is not None
+    more = {"include_archived": True} if kind.one == "contact" else {}
+    found = getattr(await official.call(f"get_{kind.many}", **more), kind.many)
+    assert key in [getattr(each, kind.id_field) for each in found]
+
+
+async def test_money_moves_as_the_official_client_says(official: Official) -> None:
+    head = _head(official, type="ACCREC", due_date=DAY, status="AUTHORISED")
+    (owed,) = (await official.call("create_invoices", sdk.Invoices(invoices=[sdk.Invoice(**head)]))).invoices
+    payment = sdk.Payment(
+        invoice=sdk.Invoice(invoice_id=owed.invoice_id), account=sdk.Account(code="090"), date=DAY, amount=10
+    )
+    (paid,) = (await official.call("create_payments", sdk.Payments(payments=[payment]))).payments
+    deposit = _head(official, type="RECEIVE-PREPAYMENT", bank_account=sdk.Account(code="090"), line_items=[_line()])
+    body = sdk.BankTransactions(bank_transactions=[sdk.BankTransaction(**deposit)])
+    (made,) = (await official.call("create_bank_transactions", body)).bank_transactions
+    part = sdk.Allocation(invoice=sdk.Invoice(invoice_id=owed.invoice_id), amount=5, date=DAY)
+    await official.call("create_prepayment_allocations", made.prepayment_id, sdk.Allocations(allocations=[part]))
+    (left,) = (await official.call("get_invoice", owed.invoice_id)).invoices
+    assert (float(left.amount_due), float(left.amount_credited), float(left.amount_paid)) == (15.0, 5.0, 10.0)
+    (prepaid,) = (await official.call("get_prepayments")).prepayments
+    assert float(prepaid.remaining_credit) == 20.0
+    await official.call("delete_payment", paid.payment_id, sdk.PaymentDelete(status="DELETED"))
+    assert {rate.tax_type for rate in (await official.call("get_tax_rates")).tax_rates} >= {"OUTPUT2", "INPUT2"}
+    assert (await official.call("get_organisations")).organisations[0].name == "Demo Company (UK)"
+    assert (await official.call("get_tracking_categories")).tracking_categories[0].name == "Region"
+    assert (await official.call("get_branding_themes")).branding_themes[0].name == "Standard"
+    assert len((await official.call("get_currencies")).currencies) == 3
+    assert (await official.call("get_accounts")).accounts
+    banks = {"from_bank_account": sdk.Account(code="090"), "to_bank_account": sdk.Account(code="091")}
+    transfer = sdk.BankTransfers(bank_transfers=[sdk.BankTransfer(**banks, amount=3, date=DAY)])
+    (moved,) = (await official.call("create_bank_transfer", transfer)).bank_transfers
+    assert moved.bank_transfer_id in [
+        each.bank_transfer_id for each in (await official.call("get_bank_transfers")).bank_transfers
+    ]
