@@ -53,6 +53,7 @@ class XeroParty:
         self.budget = Budget(per_minute=per_minute)
         self.unreadable: list[tuple[str, bytes, DataError]] = []  # entity, JSON, why: for the caller to keep
         self._novelties = Novelties()
+        self._sign_in_refused: AuthError | None = None  # why the last call went out unsigned, in the sign-in's words
         self.calls = 0
         self.received_bytes = 0
 
@@ -83,13 +84,15 @@ class XeroParty:
 
     async def _signed(self, request: Request, seconds: float) -> Answer:
         """A sign-in that is refused is a 401 of ours; one that fails has sent nothing."""
+        self._sign_in_refused = None
         try:
             token = await self._tokens.token()
             answer = await self._exchange(request, token, seconds)
             if answer.status == 401:
                 token = await self._tokens.renew(token)
                 answer = await self._exchange(request, token, seconds)
-        except AuthError:
+        except AuthError as error:
+            self._sign_in_refused = error
             return Answer(401, {}, b"")
         except Unavailable as error:
             raise NoAnswer(error.message, sent=False) from error
@@ -127,7 +130,8 @@ class XeroParty:
         except NoAnswer as error:
             raise Unavailable("xero.unavailable", f"Xero gave no answer: {error.reason}.") from error
         if answer.status not in (200, 304, 404):
-            raise refusal(answer, path)
+            unsigned = self._sign_in_refused if answer.status == 401 else None
+            raise unsigned or refusal(answer, path)
         return answer
 
     async def organisation(self) -> Organisation:

@@ -257,7 +257,7 @@ async def test_a_record_that_the_mapping_refuses_is_a_review(scene: Stage, case:
 async def test_xero_refuses_to_approve_what_has_no_date(scene: Stage) -> None:
     """The draft stays a draft until the record says when."""
     source = await expense(scene, Date__c=None)
-    await reviewed(scene, "expense-to-bill", source, "xero.refused")
+    await reviewed(scene, "expense-to-bill", source, "xero.due-date")
     assert [row["Status"] for row in await bills(scene, source)] == ["DRAFT"]
     await scene.salesforce.edit("Expense__c", {"Date__c": "2026-11-20"}, source)
     await written(scene, "expense-to-bill", source)
@@ -414,7 +414,7 @@ def other_organisation(raw: Any) -> None:
 
 WORKERS: dict[str, tuple[Callable[[Any], None], int, str]] = {
     "Salesforce refuses the secret": (wrong_salesforce, 77, "Salesforce refuses the sign-in"),
-    "Xero refuses the secret": (wrong_xero, 77, "xero-"),
+    "Xero refuses the secret": (wrong_xero, 77, "xero.sign-in-refused"),
     "no Kafka": (no_kafka, 69, "kafka.unavailable"),
     "no topics": (no_topics, 78, "topics.differ"),
     "no Salesforce": (no_salesforce, 69, "salesforce."),
