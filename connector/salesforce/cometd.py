@@ -337,10 +337,17 @@ class StreamClient(Client):
         return transport
 
     @property
+    def open_transport(self) -> StreamTransport | None:
+        """None before it is opened, and from the moment that anybody closes it."""
+        return self._transport if isinstance(self._transport, StreamTransport) else None
+
+    @property
     def transport(self) -> StreamTransport:
-        if not isinstance(self._transport, StreamTransport):
+        """Raises Unavailable where there is none."""
+        found = self.open_transport
+        if found is None:
             raise Unavailable("salesforce.stream-lost", "the stream is not open")
-        return self._transport
+        return found
 
     async def next_message(self, seconds: float) -> dict[str, Any] | None:
         """B1: in place of receive(), which raises TypeError at any network blip. None after ``seconds`` of silence.

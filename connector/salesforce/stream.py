@@ -68,9 +68,8 @@ class ChangeStream:
     @property
     def silent_for(self) -> float | None:
         """Seconds since the stream last answered a poll; None while it is not connected."""
-        if not self._open_for_events:
-            return None
-        return asyncio.get_running_loop().time() - self._client.transport.polled_at
+        transport = self._client.open_transport if self._open_for_events else None
+        return None if transport is None else asyncio.get_running_loop().time() - transport.polled_at
 
     @property
     def wanted(self) -> frozenset[str]:
@@ -80,10 +79,8 @@ class ChangeStream:
     @property
     def subscribed(self) -> frozenset[str]:
         """The channels that the server has confirmed in this session."""
-        if not self._open_for_events:
-            return frozenset()
-        transport = self._client.transport
-        return frozenset(transport.subscriptions & transport.confirmed)
+        transport = self._client.open_transport if self._open_for_events else None
+        return frozenset() if transport is None else frozenset(transport.subscriptions & transport.confirmed)
 
     async def aclose(self) -> None:
         """Disconnect. Safe at any time, more than once."""

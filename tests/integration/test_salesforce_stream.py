@@ -175,6 +175,21 @@ def live(client: Client) -> list[dict[str, Any]]:
     return [{"id": s.id, "subscriptions": list(s.subscriptions)} for s in sim.live.values()]
 
 
+async def test_salesforce_stream_that_another_task_closes_tells_its_reader_and_nobody_else_stumbles() -> None:
+    async with an_org() as client, ours(client) as listener:
+        await client.create("Account", Name="A")
+        await listener.next()
+        assert listener.stream.subscribed == listener.stream.wanted
+        closing = asyncio.create_task(listener.stream.aclose())
+        while not closing.done():  # readiness asks at any moment
+            assert listener.stream.silent_for is None or listener.stream.silent_for >= 0
+            assert listener.stream.subscribed <= listener.stream.wanted
+            await asyncio.sleep(0)
+        error = await listener.ended()
+        assert isinstance(error, Unavailable)
+        assert listener.stream.silent_for is None
+
+
 async def test_salesforce_stream_survives_a_forgotten_session() -> None:
     async with an_org() as client, ours(client) as listener:
         await client.create("Account", Name="A")
