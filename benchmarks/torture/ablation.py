@@ -140,7 +140,7 @@ _DYNAMIC = Run("ours", Kind.WIPE, 90, SHORT, events=6_000, live=500, faults=4)
 _FREEZES = Run(
     "ours", Kind.FLUSH, 90, SHORT, events=8_000, live=500, faults=7, work=(0, 0.5), commit=0.2, padding=3_000
 )
-_SLOW = Run("ours", Kind.KEEP, 90, events=300, live=20, keys=40, faults=7, work=(100, 300), commit=0.1)
+_SLOW = Run("ours", Kind.KEEP, 90, events=60, live=4, keys=20, faults=7, work=(600, 1_200), commit=0.1)
 _PAUSES = Run("ours", Kind.PAUSE, 90, SHORT, events=6_000, live=500, faults=4, pause=9, work=(2, 8))
 
 RULES: Mapping[str, Rule] = {
