@@ -22,7 +22,8 @@ from tests.integration import engine_worker as worker
 
 NOW = datetime(2026, 11, 20, tzinfo=UTC)
 VALUE: dict[str, Any] = {
-    "id": "1", "kind": "mapping.pause", "connection": "connection-1", "subject": "", "arguments": {}, "by": "t", "at": NOW,
+    "id": "1", "kind": "mapping.pause", "connection": "connection-1", "subject": "", "arguments": {}, "by": "t",
+    "at": NOW,
 }  # fmt: skip
 
 
