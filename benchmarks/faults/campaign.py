@@ -177,16 +177,22 @@ class Campaign:
     # --- the end -----------------------------------------------------------------------------------------------------
 
     async def _arrive(self) -> Verdict:
-        """Nothing breaks any more: until the judge has nothing to say, or the time is over."""
+        """Nothing breaks any more: until the judge has nothing to say, or the time is over. Then time passes once more:
+        whatever is still to be looked for, and might be made a second time, is over before the last word."""
         await self.theatre.no_more_faults()
         end = time.monotonic() + self.plan.seconds
-        verdict, round_ = await self.theatre.judged(), 0
+        verdict = await self.theatre.judged()
         while not verdict.clean and not verdict.doubled and time.monotonic() < end:
-            await asyncio.sleep(6)
-            await self.theatre.advance(QUIET if round_ % 2 == 0 else TWICE)
-            round_ += 1
-            await asyncio.sleep(4)
-            verdict = await self.theatre.judged()
+            verdict = await self._later()
             found = [*verdict.lost, *verdict.wrong]
             self.say(f"the judge: {len(verdict.lost)} not there, {len(verdict.wrong)} not right yet: {found[:2]}")
-        return verdict
+        return await self._later()
+
+    async def _later(self) -> Verdict:
+        """The judge's word after lost calls were probed, and probed once more."""
+        await asyncio.sleep(6)
+        await self.theatre.advance(QUIET)
+        await asyncio.sleep(6)
+        await self.theatre.advance(TWICE)
+        await asyncio.sleep(4)
+        return await self.theatre.judged()
