@@ -74,7 +74,7 @@ async def test_what_changes_after_the_approval_is_a_review(scene: Stage) -> None
 async def test_a_draft_is_deleted_when_its_expense_is_taken_back(scene: Stage) -> None:
     """Without a date Xero does not approve: the bill is a draft, and a draft may go."""
     source = await expense(scene, await linked_customer(scene), Date__c=None)
-    await waits_for_a_person(scene, BILLS, source, "xero.refused")
+    await waits_for_a_person(scene, BILLS, source, "xero.due-date")
     await scene.salesforce.edit("Expense__c", {"Status__c": "Submitted"}, source)
 
     async def gone() -> bool:
