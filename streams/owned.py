@@ -20,7 +20,8 @@ from connector.core.link_state import Link
 from connector.core.party import Applied
 from connector.core.records import Record, Side, Version
 from connector.core.sending import Draft
-from connector.errors import EngineStop, TryAgain, TwinledgerError
+from connector.core.values import canonical
+from connector.errors import DataError, EngineStop, TryAgain, TwinledgerError
 from connector.kafka.codec import Decoded
 from connector.kafka.compacted import end_offsets, read_to_end
 from connector.kafka.connection import Cluster
@@ -156,7 +157,7 @@ class Owned:
         )
         snapshots = SnapshotLoop(
             connection, self.outbox, self._scan, self._reached, self._end_of_events,
-            self.follower.entry, self._save, notice, self._resynced,
+            self.follower.entry, self._save, notice, self._resynced, self.notices.bury,
         )  # fmt: skip
         self.writers = [self._writer(side) for side in Side]
         loops = [
@@ -201,7 +202,12 @@ class Owned:
         await self.outbox.call(connection, call)
 
     async def _emit(self, connection: Connection, record: Record) -> None:
-        await self.outbox.record(connection, record)
+        """Into its topic. A record that no schema takes is a dead letter, and stops no other."""
+        try:
+            await self.outbox.record(connection, record)
+        except DataError as error:
+            where = f"{record.side.value} {record.entity}"
+            await self.notices.bury(connection, where, canonical(record.fields).encode(), error)
 
     async def _clear(self, connection: Connection, read: Read, version: Version, parents: Mapping[str, str]) -> None:
         await self.outbox.answered(connection, read.side, read.entity, read.id, version, parents)

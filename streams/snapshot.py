@@ -13,7 +13,8 @@ from dataclasses import dataclass, replace
 from connector.core.link import Act
 from connector.core.planning import Gate
 from connector.core.records import Record, Side
-from connector.errors import EngineStop, TwinledgerError
+from connector.core.values import canonical
+from connector.errors import DataError, EngineStop, TwinledgerError
 from streams.configuration import Entry
 from streams.connection import Connection
 from streams.hops import EVENTS, Outbox
@@ -22,6 +23,7 @@ Scan = Callable[[Connection, Side, str], AsyncIterator[tuple[Record, ...]]]
 Reached = Callable[[str, int, int], Awaitable[bool]]
 Save = Callable[[Entry], Awaitable[None]]
 Notice = Callable[[Connection, str, TwinledgerError], Awaitable[None]]
+Bury = Callable[[Connection, str, bytes, DataError], Awaitable[None]]
 RETRY_SECONDS = 5
 
 
@@ -38,6 +40,7 @@ class SnapshotLoop:
     save: Save
     notice: Notice
     resynced: Callable[[str], Awaitable[None]]
+    bury: Bury
 
     async def run(self) -> None:
         """Until cancelled: take what `apply` left to do, then wait for more."""
@@ -98,13 +101,22 @@ class SnapshotLoop:
         """Every record of an entity into its topic; returns when all of them are planned and settled."""
         last: dict[str, int] = {}
         async for page in self.scan(self.connection, side, entity):
-            placed = await asyncio.gather(*(self.outbox.record(self.connection, record) for record in page))
-            for topic, offset in placed:
+            placed = await asyncio.gather(*(self._place(record) for record in page))
+            for topic, offset in filter(None, placed):
                 last[topic] = max(offset, last.get(topic, 0))
         partition = self.connection.partition
         for topic, offset in last.items():
             await self.reached(topic, partition, offset + 1)
         await self.reached(EVENTS, partition, await self.end_of_events(partition))
+
+    async def _place(self, record: Record) -> tuple[str, int] | None:
+        """Its topic and offset. A record that no schema takes is a dead letter, and stops no other."""
+        try:
+            return await self.outbox.record(self.connection, record)
+        except DataError as error:
+            where = f"{record.side.value} {record.entity}"
+            await self.bury(self.connection, where, canonical(record.fields).encode(), error)
+            return None
 
     async def _open(self, name: str) -> None:
         entry = self.entry(self.connection.name, name)
