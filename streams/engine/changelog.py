@@ -35,6 +35,7 @@ class Filled(Protocol):
     """A table as this module sees it (``tables.RawTable``)."""
 
     def persisted_offset(self, tp: Any) -> int | None: ...
+    def begin(self, partition: int) -> None: ...
     def fill(self, partition: int, records: Sequence[Any], *, logged: bool) -> None: ...
     def filled(self, partition: int, end: int) -> None: ...
     def heed(self, partition: int, records: Sequence[Any]) -> None: ...
@@ -58,6 +59,8 @@ class Changelogs:
         began, loop = asyncio.get_running_loop().time(), asyncio.get_running_loop()
         async with self._reader(least=1) as consumer:
             places = list(tables)
+            for place in places:
+                tables[place].begin(place.partition)
             first, ends = await consumer.beginning_offsets(places), await consumer.end_offsets(places)
             starts = {place: max(first[place], _next(tables[place], place)) for place in places}
             _refuse_ahead(starts, ends)
@@ -87,6 +90,7 @@ class Changelogs:
             consumer.assign(list(tables))
             for place in tables:
                 consumer.seek(place, starts[place])
+                tables[place].heed(place.partition, ())
             while True:
                 batches = await consumer.getmany(timeout_ms=_POLL_MS, max_records=_BATCH)
                 for place, records in batches.items():

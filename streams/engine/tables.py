@@ -42,6 +42,8 @@ class RawTable(faust.Table):  # type: ignore[misc]
         self._rank = rank
         self._epochs: dict[int, int] = {}  # partition to the epoch under which this process writes
         self._unflushed: set[int] = set()  # partitions with something that a crash would take back
+        # Partition to keys that must be written again: what landed last of them, at this offset, is not what stands.
+        self._owed: dict[int, dict[bytes, int]] = {}
 
     def _new_store_by_url(self, url: Any) -> Store:
         return Store(
@@ -161,6 +163,11 @@ class RawTable(faust.Table):  # type: ignore[misc]
 
     # -- recovery
 
+    def begin(self, partition: int) -> None:
+        """A partition is ours, perhaps again: under which epoch, and what is owed, is seen anew."""
+        self._epochs.pop(partition, None)
+        self._owed.pop(partition, None)
+
     def fill(self, partition: int, records: Sequence[Any], *, logged: bool) -> None:
         """Takes in a piece of the changelog. Not ``logged``: a crash before ``filled`` takes it back."""
         if not records:
@@ -169,17 +176,17 @@ class RawTable(faust.Table):  # type: ignore[misc]
             self._unflushed.add(partition)
         shard = self._open_shard(partition)
         batch = WriteBatch(raw_mode=True)
-        for key, value in self._winners(shard, records).items():
+        for key, value in self._winners(partition, shard, records).items():
             if value is None:
                 batch.delete(key)
             else:
                 batch.put(key, value)
-        batch.put(self.data.offset_key, b"%d" % records[-1].offset)
+        batch.put(self.data.offset_key, self._claims(partition, records[-1].offset))
         shard.write(batch, unlogged() if partition in self._unflushed else None)
 
     def filled(self, partition: int, end: int) -> None:
         """All before ``end`` has been taken in: some of the last offsets may have had no record (compaction)."""
-        shard, offset = self._open_shard(partition), b"%d" % (end - 1)
+        shard, offset = self._open_shard(partition), self._claims(partition, end - 1)
         if partition in self._unflushed:
             shard.put(self.data.offset_key, offset, unlogged())
             shard.flush()
@@ -187,7 +194,12 @@ class RawTable(faust.Table):  # type: ignore[misc]
         else:
             shard.put(self.data.offset_key, offset)
 
-    def _winners(self, shard: Any, records: Sequence[Any]) -> Mapping[bytes, bytes | None]:
+    def _claims(self, partition: int, offset: int) -> bytes:
+        """The offset that the disk may claim: nothing that is owed may be passed before it is seen in the changelog."""
+        owed = self._owed.get(partition)
+        return b"%d" % (min(offset, min(owed.values()) - 1) if owed else offset)
+
+    def _winners(self, partition: int, shard: Any, records: Sequence[Any]) -> Mapping[bytes, bytes | None]:
         """The values that must stand after these records: the highest of each key, the last of an unranked table."""
         if self._rank is None:
             return {record.key: record.value for record in records if record.key is not None}
@@ -195,52 +207,67 @@ class RawTable(faust.Table):  # type: ignore[misc]
         winners: dict[bytes, bytes | None] = {}
         for record in records:
             key, landed = record.key, self._landed(record)
-            if key is None or landed is None:
+            if key is None:
                 continue
             standing = ranks.get(key)
             if standing is None:
                 value = shard.get(key)
-                standing = _LOWEST if value is None else self._rank(value)
-            if landed >= standing:
-                winners[key] = record.value
-                standing = landed
-            ranks[key] = standing
+                standing = ranks[key] = _LOWEST if value is None else self._rank(value)
+            if landed < standing:
+                self._owed.setdefault(partition, {}).setdefault(key, record.offset)
+                continue
+            winners[key], ranks[key] = record.value, landed
+            if partition in self._owed:
+                self._owed[partition].pop(key, None)
         return winners
 
-    def _landed(self, record: Any) -> RankOf | None:
-        """The rank of a record; None for a tombstone that does not say whose value it takes away: nobody's."""
-        if record.value is not None:
-            return None if self._rank is None else self._rank(record.value)
+    def _landed(self, record: Any) -> RankOf:
+        """The rank of a record. A tombstone that does not say whose value it takes away is lower than any."""
+        if record.value is not None and self._rank is not None:
+            return self._rank(record.value)
         said = dict(record.headers).get(RANK_HEADER, b"").split()
-        return (int(said[0]), int(said[1])) if len(said) == 2 and said[0].isdigit() and said[1].isdigit() else None
+        known = len(said) == 2 and said[0].isdigit() and said[1].isdigit()
+        return (int(said[0]), int(said[1])) if known else _LOWEST
 
     # -- what lands after recovery
 
     def heed(self, partition: int, records: Sequence[Any]) -> None:
-        """What landed in the changelog while we own it. Our own writes stand already. A former owner's late write is
-        taken in if it is higher than what stands (it landed a moment too late for recovery); if it is lower, the
-        standing value is written again, because compaction keeps the last."""
-        if partition not in self.data._dbs or not records:
+        """What landed in the changelog while we own it; none at the beginning. Our own writes stand already. A former
+        owner's late write is taken in if it is higher than what stands (it landed a moment too late for recovery); if
+        it is lower, the standing value is written again, because compaction keeps the last."""
+        if partition not in self.data._dbs or self._rank is None:
             return
         shard = self._open_shard(partition)
-        if self._rank is not None:
-            for record in records:
-                if record.key is not None:
-                    self._judge(partition, shard, record)
-            shard.put(self.data.offset_key, b"%d" % records[-1].offset)
+        if not records:
+            for key in self._owed.get(partition, {}):
+                self._pay(partition, shard, key)
+            return
+        for record in records:
+            if record.key is not None:
+                self._judge(partition, shard, record, self._rank)
+        with self._disk():
+            shard.put(self.data.offset_key, self._claims(partition, records[-1].offset))
 
-    def _judge(self, partition: int, shard: Any, record: Any) -> None:
-        landed, standing = self._landed(record), shard.get(record.key)
-        known = _LOWEST if standing is None or self._rank is None else self._rank(standing)
-        if landed is None or landed < known:
-            own = landed is not None and landed[0] == self._epochs.get(partition)  # a later one of ours follows
-            if standing is not None and not own:
-                self.app.fence.check()
-                self._send(partition, record.key, standing)
-        elif record.value is None:
-            shard.delete(record.key)
-        elif landed > known:
-            shard.put(record.key, record.value)
+    def _judge(self, partition: int, shard: Any, record: Any, rank: Rank) -> None:
+        key, landed, standing = record.key, self._landed(record), shard.get(record.key)
+        known = _LOWEST if standing is None else rank(standing)
+        owed = self._owed.setdefault(partition, {})
+        if landed >= known:
+            owed.pop(key, None)
+            if record.value is None:
+                shard.delete(key)
+            elif landed > known:
+                shard.put(key, record.value)
+        elif landed[0] != self._epochs.get(partition):  # of ours, a later one follows
+            owed.setdefault(key, record.offset)
+            self._pay(partition, shard, key)
+
+    def _pay(self, partition: int, shard: Any, key: bytes) -> None:
+        """Write what stands once more."""
+        standing = shard.get(key)
+        if standing is not None:
+            self.app.fence.check()
+            self._send(partition, key, standing)
 
     def _on_changelog_sent(self, fut: Any) -> None:
         """Moves an unranked table's offset on disk only over our own, unbroken writes: a zombie's late one must not
