@@ -20,6 +20,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from benchmarks.torture.ablation import take_out
 from benchmarks.torture.state import (
     CHANGELOG,
     GROUP,
@@ -99,12 +100,10 @@ class Counting:
 
 async def run_ours(orders: Orders) -> None:
     """The strict core, as the product runs it."""
-    from benchmarks.torture.ablation import take_out
     from connector.kafka.codec import Codec
     from streams.engine.app import EngineSettings, make_app, running
     from streams.guard import Incoming, consume
 
-    take_out(orders.without)
     app = make_app(
         EngineSettings(
             cluster=embedded_cluster(orders.bootstrap, orders.prefix),
@@ -181,6 +180,7 @@ def main() -> None:
     if orders.engine == "faust":
         run_faust(orders)
     else:
+        take_out(orders.without)  # before the agent's own imports
         asyncio.run(run_ours(orders))
 
 
