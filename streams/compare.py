@@ -15,7 +15,7 @@ from connector.core.absence import Suspects, gone, listed
 from connector.core.link_state import Life, Link
 from connector.core.party import ReadResult
 from connector.core.records import ReadPlan, Record, Side
-from connector.errors import EngineStop, TwinledgerError
+from connector.errors import EngineStop, TryAgain, TwinledgerError
 from connector.salesforce.replication import Replication
 from connector.salesforce.rest import SalesforceParty
 from streams.connection import Connection
@@ -24,6 +24,7 @@ AGAIN = timedelta(minutes=1)  # between two lists, when the first one lacks some
 BETWEEN = timedelta(seconds=30)  # between two looks by id
 LOOK_SECONDS = 1.0
 LOOKED = 200
+YIELD_EVERY = 200  # links: a partition may hold a million
 Emit = Callable[[Connection, Record], Awaitable[None]]
 Say = Callable[[Connection, str, str, str, dict[str, str]], Awaitable[None]]
 Notice = Callable[[Connection, str, TwinledgerError], Awaitable[None]]
@@ -68,7 +69,7 @@ class CompareLoop:
 
     async def compare(self, entity: str) -> bool:
         """One list against what our links hold; True when another list should follow soon. Raises as the API does."""
-        ours = self._held(entity)
+        ours = await self._held(entity)
         there = await self.replication.ids(entity)
         before = self.suspects.get(entity, Suspects())
         found = listed(before, ours, there)
@@ -86,10 +87,17 @@ class CompareLoop:
             await self.say(self.connection, "compare.short", entity, message, {"listed": str(len(there))})
         return bool(found.next.ids) and found.next.lists == 1
 
-    def _held(self, entity: str) -> frozenset[str]:
-        """Ids of the records of an object that a link of ours holds and does not know to be gone."""
+    async def _held(self, entity: str) -> frozenset[str]:
+        """Ids of the records of an object that a link of ours holds and does not know to be gone.
+
+        Other work goes on between; raises TryAgain where the partition is lost meanwhile.
+        """
         connection, out = self.connection, set[str]()
-        for link in self.links(connection.partition):
+        for number, link in enumerate(self.links(connection.partition)):
+            if number % YIELD_EVERY == 0:
+                await asyncio.sleep(0)
+                if not connection.caught_up:
+                    raise TryAgain("lease.in-doubt", f"Connection {connection.name} is not ours now.", retry_after=1)
             applied = connection.applied.get(link.id.mapping)
             if link.id.connection != connection.name or applied is None or link.life is Life.ENDED:
                 continue
