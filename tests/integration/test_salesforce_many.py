@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connector.core.party import Answer, Applied, NoAnswer, Operation, Rejected, Write
+from connector.core.records import ReadPlan, Version
 from connector.salesforce import bulk
 from connector.salesforce.auth import ClientCredentials
 from connector.salesforce.rest import SalesforceParty
@@ -165,6 +166,28 @@ async def test_salesforce_duplicate_rules(rule: str, allow: bool, passes: bool) 
         if not passes:
             assert outcome.failure.code == "salesforce.duplicates-detected"
             assert "duplicate rule" in outcome.failure.remedy
+
+
+async def test_salesforce_a_merge_is_a_deletion_that_names_the_winner() -> None:
+    async with a_party() as (party, client):
+        winner, loser = await client.create("Account", Name="Acme"), await client.create("Account", Name="ACME Ltd")
+        contact = await client.create("Contact", LastName="Doe", AccountId=loser)
+        since = client.org.bus.tip
+        await client.sim("/merge", {"entity": "Account", "winner": winner, "loser": loser})
+        told = {
+            (e.header["changeType"], one)
+            for e in client.org.bus.events
+            if e.replay > since
+            for one in e.header["recordIds"]
+        }
+        assert told == {("DELETE", loser), ("UPDATE", winner)}  # contacts are not selected
+        plan = ReadPlan("Account", ("Name", "MasterRecordId"))
+        records = {one.id: one for one in (await party.read(plan, [winner, loser], Version(1, 1))).records}
+        assert (records[loser].deleted, records[loser].fields["MasterRecordId"]) == (True, winner)
+        assert not records[winner].deleted
+        assert (await client.rows(f"SELECT AccountId FROM Contact WHERE Id = '{contact}'"))[0]["AccountId"] == winner  # noqa: S608
+        await client.sim("/empty-recycle-bin", {})
+        assert (await party.read(plan, [loser], Version(1, 2))).missing == (loser,)  # found by comparison only
 
 
 async def test_salesforce_jobs_of_several_callers_do_not_mix() -> None:

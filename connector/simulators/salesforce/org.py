@@ -173,6 +173,19 @@ class Org:
             raise Refused(str(wrong)) from wrong
         tx.commit()
 
+    def merge(self, entity: str, winner: str, loser: str) -> None:
+        """Two records become one: children move to the winner, the loser is deleted and names it. No event says so."""
+        found, tx = self._entity(entity), self.store.transaction(self.person())
+        kept, gone = full_id(winner), full_id(loser)
+        if self.store.live(found.name, kept) is None or self.store.live(found.name, gone) is None or kept == gone:
+            raise Refused(f"{winner} and {loser} are not two live records of {entity}")
+        for child in found.children.values():
+            for row in self.store.pointing(child.entity, child.field, gone):
+                tx.change(child.entity, str(row["Id"]), {child.field: kept})
+        tx.change(found.name, gone, {"IsDeleted": True, "MasterRecordId": kept})
+        tx.change(found.name, kept, {})
+        tx.commit()
+
     def empty_recycle_bin(self) -> None:
         """Hard delete: no event tells of it."""
         for table in self.store.tables.values():

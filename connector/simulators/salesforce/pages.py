@@ -103,6 +103,11 @@ class Pages:
         self.org.edit_many(self._entity(body.get("entity")), body["ids"], body["fields"])
         return {}
 
+    def merge(self, body: Body) -> object:
+        """{"entity", "winner", "loser"}: a person merges two records."""
+        self.org.merge(self._entity(body.get("entity")), str(body["winner"]), str(body["loser"]))
+        return {}
+
     def lock(self, body: Body) -> object:
         """{"id", "count"}: somebody holds this record: its next ``count`` changes find the row locked."""
         self.org.dml.locks[str(body["id"])] = int(body.get("count", 1))
@@ -154,7 +159,7 @@ def pages(org: Org, cometd: Cometd) -> list[Route]:
         "/forget-sessions": page.forget_sessions, "/revoke-tokens": page.revoke_tokens,
         "/stage-error": page.stage_error, "/channels": page.channels, "/settings": page.settings,
         "/organisation": page.organisation, "/undelete": page.undelete, "/edit-many": page.edit_many,
-        "/empty-recycle-bin": page.empty_recycle_bin, "/lock": page.lock,
+        "/empty-recycle-bin": page.empty_recycle_bin, "/lock": page.lock, "/merge": page.merge,
     }  # fmt: skip
     routes = [Route(path, _posted(handler), methods=["POST"]) for path, handler in posts.items()]
     return [*routes, Route("/events", page.events), Route("/sessions", page.sessions)]
