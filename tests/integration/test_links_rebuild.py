@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from connector.cli.stage import Stage, until
+from connector.kafka import admin
 from connector.kafka.codec import Codec, Decoded
 from connector.kafka.compacted import latest
 from connector.kafka.connection import Cluster, cluster_of
 from connector.kafka.link_codec import read_link
-from connector.kafka.producer import Producer
 from connector.settings import load
 from streams.clock import clock
 from streams.rebuild import rebuild
@@ -82,11 +82,11 @@ async def _dirty(cluster: Cluster, deal: str) -> bool:
 
 
 async def _empty(cluster: Cluster, scene: Stage) -> None:
-    """What an emptied topic and a wiped disk look like: a tombstone for every key, no store."""
-    async with Producer(cluster) as producer:
-        for topic in ("links.v1", "targets.v1"):
-            for key in await latest(cluster, topic):
-                await producer.send(topic, key, None)
+    """Somebody deleted the topics, and the disk is lost. (Tombstones that name no rank would take nothing away.)"""
+    names = ("links.v1", "targets.v1")
+    async with admin.admin_client(cluster) as client:
+        await client.delete_topics([cluster.topic(name) for name in names])
+    await admin.apply(cluster)
     await asyncio.to_thread(shutil.rmtree, scene.config.parent / "data" / "tables")
 
 
