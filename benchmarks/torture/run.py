@@ -125,11 +125,13 @@ async def _watch(
         now = (len(progress.seen), tuple(sorted(told.committed.items())))
         if now != state:
             state, moved = now, time.monotonic()
-        if live.done() and done.over and sum(told.committed.values()) >= run.events:
+        idle = time.monotonic() - moved
+        # Where events were lost the outputs never come as far as the next fault.
+        finished = live.done() and sum(told.committed.values()) >= run.events
+        if finished and (done.over or idle > STALL_SECONDS / 2):
             told.ended = True
             await asyncio.sleep(1)
             return
-        idle = time.monotonic() - moved
         told.longest_idle = max(told.longest_idle, idle)
         if idle > STALL_SECONDS:
             told.stalls += 1
