@@ -138,6 +138,39 @@ def test_answers_that_prove_nothing_leave_it_undecided(said: Answer) -> None:
     assert all(isinstance(one, Undecided) for one in outcomes([create()], said))
 
 
+def test_an_answer_that_contradicts_itself_decides_nothing() -> None:
+    body = {"InvoiceID": "i-1", "InvoiceNumber": "OPP-1", "StatusAttributeString": "OK",
+            "ValidationErrors": [{"Message": "could not be found"}]}  # fmt: skip
+    (one,) = outcomes([create()], answer({"Invoices": [body]}))
+    assert isinstance(one, Undecided)
+    of_a_line = {**body, "ValidationErrors": [], "LineItems": [{"ValidationErrors": [{"Message": "an old one"}]}]}
+    assert isinstance(outcomes([create()], answer({"Invoices": [of_a_line]}))[0], Applied)
+
+
+def test_orders_of_many_kinds_go_to_their_own_addresses() -> None:
+    def call(entity: str, operation: Operation, fields: dict[str, Value], target: str | None = None) -> tuple[Any, ...]:
+        request = prepare([Write("w", entity, operation, target, fields)], "k")
+        return request.method, request.path, dict(request.query), json.loads(request.body) if request.body else None
+
+    made: dict[str, Value] = {
+        "CreditNote": "c-1",
+        "Invoice": {"InvoiceID": "i-1", "Total": Decimal(5)},
+        "Amount": Decimal("5.10"),
+    }
+    assert call("Allocation", Operation.CREATE, {**made, "Date": date(2026, 10, 1)}) == (
+        "PUT", "CreditNotes/c-1/Allocations", {"summarizeErrors": "false"},
+        {"Allocations": [{"Amount": 5.1, "Date": "2026-10-01", "Invoice": {"InvoiceID": "i-1"}}]},
+    )  # fmt: skip
+    gone = call("Allocation", Operation.UPDATE, {"IsDeleted": True}, "CreditNotes/c-1/Allocations/a-1")
+    assert gone == ("DELETE", "CreditNotes/c-1/Allocations/a-1", {}, None)
+    assert call("Currency", Operation.CREATE, {"Code": "NZD"}) == ("PUT", "Currencies", {}, {"Code": "NZD"})
+    assert call("BankTransfer", Operation.UPDATE, {"Status": "DELETED"}, "b-1") == (
+        "POST", "BankTransfers/b-1", {}, {"Status": "DELETED"},
+    )  # fmt: skip
+    with pytest.raises(DataError, match="address"):
+        call("Allocation", Operation.UPDATE, {"IsDeleted": True}, "a-1")
+
+
 def test_a_400_decides_one_element_but_not_a_batch() -> None:
     body = {
         "ErrorNumber": 10,
@@ -163,6 +196,16 @@ def test_a_400_decides_one_element_but_not_a_batch() -> None:
         ("The TaxType code 'INPUT' cannot be used with account code '200'.", Kind.FIX, "tax-type"),
         ("Payment amount exceeds the amount outstanding on this document", Kind.FIX, "overpaid"),
         ("Invoice not of valid status for modification", Kind.FIX, "status"),
+        ("The total debits (100.00) must equal total credits (-10.00)", Kind.FIX, "unbalanced"),
+        ("The amount to allocate exceeds the remaining credit", Kind.FIX, "over-allocated"),
+        ("Payments cannot be modified, only created and deleted", Kind.FIX, "payment-fixed"),
+        ("Order number must be unique", Kind.RESOLVE, "duplicate"),
+        ("Deleted PurchaseOrders cannot be updated", Kind.FIX, "status"),
+        ("The status VOIDED cannot be applied to the invoice because it has payments or credit notes allocated to it.",
+         Kind.FIX, "has-payments"),
+        ("The document due date must be specified", Kind.FIX, "due-date"),
+        ("The tracking option 'x' of the category 'Region' could not be found", Kind.FIX, "tracking"),
+        ("The quantity on hand of item BOLT is not enough for this document", Kind.FIX, "stock"),
         ("Something new", Kind.FIX, "refused"),
     ],
 )  # fmt: skip
