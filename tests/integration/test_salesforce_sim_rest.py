@@ -249,5 +249,5 @@ async def test_salesforce_limits_of_the_day_and_of_the_uri() -> None:
 
 async def test_salesforce_what_is_not_supported_says_so() -> None:
     async with an_org() as client:
-        answer = await client.call("POST", f"{DATA}/jobs/ingest", {})
+        answer = await client.call("POST", f"{DATA}/jobs/query", {})
         assert (answer.status, json.loads(answer.body)[0]["errorCode"]) == (501, "NOT_SUPPORTED_BY_SIMULATOR")

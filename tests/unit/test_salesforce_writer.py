@@ -67,7 +67,12 @@ def test_salesforce_equal_writes_give_equal_bytes() -> None:
 
 
 def test_salesforce_what_does_not_belong_together_is_no_call() -> None:
-    for writes in ([create(), update()], [create(1), create(2, mark=None)], [create(n) for n in range(201)]):
+    for writes in (
+        [create(), update()],
+        [create(1), create(2, mark=None)],
+        [create(n, mark=None) for n in range(201)],  # a job of them, sent again, would make them twice
+        [create(n) for n in range(5001)],
+    ):
         with pytest.raises(ValueError, match=r"call|up to"):
             prepare(writes, "62.0")
     for value in (Ref("m", "d"), {"a": "b"}, ["a"]):
