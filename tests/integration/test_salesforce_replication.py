@@ -59,7 +59,7 @@ async def test_replication_that_is_behind_is_asked_again() -> None:
             assert path.endswith("/updated"), query
             return Answer(200, {}, f'{{"ids": [], "latestDateCovered": "{behind}"}}'.encode())
 
-        party.get = get  # type: ignore[method-assign, assignment]
+        party.get = get  # type: ignore[method-assign]
         with pytest.raises(TryAgain) as later:
             await replication.updated("Account", now - timedelta(hours=1), now)
         assert later.value.code == "salesforce.replication-behind"
