@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
+from collections.abc import Callable
 from pathlib import Path
 
 from connector.cli.beside import Beside
-from connector.errors import TwinledgerError
+from connector.errors import EngineStop, TwinledgerError
 from connector.kafka.codec import Codec
 from connector.kafka.connection import cluster_of
 from connector.observe.logs import configure
@@ -18,6 +19,7 @@ from streams.pulse import watched
 from streams.worker import Worker
 
 PORT_FILE = "web.port"
+END_SECONDS = 12.0  # after the drain; the supervisor kills what has not ended after 30 s
 
 
 async def work(settings: Settings, *, instance: str = "") -> None:
@@ -36,11 +38,17 @@ async def work(settings: Settings, *, instance: str = "") -> None:
             ending.cancel()
 
 
-async def _end(worker: Worker, told: asyncio.Event, task: asyncio.Future[None]) -> None:
-    """When told to end: first what is on its way, then everything in order."""
+async def _end(
+    worker: Worker, told: asyncio.Event, task: asyncio.Future[None], act: Callable[[EngineStop], None] = exit_process,
+    seconds: float = END_SECONDS,
+) -> None:  # fmt: skip
+    """When told to end: first what is on its way, then everything in order, and at once when that takes too long."""
     await told.wait()
     await worker.drain()
     task.cancel()
+    await asyncio.sleep(seconds)
+    names = ", ".join(sorted(each.get_name() for each in asyncio.all_tasks()))
+    act(EngineStop("worker.slow-end", f"Told to end, this worker did not within {seconds:g} s. Still there: {names}."))
 
 
 async def _run(worker: Worker, beside: Beside) -> None:
