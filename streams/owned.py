@@ -189,6 +189,8 @@ class Owned:
             except LeaseLost:
                 if self.gate.is_open:
                     raise
+                if (task := asyncio.current_task()) is not None and task.cancelling():
+                    raise asyncio.CancelledError from None  # giving up the transaction failed, and hid who told us
                 continue  # fenced by our own claim after a rebalance, or lost for good: then this loop is closed
             if renewal.clock_is_off:
                 raise EngineStop(
