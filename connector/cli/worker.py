@@ -19,7 +19,7 @@ from streams.pulse import watched
 from streams.worker import Worker
 
 PORT_FILE = "web.port"
-END_SECONDS = 12.0  # after the drain; the supervisor kills what has not ended after 30 s
+END_SECONDS = 8.0  # after a drain of 20 s; the supervisor kills what has not ended after 30 s
 
 
 async def work(settings: Settings, *, instance: str = "") -> None:
