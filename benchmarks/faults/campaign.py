@@ -139,7 +139,11 @@ class Campaign:
         hand.hold = self.plan.session + 3 if hold else 0.0
         hand.signal(number)
         if process is not None:
-            await asyncio.wait_for(process.wait(), 60)
+            try:
+                await asyncio.wait_for(process.wait(), 60)
+            except TimeoutError:
+                self.done["did not end"] += 1  # a supervisor would kill it
+                hand.signal(signal.SIGKILL)
         await asyncio.sleep(hand.hold + 1 if hold else self.chance.choice((0.5, 4.0, 7.0)))
 
     async def _freeze(self, hand: Hand) -> None:
