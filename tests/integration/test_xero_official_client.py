@@ -13,13 +13,15 @@ from typing import Any
 
 import aiohttp
 import pytest
+import xero_python.accounting as sdk
+from xero_python.api_client import ApiClient
+from xero_python.api_client.configuration import Configuration
+from xero_python.api_client.oauth2 import OAuth2Token
 
 from connector.simulators.serving import running
 from connector.simulators.xero.app import build
 from connector.simulators.xero.seed import DEMO_TENANT
 from tests.integration.xero_plain import Client, contact_id
-
-sdk = pytest.importorskip("xero_python.accounting")
 
 DAY = date(2026, 10, 5)
 Body = dict[str, Any]
@@ -38,10 +40,6 @@ class Official:
 
 @pytest.fixture
 async def official() -> AsyncIterator[Official]:
-    from xero_python.api_client import ApiClient
-    from xero_python.api_client.configuration import Configuration
-    from xero_python.api_client.oauth2 import OAuth2Token
-
     async with running(build()) as base, aiohttp.ClientSession() as http:
         plain = Client(base, http)
         assert (await plain.sign_in())[0] == 200

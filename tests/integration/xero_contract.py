@@ -17,7 +17,7 @@ from typing import Any
 import yaml
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-FILE = Path(__file__).parents[3] / "shared/data/xero/accounting.yaml"
+FILE = Path(__file__).parents[1] / "fixtures/xero-openapi/accounting.yaml"
 BASE = "/api.xro/2.0"
 # on the wire and not in the file (recorded, or newer than it): field names, wherever they stand
 KNOWN = frozenset(
