@@ -13,18 +13,18 @@ from urllib.parse import urlsplit
 
 import typer
 
+from connector.cli.callback import by_consent, listening
 from connector.cli.options import DEFAULT_CONFIG, Config, Connection, Format, Output, settings_of
 from connector.cli.printing import note, show, table
 from connector.core.grant import Grant
 from connector.core.party import NoAnswer
 from connector.core.records import Side
-from connector.errors import AuthError, ConfigurationError, Unavailable
+from connector.errors import AuthError, Unavailable
 from connector.http import HttpClient
 from connector.settings import ConnectionSettings, Settings, XeroSettings
 from connector.store.tokens import TokenStore, new_key
 from connector.xero import sign_in
 from connector.xero.auth import TOKEN_SECONDS, needed_scopes
-from connector.xero.callback import listening
 
 WAIT_SECONDS = 300  # a code lasts five minutes
 
@@ -46,20 +46,10 @@ def xero(
 ) -> None:
     """Sign in to Xero and keep the grant, sealed, in the store. The page opens in your browser."""
     settings = settings_of(config)
-    chosen = _chosen(settings, connection)
+    chosen = by_consent(settings, connection, Side.XERO)
     found = asyncio.run(consent(settings, chosen, scopes(chosen, config.parent), browser=browser))
     rows = [(each.name, each.tenant, each.kind) for each in found]
     show({"connection": chosen.name, "organisations": found}, output, table(("organisation", "tenant", "kind"), rows))
-
-
-def _chosen(settings: Settings, name: str) -> ConnectionSettings:
-    known = [each for each in settings.connections if each.xero[0].sign_in == "consent" and name in ("", each.name)]
-    if len(known) != 1:
-        raise ConfigurationError(
-            "auth.connection", f"{len(known)} connections are signed in by consent here; one is needed.",
-            remedy="Set `sign_in: consent` in the connection's xero part, and name it with --connection.",
-        )  # fmt: skip
-    return known[0]
 
 
 def scopes(connection: ConnectionSettings, base: Path) -> tuple[str, ...]:

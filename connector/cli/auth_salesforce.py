@@ -12,16 +12,17 @@ from urllib.parse import urlsplit
 import typer
 
 from connector.cli.auth import WAIT_SECONDS
+from connector.cli.callback import by_consent, listening
 from connector.cli.options import DEFAULT_CONFIG, Config, Connection, Format, Output, settings_of
 from connector.cli.printing import note, show, table
 from connector.core.party import Organisation
-from connector.errors import AuthError, ConfigurationError
+from connector.core.records import Side
+from connector.errors import AuthError
 from connector.http import HttpClient
 from connector.salesforce.consent import CodeSignIn, authorize_url, code_of
 from connector.salesforce.rest import SalesforceParty
 from connector.settings import ConnectionSettings, Settings
 from connector.store.tokens import TokenStore
-from connector.xero.callback import listening
 
 
 def salesforce(
@@ -32,20 +33,10 @@ def salesforce(
 ) -> None:
     """Sign in to Salesforce and keep the grant, sealed, in the store. The page opens in your browser."""
     settings = settings_of(config)
-    chosen = _chosen(settings, connection)
+    chosen = by_consent(settings, connection, Side.SALESFORCE)
     found = asyncio.run(consent(settings, chosen, browser=browser))
     row = (found.name, found.id, "sandbox" if found.is_demo else "production")
     show({"connection": chosen.name, "organisation": found}, output, table(("organisation", "id", "kind"), [row]))
-
-
-def _chosen(settings: Settings, name: str) -> ConnectionSettings:
-    known = [one for one in settings.connections if one.salesforce.sign_in == "consent" and name in ("", one.name)]
-    if len(known) != 1:
-        raise ConfigurationError(
-            "auth.connection", f"{len(known)} connections are signed in by consent here; one is needed.",
-            remedy="Set `sign_in: consent` in the connection's salesforce part, and name it with --connection.",
-        )  # fmt: skip
-    return known[0]
 
 
 async def consent(settings: Settings, connection: ConnectionSettings, *, browser: bool) -> Organisation:

@@ -24,7 +24,7 @@ from connector.simulators.xero.seed import DEMO_TENANT, OTHER_TENANT
 from connector.simulators.xero.world import World
 from connector.store.tokens import TokenStore, new_key
 from connector.xero import sign_in
-from connector.xero.callback import listening
+from connector.cli.callback import listening
 from connector.xero.refresh import GrantTokens
 from connector.xero.rest import XeroParty
 

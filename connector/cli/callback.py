@@ -1,4 +1,4 @@
-"""The loopback listener that a browser comes back to after a person has signed in. It hears one answer and ends."""
+"""Signing in as a person: whose connection it is, and the loopback listener that the browser comes back to."""
 
 from __future__ import annotations
 
@@ -7,12 +7,33 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from urllib.parse import SplitResult, parse_qsl, urlsplit
 
+from connector.core.records import Side
 from connector.errors import ConfigurationError
+from connector.settings import ConnectionSettings, Settings
 
 LARGEST = 16_384  # bytes of one request head
 HEAD_SECONDS = 10
 _PAGE = "<!doctype html><title>Twinledger</title><p>{}</p>"
 _DONE, _OTHER = "You can close this window.", "This is not the page that is waited for."
+
+
+def by_consent(settings: Settings, name: str, side: Side) -> ConnectionSettings:
+    """The one connection (of this name, where one is given) whose ``side`` is signed in to by a person.
+
+    Raises ConfigurationError (``auth.connection``).
+    """
+
+    def asked(each: ConnectionSettings) -> bool:
+        party = each.xero[0] if side is Side.XERO else each.salesforce
+        return party.sign_in == "consent" and name in ("", each.name)
+
+    known = [each for each in settings.connections if asked(each)]
+    if len(known) != 1:
+        raise ConfigurationError(
+            "auth.connection", f"{len(known)} connections are signed in by consent here; one is needed.",
+            remedy=f"Set `sign_in: consent` in the connection's {side.value} part, and name it with --connection.",
+        )  # fmt: skip
+    return known[0]
 
 
 @asynccontextmanager
