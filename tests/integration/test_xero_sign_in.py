@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from connector.cli import auth
+from connector.cli.callback import listening
 from connector.core.grant import Grant
 from connector.core.party import NoAnswer
 from connector.errors import AuthError, ConfigurationError, Unavailable
@@ -24,7 +25,6 @@ from connector.simulators.xero.seed import DEMO_TENANT, OTHER_TENANT
 from connector.simulators.xero.world import World
 from connector.store.tokens import TokenStore, new_key
 from connector.xero import sign_in
-from connector.cli.callback import listening
 from connector.xero.refresh import GrantTokens
 from connector.xero.rest import XeroParty
 
