@@ -256,7 +256,7 @@ def holds_between(link: Link, event: LinkEvent, after: Link, rules: Rules) -> No
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize(
     ("rules", "events", "least"),
-    [(BILL, DEPTH, 30_000), (PAIR, DEPTH, 20_000), (OWNED, 5, 3_000)],
+    [(BILL, DEPTH, 30_000), (PAIR, DEPTH, 20_000), (OWNED, DEPTH, 20_000)],
     ids=["document", "pair", "owned"],
 )
 def test_every_state_of_one_link_holds(rules: Rules, events: int, least: int) -> None:
