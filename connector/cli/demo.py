@@ -37,7 +37,7 @@ class Summary:
     lost: int = 0
     reviews: int = 0
     api_calls: int = 0
-    seconds: str = "0.0"
+    seconds: float = 0.0
 
 
 class Story:
@@ -192,7 +192,7 @@ async def demo(*, output: str = "table", keep: bool = False) -> int:
                 await scene.ready()
                 await scene.opened()
             await play(scene, story, summary)
-            summary.seconds = f"{time.monotonic() - story.began:.1f}"
+            summary.seconds = round(time.monotonic() - story.began, 1)
             _finish(story, summary, output)
             if keep:
                 await _stay(story, scene)
