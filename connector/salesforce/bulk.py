@@ -62,7 +62,8 @@ def prepare(writes: Sequence[Write], path: str, headers: tuple[tuple[str, str], 
     rows = [_row(write, key) for write in writes]
     columns = [key, *sorted({name for row in rows for name in row} - {key})]
     out = io.StringIO()
-    sheet = csv.DictWriter(out, columns, restval="", lineterminator="\n")
+    # Every cell in quotes: left to itself, Python's writer leaves a lone carriage return bare, which ends a row.
+    sheet = csv.DictWriter(out, columns, restval="", lineterminator="\n", quoting=csv.QUOTE_ALL)
     sheet.writeheader()
     sheet.writerows(rows)
     query = (("object", first.entity), ("operation", "update" if updates else "upsert"), ("key", key))

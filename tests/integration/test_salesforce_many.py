@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from connector.core.party import Answer, Applied, NoAnswer, Operation, Rejected, Write
@@ -124,6 +124,8 @@ def test_salesforce_the_limit_follows_what_waits_and_what_may_be_repeated() -> N
         prepare([Write(f"w{n}", ENTITY, Operation.CREATE, None, {"Name": "x"}) for n in range(201)], "62.0")
 
 
+@example("\r", Decimal(0))
+@example('a "quoted"\r\nname,', Decimal("0.5"))
 @given(st.text(max_size=60), st.decimals(allow_nan=False, allow_infinity=False, places=4, max_value=10**9, min_value=0))
 def test_salesforce_a_job_brings_back_every_row_whatever_stands_in_it(name: str, rate: Decimal) -> None:
     writes = [create(number, Name=name, Rate__c=rate) for number in range(3)]

@@ -98,7 +98,7 @@ class Bulk:
         head = {"successfulResults": ["sf__Id", "sf__Created"], "failedResults": ["sf__Id", "sf__Error"]}.get(kind, [])
         out = io.StringIO()
         columns = [*head, *(job.rows[0] if job.rows else ())]
-        sheet = csv.DictWriter(out, columns, lineterminator="\n")
+        sheet = csv.DictWriter(out, columns, lineterminator="\n", quoting=csv.QUOTE_ALL)
         sheet.writeheader()
         sheet.writerows(reversed(rows))  # in no order that a client may rely upon
         return Response(out.getvalue(), media_type="text/csv")
