@@ -36,7 +36,7 @@ check: $(READY)
 	$(BIN)/lint-imports
 
 test: check
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile
 
 corpus: $(READY)
 	$(BIN)/python -m benchmarks.corpus "$(DIR)"
