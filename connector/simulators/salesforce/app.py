@@ -18,6 +18,7 @@ from connector.simulators.salesforce.bayeux import Sessions
 from connector.simulators.salesforce.bulk import Bulk
 from connector.simulators.salesforce.collections import Collections
 from connector.simulators.salesforce.cometd import Cometd
+from connector.simulators.salesforce.composite import Composite
 from connector.simulators.salesforce.oauth import Oauth
 from connector.simulators.salesforce.org import Org, Settings, writes_of
 from connector.simulators.salesforce.pages import pages
@@ -69,7 +70,7 @@ def ready(settings: Settings, port: int) -> Mapping[str, Any]:
 
 
 def _rest_routes(rest: Rest) -> list[Route]:
-    many, bulk = Collections(rest), Bulk(rest)
+    many, bulk, several = Collections(rest), Bulk(rest), Composite(rest)
     rest.org.bulk = bulk
     data = "/services/data/v{version}"
     table = [
@@ -82,6 +83,10 @@ def _rest_routes(rest: Rest) -> list[Route]:
         ("GET", "/queryAll/", rest.query_all),
         ("GET", "/query/{locator}", rest.query_more),
         ("GET", "/queryAll/{locator}", rest.query_more),
+        ("POST", "/composite", several.composite),
+        ("POST", "/composite/", several.composite),
+        ("POST", "/composite/graph", several.graph),
+        ("POST", "/composite/graph/", several.graph),
         ("POST", "/composite/sobjects", many.insert),
         ("PATCH", "/composite/sobjects", many.update),
         ("DELETE", "/composite/sobjects", many.delete),
