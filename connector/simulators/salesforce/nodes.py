@@ -18,7 +18,7 @@ _STATUS = {"NOT_FOUND": 404, "ENTITY_IS_DELETED": 404, "INVALID_TYPE": 404}
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A call on one record: by its id (``key``), or by an external id (``key``) and its ``value``; a new one without."""
+    """A call on one record: by id (``key``), or by external id (``key``) and its ``value``; a new one has neither."""
 
     method: str
     version: str
