@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from connector.simulators.salesforce.permissions import Permissions
 from connector.simulators.salesforce.rules import Rules
 from connector.simulators.salesforce.schema import Entity, Field
-from connector.simulators.salesforce.store import Row, Store, Transaction, present
+from connector.simulators.salesforce.store import Caller, Row, Store, Transaction, present
 from connector.simulators.salesforce.values import Refusal, Stored, coerce, missing
 
 _NOT_WRITABLE = (
@@ -107,6 +108,16 @@ class Dml:
         stamps = dict.fromkeys(("CreatedDate", "LastModifiedDate", "SystemModstamp"), tx.at)
         users = dict.fromkeys(("CreatedById", "LastModifiedById"), tx.caller.user)
         return row | {"Id": record_id, "IsDeleted": False} | owner | stamps | users
+
+    def sample(self, caller: Caller, entity: Entity, raw: Mapping[str, object], at: datetime) -> Row:
+        """What a record with these fields holds, born at a time; without an id, and without its empty fields."""
+        tx = Transaction(self.store, caller, at)
+        row = self.rules.before_insert(
+            tx, entity, self._born(tx, entity, "") | self._values(entity, raw, creating=True)
+        )
+        self._require(entity, row)
+        full = self.rules.computed(entity, row)
+        return {name: value for name, value in full.items() if value is not None}
 
     def _values(self, entity: Entity, raw: Mapping[str, object], *, creating: bool) -> dict[str, Stored]:
         values: dict[str, Stored] = {}

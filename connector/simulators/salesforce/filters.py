@@ -142,9 +142,12 @@ class Filters:
         if condition.operator in ("=", "!="):
             equal = condition.operator == "="
             return lambda row: (_key(self.reader.value(row, way, field)) == wanted) is equal
-        if field.type in ("id", "reference", "boolean") or wanted is None:
+        if field.type in ("reference", "boolean") or wanted is None:
             raise QueryError("INVALID_QUERY_FILTER_OPERATOR", f"'{field.name}': invalid operator on {field.type} field")
         compare = _COMPARE[condition.operator]
+        if field.type == "id":
+            border = full_id(str(condition.value))
+            return lambda row: _present(compare, self.reader.value(row, way, field), border)
         return lambda row: _present(compare, _key(self.reader.value(row, way, field)), wanted)
 
     def _dated(self, way: tuple[Field, ...], field: Field, operator: str, named: DateLiteral) -> Test:
@@ -184,10 +187,11 @@ class Filters:
 
     def _comparer(self, way: tuple[Field, ...], field: Field, ordering: Ordering) -> Callable[[Row, Row], int]:
         last = bool(ordering.nulls_last)
+        key = _as_it_is if field.type == "id" else _key  # ids sort by their letters' case, as they compare
 
         def compare(one: Row, other: Row) -> int:
             sign = -1 if ordering.descending else 1
-            left, right = (_key(self.reader.value(row, way, field)) for row in (one, other))
+            left, right = (key(self.reader.value(row, way, field)) for row in (one, other))
             if left is None or right is None:
                 return 0 if left is right else (1 if (left is None) == last else -1)
             return sign * (int(left > right) - int(left < right))
@@ -234,6 +238,10 @@ def _present(compare: Callable[[Any, Any], bool], value: Any, wanted: Any) -> bo
 
 def _inside(inside: Callable[[Any, Any, Any], bool], value: Any, first: Any, after: Any) -> bool:
     return value is not None and inside(value, first, after)
+
+
+def _as_it_is(value: Any) -> Any:
+    return value
 
 
 def _key(value: Any) -> Any:

@@ -103,6 +103,11 @@ class Pages:
         self.org.edit_many(self._entity(body.get("entity")), body["ids"], body["fields"])
         return {}
 
+    def fill(self, body: Body) -> object:
+        """{"entity", "count", "fields", "days"}: so many records that were made days ago, of which no event tells."""
+        count, days = int(body["count"]), int(body.get("days", 0))
+        return {"last": self.org.fill(self._entity(body.get("entity")), count, body["fields"], days)}
+
     def merge(self, body: Body) -> object:
         """{"entity", "winner", "loser"}: a person merges two records."""
         self.org.merge(self._entity(body.get("entity")), str(body["winner"]), str(body["loser"]))
@@ -160,6 +165,7 @@ def pages(org: Org, cometd: Cometd) -> list[Route]:
         "/stage-error": page.stage_error, "/channels": page.channels, "/settings": page.settings,
         "/organisation": page.organisation, "/undelete": page.undelete, "/edit-many": page.edit_many,
         "/empty-recycle-bin": page.empty_recycle_bin, "/lock": page.lock, "/merge": page.merge,
+        "/fill": page.fill,
     }  # fmt: skip
     routes = [Route(path, _posted(handler), methods=["POST"]) for path, handler in posts.items()]
     return [*routes, Route("/events", page.events), Route("/sessions", page.sessions)]

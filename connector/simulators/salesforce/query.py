@@ -6,9 +6,11 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from itertools import islice
 from typing import Any
 
-from connector.simulators.salesforce.filters import Filters, QueryError, Reader, literal, unknown
+from connector.simulators.salesforce.filters import Filters, QueryError, Reader, unknown
+from connector.simulators.salesforce.ids import full_id
 from connector.simulators.salesforce.permissions import Permissions
 from connector.simulators.salesforce.schema import NUMERIC, Child, Entity, Field
 from connector.simulators.salesforce.soql import (
@@ -27,6 +29,14 @@ MAX_OFFSET = 2000
 MAX_FIELDS_LIMIT = 200
 Render = Callable[[Row], Mapping[str, Any]]
 Put = Callable[[dict[str, Any], Row], None]
+
+
+@dataclass(frozen=True)
+class Scope:
+    """Rows to be tested; ``by_id``: they come in the order of their ids."""
+
+    rows: Iterable[Row]
+    by_id: bool = False
 
 
 @dataclass(frozen=True)
@@ -60,33 +70,34 @@ class Queries:
         cut = _cut(query, rows)
         return Found(len(cut), cut, render)
 
-    def _rows(self, reader: Reader, entity: Entity, query: Query, scope: Iterable[Row], deleted: bool) -> list[Row]:
+    def _rows(self, reader: Reader, entity: Entity, query: Query, scope: Scope, deleted: bool) -> list[Row]:
         filters = Filters(reader, lambda inner: self._ids(inner, deleted), self.now())
         test = filters.test(entity, query.where) if query.where is not None else None
-        rows = [row for row in scope if test is None or test(row)]
-        return filters.order(entity, query.order, rows) if not query.group else rows
+        rows = (row for row in scope.rows if test is None or test(row))
+        if query.group:
+            return list(rows)
+        if scope.by_id and _ordered_by_id(query):
+            return list(rows if query.limit is None else islice(rows, query.offset + query.limit))
+        return filters.order(entity, query.order, rows)
 
-    def _scope(self, entity: Entity, where: Condition | None, deleted: bool) -> Iterable[Row]:
-        """The rows worth testing: by id where the condition names ids, else all."""
-        match where:
-            case Junction(True, parts):
-                for part in parts:
-                    if isinstance(part, Membership | Comparison) and _names_ids(part):
-                        return self._scope(entity, part, deleted)
-            case Comparison(_, "=", value) if _names_ids(where):
-                return self._by_ids(entity, (value,), deleted)
-            case Membership(_, tuple() as values, False) if _names_ids(where):
-                return self._by_ids(entity, values, deleted)
-        return self.store.rows(entity.name, deleted=deleted)
+    def _scope(self, entity: Entity, where: Condition | None, deleted: bool) -> Scope:
+        """The rows worth testing: those the condition names by id, or an index finds, else all."""
+        parts = where.parts if isinstance(where, Junction) and where.every else (where,)
+        for part in parts:
+            match part:
+                case Comparison(_, "=", value) if _names(part, "id"):
+                    return Scope(self._by_ids(entity, (value,), deleted), by_id=True)
+                case Membership(_, tuple() as values, False) if _names(part, "id"):
+                    return Scope(self._by_ids(entity, values, deleted), by_id=True)
+        first, last = _borders(parts)
+        start = None if first or last else _moved_since(parts)
+        if start is not None:
+            return Scope(self.store.since(entity.name, start, deleted=deleted), by_id=True)
+        return Scope(self.store.between(entity.name, first, last, deleted=deleted), by_id=True)
 
     def _by_ids(self, entity: Entity, values: tuple[Any, ...], deleted: bool) -> Iterable[Row]:
-        table, field = self.store.tables[entity.name], entity.fields["Id"]
-        wanted = {literal(field, value) for value in values}
-        spelled = dict.fromkeys(str(value) for value in values)
-        direct = [table[one] for one in spelled if one in table]
-        if len(direct) < len(wanted):  # some are missing, short or spelled otherwise: look at all
-            return self.store.rows(entity.name, deleted=deleted)
-        born = sorted(direct, key=lambda row: str(row["Id"]))
+        table, wanted = self.store.tables[entity.name], {_border(value) for value in values}
+        born = [table[one] for one in sorted(wanted) if one in table]
         return [row for row in born if deleted or not row["IsDeleted"]]
 
     def _ids(self, query: Query, deleted: bool) -> frozenset[str]:
@@ -156,10 +167,10 @@ class Queries:
         if any(isinstance(item, Query | Aggregate) for item in query.items):
             raise QueryError("MALFORMED_QUERY", "a child query selects fields only")
         render = self._render(reader, below, query, deleted)
-        self._rows(reader, below, query, (), deleted)  # refuses bad filters though no row is there
+        self._rows(reader, below, query, Scope(()), deleted)  # refuses bad filters though no row is there
 
         def put(out: dict[str, Any], row: Row) -> None:
-            scope = self._offspring(child, row, deleted)
+            scope = Scope(self._offspring(child, row, deleted))
             rows = _cut(query, self._rows(reader, below, query, scope, deleted))
             out[child.name] = self.child_page(rows, render) if rows else None
 
@@ -213,8 +224,49 @@ def value_of(entity: Entity, field: Field, row: Row) -> Any:
     return dict(sorted({**parts, **nowhere}.items())) if any(parts.values()) else None
 
 
-def _names_ids(part: Comparison | Membership) -> bool:
-    return len(part.path.parts) == 1 and part.path.parts[0].lower() == "id"
+def _names(part: Comparison | Membership, *names: str) -> bool:
+    return len(part.path.parts) == 1 and part.path.parts[0].lower() in names
+
+
+def _ordered_by_id(query: Query) -> bool:
+    """Ids are unique: what stands behind them in an order says nothing."""
+    first = query.order[0] if query.order else None
+    return first is None or (
+        len(first.path.parts) == 1 and first.path.parts[0].lower() == "id" and not first.descending
+    )
+
+
+def _borders(parts: Iterable[Condition | None]) -> tuple[str, str]:
+    """The lowest and the highest id that a condition lets through, as far as it says so; empty where it does not."""
+    first, last = "", ""
+    for part in parts:
+        if isinstance(part, Comparison) and _names(part, "id") and (border := _border(part.value)):
+            if part.operator in (">", ">="):
+                first = max(first, border)
+            elif part.operator in ("<", "<="):
+                last = min(last or border, border)
+    return first, last
+
+
+def _border(value: object) -> str:
+    """An id in its long form; empty for what is none, which the test of the condition refuses."""
+    try:
+        return full_id(str(value))
+    except ValueError:
+        return ""
+
+
+def _moved_since(parts: Iterable[Condition | None]) -> datetime | None:
+    """The earliest SystemModstamp that a condition lets through. Who was modified then was stamped then, or later."""
+    starts = [
+        part.value
+        for part in parts
+        if isinstance(part, Comparison)
+        and part.operator in (">", ">=", "=")
+        and _names(part, "systemmodstamp", "lastmodifieddate")
+        and isinstance(part.value, datetime)
+    ]
+    return max(starts, default=None)
 
 
 def _cut(query: Query, rows: list[Row]) -> list[Row]:

@@ -211,7 +211,7 @@ class Rest:
     async def updated(self, request: Request) -> Response:
         entity = self.entity(request)
         start, end = self._span(request, OLDEST_UPDATED)
-        rows = self.org.store.rows(entity.name)
+        rows = self.org.store.since(entity.name, start)
         ids = [row["Id"] for row in rows if start <= _time(row["LastModifiedDate"]) < end]
         return answer({"ids": ids, "latestDateCovered": rest_time(min(end, self.org.clock.now()))})
 
@@ -220,7 +220,7 @@ class Rest:
         start, end = self._span(request, OLDEST_DELETED)
         gone = [
             {"id": row["Id"], "deletedDate": rest_time(_time(row["SystemModstamp"]))}
-            for row in self.org.store.rows(entity.name, deleted=True)
+            for row in self.org.store.since(entity.name, start, deleted=True)
             if row["IsDeleted"] and start <= _time(row["SystemModstamp"]) < end
         ]
         now = self.org.clock.now()

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TypeAlias
 
 from connector.simulators.salesforce.ids import make_id
+from connector.simulators.salesforce.indexes import Order, Stamps
 from connector.simulators.salesforce.schema import Entity, Schema
 from connector.simulators.salesforce.values import Refusal, Stored
 
@@ -50,8 +51,13 @@ class Store:
     def __post_init__(self) -> None:
         self._numbers = {name: itertools.count(1) for name in self.schema.entities}
         self._index: dict[tuple[str, str], dict[str, dict[str, None]]] = {}
+        self._order: dict[str, Order] = {}
+        self._stamps: dict[str, Stamps] = {}
+        self.blank: dict[str, Row] = {}
         for name, entity in self.schema.entities.items():
             self.tables.setdefault(name, {})
+            self._order[name], self._stamps[name] = Order(), Stamps()
+            self.blank[name] = dict.fromkeys(entity.fields)
             for one in entity.fields.values():
                 if one.unique or one.type == "reference":
                     self._index[name, one.name] = {}
@@ -62,6 +68,19 @@ class Store:
     def rows(self, entity: str, *, deleted: bool = False) -> Iterator[Row]:
         """The rows of an object in the order of their birth; with ``deleted`` the recycle bin too."""
         return (row for row in self.tables[entity].values() if deleted or not row["IsDeleted"])
+
+    def between(self, entity: str, first: str = "", last: str = "", *, deleted: bool = False) -> Iterator[Row]:
+        """Rows by id: from ``first`` on, up to ``last``, both included. A page costs what is read of it."""
+        return self._shown(entity, self._order[entity].between(first, last), deleted)
+
+    def since(self, entity: str, start: datetime, *, deleted: bool = False) -> Iterator[Row]:
+        """Rows whose SystemModstamp is at or after a time, in the order of their birth."""
+        return self._shown(entity, self._stamps[entity].since(start.replace(microsecond=0)), deleted)
+
+    def _shown(self, entity: str, ids: Iterable[str], deleted: bool) -> Iterator[Row]:
+        table = self.tables[entity]
+        rows = (table[record_id] for record_id in ids)
+        return (row for row in rows if deleted or not row["IsDeleted"])
 
     def live(self, entity: str, record_id: str | None) -> Row | None:
         row = self.tables[entity].get(record_id or "")
@@ -85,10 +104,14 @@ class Store:
                 index.get(str(before[name]).lower(), {}).pop(record_id, None)
             if row is not None and row.get(name) is not None:
                 index.setdefault(str(row[name]).lower(), {})[record_id] = None
+        self._stamps[entity].move(record_id, _stamp(before), _stamp(row))
         if row is None:
             self.tables[entity].pop(record_id, None)
+            self._order[entity].remove(record_id)
         else:
             self.tables[entity][record_id] = row
+            if before is None:
+                self._order[entity].add(record_id)
 
     def transaction(self, caller: Caller) -> Transaction:
         return Transaction(self, caller)
@@ -97,10 +120,10 @@ class Store:
 class Transaction:
     """All or nothing as a whole, and part by part by its savepoints. Used in one synchronous stretch."""
 
-    def __init__(self, store: Store, caller: Caller) -> None:
+    def __init__(self, store: Store, caller: Caller, at: datetime | None = None) -> None:
         self.store = store
         self.caller = caller
-        self.at = store.now().replace(microsecond=0)  # the platform keeps whole seconds
+        self.at = (at or store.now()).replace(microsecond=0)  # the platform keeps whole seconds
         self._undo: list[tuple[str, str, Row | None]] = []
         self._unlisted: set[tuple[str, str]] = set()
 
@@ -123,7 +146,8 @@ class Transaction:
 
     def change(self, entity: str, record_id: str, values: Mapping[str, Stored], *, quietly: bool = False) -> Row:
         """Change a row and stamp it. ``quietly`` leaves its modifier and makes no event, as platform clean-up does."""
-        row: Row = {**self.store.tables[entity][record_id], **values, "SystemModstamp": self.at}
+        known = self.store.blank[entity] | self.store.tables[entity][record_id]
+        row: Row = {**known, **values, "SystemModstamp": self.at}
         if quietly:
             self._unlisted.add((entity, record_id))
         else:
@@ -150,6 +174,11 @@ class Transaction:
             return None
         kind = {(True, True): "UPDATE", (True, False): "DELETE"}.get((was, now), "UNDELETE" if before else "CREATE")
         return Changed(entity, record_id, kind, before or {}, after or {})
+
+
+def _stamp(row: Row | None) -> datetime | None:
+    stamp = None if row is None else row.get("SystemModstamp")
+    return stamp if isinstance(stamp, datetime) else None
 
 
 def present(store: Store, entity: Entity, record_id: str) -> Row:

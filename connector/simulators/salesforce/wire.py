@@ -6,25 +6,31 @@ import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from json.encoder import encode_basestring
 from typing import Any
 
 from starlette.responses import Response
 
 MEDIA = "application/json;charset=UTF-8"
+_WORDS = {None: "null", True: "true", False: "false"}
 
 
 def dumps(value: object) -> str:
     """JSON text. Decimals become number literals (``50000.0``), times the REST spelling."""
+    if isinstance(value, str):
+        return encode_basestring(value)
+    if value is None or isinstance(value, bool):
+        return _WORDS[value]
+    if isinstance(value, Mapping):
+        return "{" + ",".join([f"{encode_basestring(str(name))}:{dumps(part)}" for name, part in value.items()]) + "}"
     if isinstance(value, Decimal):
         return double(value)
     if isinstance(value, datetime):
         return f'"{rest_time(value)}"'
     if isinstance(value, date):
         return f'"{value.isoformat()}"'
-    if isinstance(value, Mapping):
-        return "{" + ",".join(f"{json.dumps(str(name))}:{dumps(part)}" for name, part in value.items()) + "}"
-    if isinstance(value, Sequence) and not isinstance(value, str):
-        return "[" + ",".join(dumps(part) for part in value) + "]"
+    if isinstance(value, Sequence):
+        return "[" + ",".join([dumps(part) for part in value]) + "]"
     return json.dumps(value, ensure_ascii=False)
 
 
