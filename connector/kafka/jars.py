@@ -37,9 +37,9 @@ class Jar:
         return ".".join(group), artifact, version
 
 
-def pinned() -> tuple[Jar, ...]:
-    """All jars of ``jars.lock``."""
-    lines = (line.split() for line in _LOCK.read_text("ascii").splitlines() if line and not line.startswith("#"))
+def pinned(lock: Path = _LOCK) -> tuple[Jar, ...]:
+    """All jars of a lock file: those of the embedded Kafka."""
+    lines = (line.split() for line in lock.read_text("ascii").splitlines() if line and not line.startswith("#"))
     return tuple(Jar(path, sha256) for sha256, path in lines)
 
 

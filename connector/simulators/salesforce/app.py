@@ -76,6 +76,7 @@ def _rest_routes(rest: Rest) -> list[Route]:
     table = [
         ("GET", "/sobjects", rest.sobjects),
         ("GET", "/limits", rest.limits),
+        ("GET", "/limits/", rest.limits),
         ("GET", "/limits/recordCount", rest.record_count),
         ("GET", "/query", rest.query),
         ("GET", "/query/", rest.query),
