@@ -35,7 +35,7 @@ def replay_extension(replays: dict[str, int]) -> Any:
 
     @jpype.JImplements(extension)
     class Replay:
-        @jpype.JOverride
+        @jpype.JOverride  # type: ignore[untyped-decorator]
         def outgoing(self, _session: Any, message: Any, promise: Any) -> None:
             channel = str(message.getChannel())
             if channel == "/meta/handshake":
@@ -47,7 +47,7 @@ def replay_extension(replays: dict[str, int]) -> Any:
                 message.getExt(ALWAYS).put("replay", ids)
             promise.succeed(ALWAYS)
 
-        @jpype.JOverride
+        @jpype.JOverride  # type: ignore[untyped-decorator]
         def incoming(self, _session: Any, message: Any, promise: Any) -> None:
             channel = str(message.getChannel())
             if channel in replays and message.getDataAsMap() is not None:
@@ -60,7 +60,7 @@ def replay_extension(replays: dict[str, int]) -> Any:
 def listener(hear: Any) -> Any:
     @jpype.JImplements("org.cometd.bayeux.client.ClientSessionChannel$MessageListener")
     class Listener:
-        @jpype.JOverride
+        @jpype.JOverride  # type: ignore[untyped-decorator]
         def onMessage(self, _channel: Any, message: Any) -> None:  # noqa: N802  the interface says so
             hear(message)
 
@@ -72,7 +72,7 @@ def signed(http: Any, token: str) -> None:
 
     @jpype.JImplements("java.util.function.Consumer")
     class Headers:
-        @jpype.JOverride
+        @jpype.JOverride  # type: ignore[untyped-decorator]
         def accept(self, headers: Any) -> None:
             headers.put("Authorization", f"Bearer {token}")
 
@@ -80,7 +80,7 @@ def signed(http: Any, token: str) -> None:
 
     @jpype.JImplements("org.eclipse.jetty.client.Request$QueuedListener")
     class Queued:
-        @jpype.JOverride
+        @jpype.JOverride  # type: ignore[untyped-decorator]
         def onQueued(self, request: Any) -> None:  # noqa: N802  the interface says so
             request.headers(headers)
 
