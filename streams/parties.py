@@ -18,11 +18,12 @@ from connector.salesforce.events import Change
 from connector.salesforce.rest import SalesforceParty
 from connector.salesforce.stream import ChangeStream, EventSource
 from connector.settings import ConnectionSettings, SalesforceSettings, XeroSettings
-from connector.xero.auth import SCOPES, Tokens, TokenSource
 from connector.xero.auth import Credentials as XeroCredentials
+from connector.xero.auth import Tokens, TokenSource
 from connector.xero.catalog import XeroCatalog
 from connector.xero.refresh import GrantTokens
 from connector.xero.rest import XeroParty
+from connector.xero.scopes import needed_scopes
 from connector.xero.sign_in import App
 from streams.connection import Connection
 
@@ -106,20 +107,25 @@ def salesforce_app(settings: SalesforceSettings) -> SalesforceApp:
     return SalesforceApp(settings.url, settings.client_id, settings.redirect, secret)
 
 
+Entities = Callable[[], Iterable[str]]
+
+
 def xero(
-    http: HttpClient, settings: XeroSettings, now_ms: Callable[[], int], grants: Grants | None = None, name: str = ""
-) -> XeroParty:
-    """``grants`` keeps what people consented to, ``name`` is the connection's."""
-    tokens = xero_sign_in(http, settings, now_ms, grants, name)
+    http: HttpClient, settings: XeroSettings, now_ms: Callable[[], int], grants: Grants | None = None, name: str = "",
+    entities: Entities = tuple,
+) -> XeroParty:  # fmt: skip
+    """``grants`` keeps what people consented to, ``name`` is the connection's, ``entities`` those of its mappings."""
+    tokens = xero_sign_in(http, settings, now_ms, grants, name, entities)
     return XeroParty(
         http, tokens, settings.tenant, now_ms=now_ms, api=settings.api_url, per_minute=settings.calls_per_minute
     )
 
 
 def xero_sign_in(
-    http: HttpClient, settings: XeroSettings, now_ms: Callable[[], int], grants: Grants | None, name: str
-) -> TokenSource:
-    """By consent or as a custom connection. Raises ConfigurationError (``xero.no-sign-in``)."""
+    http: HttpClient, settings: XeroSettings, now_ms: Callable[[], int], grants: Grants | None, name: str,
+    entities: Entities = tuple,
+) -> TokenSource:  # fmt: skip
+    """By consent or as a custom connection, for what ``entities`` need. Raises ConfigurationError."""
     secret = settings.client_secret.get_secret_value()
     if settings.sign_in == "consent" and grants is not None:
         app = App(settings.client_id, secret, token_url=settings.token_url)
@@ -129,8 +135,8 @@ def xero_sign_in(
             "xero.no-sign-in", f"The Xero tenant {settings.tenant} has no client secret.",
             remedy="Set client_secret, or `sign_in: consent` and run `twinledger auth xero`.",
         )  # fmt: skip
-    scopes = settings.scopes or SCOPES
-    return Tokens(http, XeroCredentials(settings.client_id, secret, settings.token_url, scopes), now_ms)
+    credentials = XeroCredentials(settings.client_id, secret, settings.token_url)
+    return Tokens(http, credentials, lambda: settings.scopes or needed_scopes(entities()), now_ms)
 
 
 async def identify(settings: ConnectionSettings, org: Organisation, company: Organisation) -> None:

@@ -120,7 +120,10 @@ class Worker:
         source = salesforce(
             timed[Side.SALESFORCE], settings.salesforce, now_ms, grants_of(self.settings), settings.name
         )
-        company = xero(timed[Side.XERO], settings.xero[0], now_ms, grants_of(self.settings), settings.name)
+        company = xero(
+            timed[Side.XERO], settings.xero[0], now_ms, grants_of(self.settings), settings.name,
+            lambda: self.connections[settings.name].entities(Side.XERO) if settings.name in self.connections else (),
+        )  # fmt: skip
         org, organisation = await source.party.organisation(), await company.organisation()
         await identify(settings, org, organisation)
         source.party.organisation_id = org.id

@@ -12,6 +12,7 @@ from datetime import datetime
 from pathlib import Path
 
 from connector.cli.options import Old
+from connector.cli.scopes import known_lack, needed
 from connector.core.catalog import Catalog
 from connector.core.grant import Grants
 from connector.core.mapping.bind import bind
@@ -162,6 +163,9 @@ async def check_file(config: Path) -> tuple[Problem, ...]:
     async with HttpClient() as http:
         for connection in settings.connections:
             found.extend(await _problems(http, connection, config.parent, grants_of(settings)))
+            wanted = needed(rule for rule, _ in load_mappings(connection, config.parent))
+            if (lack := await known_lack(settings, connection, wanted)) is not None:
+                found.append(Problem(config.name, 1, lack.code, lack.message.rstrip("."), lack.remedy))
     return tuple(found)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-import webbrowser
 from importlib import import_module
 from pathlib import Path
 from typing import Annotated
@@ -13,9 +12,9 @@ from urllib.parse import urlsplit
 
 import typer
 
-from connector.cli.callback import by_consent, listening
+from connector.cli.callback import by_consent, consented, listening
 from connector.cli.options import DEFAULT_CONFIG, Config, Connection, Format, Output, settings_of
-from connector.cli.printing import note, show, table
+from connector.cli.printing import show, table
 from connector.core.grant import Grant
 from connector.core.party import NoAnswer
 from connector.core.records import Side
@@ -24,9 +23,8 @@ from connector.http import HttpClient
 from connector.settings import ConnectionSettings, Settings, XeroSettings
 from connector.store.tokens import TokenStore, new_key
 from connector.xero import sign_in
-from connector.xero.auth import TOKEN_SECONDS, needed_scopes
-
-WAIT_SECONDS = 300  # a code lasts five minutes
+from connector.xero.auth import TOKEN_SECONDS
+from connector.xero.scopes import needed_scopes
 
 app = typer.Typer(no_args_is_help=True, help="Signing in as a person.")
 
@@ -80,13 +78,7 @@ async def consent(
     try:
         async with listening(urlsplit(one.redirect)) as answered, HttpClient() as http:
             address = sign_in.authorize_url(one, asked, verifier, state)
-            note(f"Sign in here: {address}")
-            if browser:
-                webbrowser.open(address)
-            try:
-                query = await asyncio.wait_for(answered, WAIT_SECONDS)
-            except TimeoutError as error:
-                raise AuthError("xero.consent", "Nobody signed in within five minutes.") from error
+            query = await consented(address, answered, "xero.consent", browser=browser)
             grant = await _fetched(http, one, sign_in.code_of(query, state), verifier)
             found = await _consents(http, one, grant)
         if tenant.tenant not in {each.tenant for each in found}:

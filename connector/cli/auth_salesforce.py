@@ -5,16 +5,14 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-import webbrowser
 from typing import Annotated
 from urllib.parse import urlsplit
 
 import typer
 
-from connector.cli.auth import WAIT_SECONDS
-from connector.cli.callback import by_consent, listening
+from connector.cli.callback import by_consent, consented, listening
 from connector.cli.options import DEFAULT_CONFIG, Config, Connection, Format, Output, settings_of
-from connector.cli.printing import note, show, table
+from connector.cli.printing import show, table
 from connector.core.party import Organisation
 from connector.core.records import Side
 from connector.errors import AuthError
@@ -51,13 +49,7 @@ async def consent(settings: Settings, connection: ConnectionSettings, *, browser
     try:
         async with listening(urlsplit(app.redirect)) as answered, HttpClient() as http:
             address = authorize_url(app, verifier, state)
-            note(f"Sign in here: {address}")
-            if browser:
-                webbrowser.open(address)
-            try:
-                query = await asyncio.wait_for(answered, WAIT_SECONDS)
-            except TimeoutError as error:
-                raise AuthError("salesforce.consent", "Nobody signed in within five minutes.") from error
+            query = await consented(address, answered, "salesforce.consent", browser=browser)
             sign_in = CodeSignIn(http, app, code_of(query, state), verifier)
             party = SalesforceParty(http, sign_in, "", now_ms=lambda: time.time_ns() // 1_000_000)
             found = await party.organisation()

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import webbrowser
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from urllib.parse import SplitResult, parse_qsl, urlsplit
 
+from connector.cli.printing import note
 from connector.core.records import Side
-from connector.errors import ConfigurationError
+from connector.errors import AuthError, ConfigurationError
 from connector.settings import ConnectionSettings, Settings
 
+WAIT_SECONDS = 300  # a code lasts five minutes
 LARGEST = 16_384  # bytes of one request head
 HEAD_SECONDS = 10
 _PAGE = "<!doctype html><title>Twinledger</title><p>{}</p>"
@@ -70,6 +73,22 @@ async def listening(redirect: SplitResult) -> AsyncIterator[asyncio.Future[dict[
     finally:
         server.close()
         answered.cancel()
+
+
+async def consented(
+    address: str, answered: asyncio.Future[dict[str, str]], code: str, *, browser: bool
+) -> dict[str, str]:
+    """Lead a person to the sign-in page, and give the query that the browser comes back with.
+
+    Raises AuthError with ``code`` when nobody signed in.
+    """
+    note(f"Sign in here: {address}")
+    if browser:
+        webbrowser.open(address)
+    try:
+        return await asyncio.wait_for(answered, WAIT_SECONDS)
+    except TimeoutError as error:
+        raise AuthError(code, "Nobody signed in within five minutes.") from error
 
 
 async def _query(reader: asyncio.StreamReader, path: str) -> dict[str, str] | None:

@@ -79,7 +79,7 @@ async def _checks(settings: Settings, base: Path) -> AsyncIterator[tuple[str, Ch
     yield "store", lambda: _store(settings)
     for connection in settings.connections:
         yield f"mappings of {connection.name}", lambda each=connection: _mappings(each, base)  # type: ignore[misc]
-        for name, check in _parties(settings, connection):
+        for name, check in _parties(settings, connection, base):
             yield name, check
 
 
@@ -161,14 +161,14 @@ async def _mappings(connection: ConnectionSettings, base: Path) -> str:
     return ", ".join(names) or "none"
 
 
-def _parties(settings: Settings, connection: ConnectionSettings) -> Iterator[tuple[str, Check]]:
+def _parties(settings: Settings, connection: ConnectionSettings, base: Path) -> Iterator[tuple[str, Check]]:
     """Sign-in and identity of each party, where this installation has them."""
     if importlib.util.find_spec("streams.parties") is None:
         return
     yield f"salesforce of {connection.name}", lambda: _salesforce(settings, connection)
     for number, tenant in enumerate(connection.xero):
         name = f"xero {tenant.name or tenant.tenant[:8]} of {connection.name}"
-        yield name, lambda n=number: _xero(settings, connection, n)  # type: ignore[misc]
+        yield name, lambda n=number: _xero(settings, connection, n, base)  # type: ignore[misc]
 
 
 async def _salesforce(settings: Settings, connection: ConnectionSettings) -> str:
@@ -181,16 +181,21 @@ async def _salesforce(settings: Settings, connection: ConnectionSettings) -> str
     return f"signed in to {found.name} ({found.id})"
 
 
-async def _xero(settings: Settings, connection: ConnectionSettings, number: int) -> str:
+async def _xero(settings: Settings, connection: ConnectionSettings, number: int, base: Path) -> str:
+    from connector.cli.apply import load_mappings
+    from connector.cli.scopes import known_lack, needed, refused_lack
     from connector.http import HttpClient
     from streams import parties
 
+    wanted, tenant = needed(rule for rule, _ in load_mappings(connection, base)), connection.xero[number]
     async with HttpClient() as http:
-        found = await parties.xero(
-            http, connection.xero[number], _milliseconds, grants_of(settings), connection.name
-        ).organisation()
+        lack = await known_lack(settings, connection, wanted) or await refused_lack(http, tenant, wanted, _milliseconds)
+        if lack is not None:
+            raise lack
+        company = parties.xero(http, tenant, _milliseconds, grants_of(settings), connection.name)
+        found = await company.organisation()
     kind = ", a demo company" if found.is_demo else ""
-    return f"signed in to {found.name} ({found.id}){kind}"
+    return f"signed in to {found.name} ({found.id}){kind}, for {', '.join(wanted)}"
 
 
 def _milliseconds() -> int:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Protocol
@@ -24,32 +24,17 @@ from connector.xero.records import load
 TOKEN_URL = "https://identity.xero.com/connect/token"  # noqa: S105
 # a timeout below this can lose a token that the server has already given (seen in the field)
 TOKEN_SECONDS = 30
+NOT_GRANTED = frozenset({"invalid_scope", "unauthorized_client"})  # of a scope that the app was not given
 EARLY_MS = 60_000  # a token is renewed this long before it ends
-SCOPES = ("accounting.invoices", "accounting.payments", "accounting.contacts", "accounting.settings")
-ALL_SCOPES = (*SCOPES, "accounting.banktransactions", "accounting.manualjournals", "accounting.attachments")
-# what is not an invoice-like document; Xero's table of granular scopes
-_SCOPE_OF: Mapping[str, str] = {
-    "Contact": "contacts", "Payment": "payments", "Prepayment": "payments", "Overpayment": "payments",
-    "BankTransaction": "banktransactions", "BankTransfer": "banktransactions", "ManualJournal": "manualjournals",
-    "Attachment": "attachments", "Account": "settings", "TaxRate": "settings", "TrackingCategory": "settings",
-    "TrackingOption": "settings", "Currency": "settings", "BrandingTheme": "settings", "Organisation": "settings",
-}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """A custom connection's own. Scopes are the granular ones (apps made since March 2026 have no others)."""
+    """A custom connection's own."""
 
     client_id: str
     client_secret: str = field(repr=False)
     token_url: str = TOKEN_URL
-    scopes: tuple[str, ...] = SCOPES
-
-
-def needed_scopes(entities: Iterable[str]) -> tuple[str, ...]:
-    """The granular scopes for these entities and for what every connection reads: organisation, accounts, tax rates."""
-    areas = {_SCOPE_OF.get(name, "invoices") for name in entities} | {"settings"}
-    return tuple(sorted(f"accounting.{area}" for area in areas))
 
 
 class TokenSource(Protocol):
@@ -63,18 +48,27 @@ class TokenSource(Protocol):
 
 
 class Tokens:
-    """The one owner of a connection's token in a process. ``now_ms`` is the clock."""
+    """The one owner of a connection's token in a process. ``now_ms`` is the clock.
 
-    def __init__(self, http: HttpClient, credentials: Credentials, now_ms: Callable[[], int]) -> None:
-        self._http, self._credentials, self._now_ms = http, credentials, now_ms
+    ``scopes`` tells what is needed now: the granular ones (apps made since March 2026 have no others). A token that
+    was given for less is replaced before it is used.
+    """
+
+    def __init__(
+        self, http: HttpClient, credentials: Credentials, scopes: Callable[[], tuple[str, ...]],
+        now_ms: Callable[[], int],
+    ) -> None:  # fmt: skip
+        self._http, self._credentials, self._scopes, self._now_ms = http, credentials, scopes, now_ms
         self._lock = asyncio.Lock()
         self._token = ""
+        self._asked: tuple[str, ...] = ()
         self._ends_ms = 0
 
     async def token(self) -> str:
         """A token that lasts. Raises AuthError, TryAgain, Unavailable."""
         async with self._lock:
-            if not self._token or self._now_ms() >= self._ends_ms - EARLY_MS:
+            old = not self._token or self._now_ms() >= self._ends_ms - EARLY_MS
+            if old or not set(self._scopes()) <= set(self._asked):
                 await self._sign_in()
             return self._token
 
@@ -86,7 +80,8 @@ class Tokens:
             return self._token
 
     async def _sign_in(self) -> None:
-        form = str(prepare_token_request("client_credentials", scope=" ".join(self._credentials.scopes)))
+        scopes = self._scopes()
+        form = str(prepare_token_request("client_credentials", scope=" ".join(scopes)))
         pair = f"{quote(self._credentials.client_id, safe='')}:{quote(self._credentials.client_secret, safe='')}"
         headers = [
             ("Authorization", f"Basic {base64.b64encode(pair.encode()).decode()}"),
@@ -101,6 +96,7 @@ class Tokens:
         except NoAnswer as error:
             raise Unavailable("xero.sign-in-unavailable", f"Xero's sign-in gave no answer: {error.reason}.") from error
         self._token, seconds = read_token(answer)
+        self._asked = scopes
         self._ends_ms = started + seconds * 1000
 
 
@@ -117,6 +113,11 @@ def read_token(answer: Answer) -> tuple[str, int]:
         body = None
     if answer.status != 200 or not isinstance(body, dict):
         why = str(body.get("error", "")) if isinstance(body, dict) else ""
+        if why in NOT_GRANTED:
+            raise AuthError(
+                "xero.scope-refused", f"Xero's app was not given every scope that the mappings need ({why}).",
+                remedy="`twinledger doctor` says which lacks and for what; tick it in the app, and authorise it again.",
+            )  # fmt: skip
         raise AuthError(
             "xero.sign-in-refused",
             f"Xero refused to sign us in: HTTP {answer.status} {why[:100]}".rstrip() + ".",

@@ -210,28 +210,38 @@ async def _unready(scene: Stage) -> Json | None:
 
 
 @pytest.mark.parametrize(
-    ("where", "name"), [("salesforce", "organisation: 00D000000000000AAA"), ("xero", "organisation: somebody-else")]
+    ("marker", "name", "code"),
+    [
+        ("client_id: twinledger", "organisation: 00D000000000000AAA", "organisation.other"),
+        ("tenant:", "organisation: 00000000-0000-4000-8000-000000000001", "organisation.other"),
+        ("", "", "organisation.not-demo"),
+    ],
+    ids=["another org", "another company", "no demo company"],
 )
 async def test_another_organisation_stops_before_anything_is_written(
-    kafka: str, prefix: str, tmp_path: Path, where: str, name: str
+    kafka: str, prefix: str, tmp_path: Path, marker: str, name: str, code: str
 ) -> None:
     async with spine(kafka, prefix, tmp_path, start=False) as scene:
         await scene.prepare()
         text = scene.config.read_text("utf-8")
-        marker = "client_id: twinledger" if where == "salesforce" else "tenant:"
-        indent = next(line[: len(line) - len(line.lstrip("- "))] for line in text.splitlines() if marker in line)
-        spaces = " " * len(indent)
-        lines = [f"{line}\n{spaces}{name}" if marker in line else line for line in text.splitlines()]
-        scene.config.write_text("\n".join(lines), "utf-8")
+        assert "demo: true" in text
+        if marker:
+            indent = next(line[: len(line) - len(line.lstrip("- "))] for line in text.splitlines() if marker in line)
+            spaces = " " * len(indent)
+            lines = [f"{line}\n{spaces}{name}" if marker in line else line for line in text.splitlines()]
+            scene.config.write_text("\n".join(lines), "utf-8")
+        else:
+            (company,) = await scene.xero.objects("Organisation")
+            await scene.xero.edit("Organisation", {"IsDemoCompany": False}, str(company["OrganisationID"]))
+        await account(scene, "Must not travel")
         await scene.start_connector()
         assert scene.worker is not None
         assert await scene.worker.wait() == 78
-        said = scene.log.read_text("utf-8")
-        assert "organisation.other" in said
+        assert code in scene.log.read_text("utf-8")
         for actor in (scene.salesforce, scene.xero):
-            methods = {row["method"] for row in await actor.requests() if "/__sim" not in row["path"]}
-            paths = [row["path"] for row in await actor.requests() if row["method"] in ("PUT", "PATCH")]
-            assert paths == [], methods
+            rows = [row for row in await actor.requests() if "/__sim" not in row["path"]]
+            written = [row for row in rows if row["method"] != "GET" and "token" not in row["path"]]
+            assert written == [], rows
 
 
 async def test_begin_link_ties_what_exists_and_makes_nothing_of_the_rest(

@@ -16,7 +16,7 @@ import pytest
 from joserfc import jwt
 from joserfc.jwk import RSAKey
 
-from connector.cli import auth_salesforce
+from connector.cli import auth_salesforce, callback
 from connector.core.party import Answer
 from connector.errors import AuthError, ConfigurationError
 from connector.salesforce.auth import ClientCredentials, SignedAssertion, SignIn
@@ -199,7 +199,7 @@ async def test_consent_is_kept_sealed_renewed_and_taken_back(tmp_path: Path, mon
         client.org.settings.rotate_refresh = True
         settings, connection = a_configuration(client, tmp_path, a_port(), organisation=client.org.organisation)
         printed: list[str] = []
-        monkeypatch.setattr(auth_salesforce, "note", printed.append)
+        monkeypatch.setattr(callback, "note", printed.append)
         found, _ = await asyncio.gather(
             auth_salesforce.consent(settings, connection, browser=False), agrees(client, printed)
         )
@@ -228,7 +228,7 @@ async def test_consent_of_another_org_is_not_kept(tmp_path: Path, monkeypatch: p
     async with an_org() as client:
         settings, connection = a_configuration(client, tmp_path, a_port(), organisation="00D000000000001AAA")
         printed: list[str] = []
-        monkeypatch.setattr(auth_salesforce, "note", printed.append)
+        monkeypatch.setattr(callback, "note", printed.append)
         person = asyncio.create_task(agrees(client, printed))
         with pytest.raises(AuthError) as elsewhere:
             await auth_salesforce.consent(settings, connection, browser=False)

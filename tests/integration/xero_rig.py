@@ -14,8 +14,10 @@ from connector.core.values import Value
 from connector.http import HttpClient
 from connector.simulators.xero.seed import DEMO_TENANT
 from connector.simulators.xero.world import World
-from connector.xero.auth import ALL_SCOPES, Credentials, Tokens
+from connector.xero.auth import Credentials, Tokens
+from connector.xero.entities import ENTITIES
 from connector.xero.rest import XeroParty
+from connector.xero.scopes import needed_scopes
 
 
 class Rig:
@@ -26,8 +28,9 @@ class Rig:
         self.party = self.new_party()
 
     def new_party(self, tenant: str = DEMO_TENANT, known_as: str = "xero-demo-secret", **more: Any) -> XeroParty:
-        credentials = Credentials("xero-demo", known_as, f"{self.base}/connect/token", ALL_SCOPES)
-        tokens = Tokens(self.http, credentials, self.now_ms)
+        credentials = Credentials("xero-demo", known_as, f"{self.base}/connect/token")
+        scopes = needed_scopes([*ENTITIES, "Attachment"])
+        tokens = Tokens(self.http, credentials, lambda: scopes, self.now_ms)
         return XeroParty(self.http, tokens, tenant, now_ms=self.now_ms, api=f"{self.base}/api.xro/2.0", **more)
 
     def now_ms(self) -> int:

@@ -19,7 +19,7 @@ NOW = int(datetime(2026, 11, 23, tzinfo=UTC).timestamp() * 1000)
 
 async def test_a_bad_object_stops_no_good_one() -> None:
     async with HttpClient() as http:
-        party = XeroParty(http, Tokens(http, Credentials("c", "s"), lambda: NOW), "t", now_ms=lambda: NOW)
+        party = XeroParty(http, Tokens(http, Credentials("c", "s"), tuple, lambda: NOW), "t", now_ms=lambda: NOW)
         good, bad = {"ContactID": "c-1", "Name": "Good"}, {"Name": "No id at all"}
         answer = Answer(200, {}, json.dumps({"Contacts": [bad, good]}).encode())
         assert [one.id for one in party._records(answer, "Contact", Version(1, 1))] == ["c-1"]
@@ -44,7 +44,7 @@ async def test_what_a_poll_has_seen_is_read_no_further() -> None:
     stamp = f"/Date({NOW}+0000)/"
     bad, good = ({"ContactID": name, "UpdatedDateUTC": stamp, "Name": name} for name in ("bad", "good"))
     async with HttpClient() as http:
-        party = Canned(http, Tokens(http, Credentials("c", "s"), lambda: NOW), "t", now_ms=lambda: NOW)
+        party = Canned(http, Tokens(http, Credentials("c", "s"), tuple, lambda: NOW), "t", now_ms=lambda: NOW)
         party.body = json.dumps({"Contacts": [{**bad, "Deep": deep}, good]}).encode()
         (first,) = [page async for page in poll(party, "Contact", Watermark(), lambda: Version(1, 1))]
         assert ([one.id for one in first.records], len(party.unreadable)) == (["good"], 1)

@@ -33,13 +33,15 @@ PERSONAL = frozenset({"openid", "profile", "email", "offline_access"})
 class Client:
     """An app that may sign in. A custom connection has one tenant and needs no tenant header.
 
-    Without a secret it is a desktop app: PKCE only. ``consents``: people sign in through it.
+    Without a secret it is a desktop app: PKCE only. ``consents``: people sign in through it. ``scopes`` are those
+    that a custom connection was given when it was authorised.
     """
 
     id: str
     secret: str
     tenants: tuple[str, ...]
     consents: bool = False
+    scopes: frozenset[str] = SCOPES
 
 
 @dataclass(frozen=True)
@@ -123,8 +125,8 @@ class Tokens:
             return self._refresh(client, form.get("refresh_token", ""), now)
         if kind != "client_credentials" or client.consents:
             return json_answer({"error": "unsupported_grant_type"}, 400)
-        asked = frozenset(form.get("scope", " ".join(SCOPES)).split())
-        if not asked <= SCOPES:
+        asked = frozenset(form.get("scope", " ".join(client.scopes)).split())
+        if not asked <= client.scopes:
             return json_answer({"error": "invalid_scope"}, 400)
         return json_answer(self._access(client, asked, now))
 

@@ -17,15 +17,16 @@ from connector.simulators.xero.errors import Invalid, Refusal, forbidden, unauth
 from connector.simulators.xero.idempotency import Keys
 from connector.simulators.xero.limits import MINUTE, Limits, Usage, Window
 from connector.simulators.xero.seed import DEMO_TENANT, OTHER_TENANT, demo_company
-from connector.simulators.xero.shapes import Table, choice, day, number, read, text
+from connector.simulators.xero.shapes import Table, choice, day, flag, number, read, text
 from connector.simulators.xero.store import ID_FIELDS, PLURALS, Tenant
-from connector.simulators.xero.tokens import Client, Tokens
+from connector.simulators.xero.tokens import SCOPES, Client, Tokens
 from connector.simulators.xero.wire import json_answer
 
 OFFLINE = "The Xero API is currently offline for maintenance"
 # what a person may set of an organisation and a tax rate; the API cannot
 ORGANISATION: Table = {
     "Name": text(255), "LegalName": text(255), "PeriodLockDate": day, "EndOfYearLockDate": day, "TaxNumber": text(50),
+    "IsDemoCompany": flag,
 }  # fmt: skip
 TAX_RATE: Table = {
     "Name": text(50),
@@ -49,9 +50,10 @@ class Settings:
     client_secret: str = "xero-demo-secret"  # noqa: S105  (a simulator's, printed when it starts)
     limits: Limits = field(default_factory=Limits)
     edition: str = "UK"  # of every tenant: UK, AU, NZ, US
+    scopes: frozenset[str] = SCOPES  # of the custom connection
 
     def clients(self) -> dict[str, Client]:
-        one = Client(self.client_id, self.client_secret, (self.tenants[0][0],))
+        one = Client(self.client_id, self.client_secret, (self.tenants[0][0],), scopes=self.scopes)
         everything = tuple(tenant for tenant, _ in self.tenants)
         both = Client(f"{self.client_id}-all", self.client_secret, everything)
         desktop = Client(f"{self.client_id}-pkce", "", everything, consents=True)
