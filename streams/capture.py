@@ -173,7 +173,7 @@ class StreamCapture:
             await self._whole(change)
             return _nothing()
         value = hint_value(
-            connection, Side.SALESFORCE, "change", change.entity, change.record_ids,
+            connection, connection.org, "change", change.entity, change.record_ids,
             channel=event.channel, replay_id=event.replay_id if event.replay_id >= 0 else None,
             change_type=change.kind, commit_time=change.committed, transaction_key=change.transaction,
             sequence=change.sequence, parents=dict(self.parents(connection, change)), payload=event.payload,
@@ -229,6 +229,7 @@ class PollCapture:
     """The lists of one Xero organisation, each polled in turn, into the accounting topics."""
 
     connection: Connection
+    tenant: str
     party: XeroParty
     outbox: Outbox
     store: Store
@@ -260,14 +261,21 @@ class PollCapture:
         """Poll every list that is due or poked: what people change often, the rest rarely. Raises as ``poll``."""
         for name in self.entities():
             now = self.connection.clock()
-            if self._next.get(name, now) > now and name not in self.connection.poked:
+            poke = self.tenant, name
+            if self._next.get(name, now) > now and poke not in self.connection.poked:
                 continue
             if self.party.pause(now_ms=int(now.timestamp() * 1000), spare=LEFT_TO_WRITES) > 0:
                 return  # still due: looked at again in a moment
-            self.connection.poked.discard(name)
+            self.connection.poked.discard(poke)
             self._next[name] = now + timedelta(seconds=self.poll_seconds * (COLD_TIMES if name in COLD else 1))
             await self.list(name, self._mark(name))
-            self.heard.at[f"xero {name}"] = self.connection.clock()
+            self.heard.at[f"xero {self._named(name)}"] = self.connection.clock()
+
+    def _named(self, name: str) -> str:
+        """A list's name; where there are several organisations, with its own."""
+        known = self.connection.settings.xero
+        mine = next((each.name or each.tenant[:8] for each in known if each.tenant == self.tenant), "")
+        return f"{mine} {name}" if len(known) > 1 else name
 
     async def list(self, name: str, mark: Watermark) -> None:
         """Poll one list from a watermark. Its records stand in Kafka before the new watermark does."""
@@ -300,7 +308,7 @@ class PollCapture:
     async def _store(self, name: str, mark: Watermark) -> None:
         connection, before = self.connection, self.positions.get(name)
         position = Position(
-            connection.name, connection.tenant, name, PositionKind.WATERMARK, mark.to_text(),
+            connection.name, self.tenant, name, PositionKind.WATERMARK, mark.to_text(),
             connection.numbers.epoch, connection.clock(),
         )  # fmt: skip
         if before is None or replace(before, at=position.at, epoch=position.epoch) != position:

@@ -117,10 +117,14 @@ class Connection:
     letters: asyncio.Queue[tuple[str, str, str]] = field(default_factory=asyncio.Queue)  # dead letter, decision, by
     tally: Counter[tuple[str, ...]] = field(default_factory=Counter)  # what was done, for the metrics
     took: deque[tuple[Side, float]] = field(default_factory=deque)  # seconds of each API call, for the metrics
-    poked: set[str] = field(default_factory=set)  # Xero's lists that a webhook says have moved
+    poked: set[tuple[str, str]] = field(default_factory=set)  # (tenant, list): a webhook says that it has moved
     released: set[str] = field(default_factory=set)  # braked mappings that a person let through today
-    reference: dict[str, dict[str, Record]] = field(default_factory=dict)
+    reference: dict[tuple[str, str], dict[str, Record]] = field(default_factory=dict)  # by tenant and entity
+    tenants: dict[str, Party] = field(default_factory=dict)  # every Xero organisation by its id; ``tenant`` is one
     _rules: dict[tuple[str, str], Rules] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.tenants.setdefault(self.tenant, self.xero)
 
     @property
     def name(self) -> str:
@@ -131,11 +135,18 @@ class Connection:
         self.caught_up = False
         self.ready, self.waiting, self.flight = Ready(), Waiting(), Flight()
 
-    def party(self, side: Side) -> Party:
-        return self.salesforce if side is Side.SALESFORCE else self.xero
+    def party(self, side: Side, tenant: str) -> Party:
+        return self.salesforce if side is Side.SALESFORCE else self.tenants[tenant]
 
-    def organisation(self, side: Side) -> str:
-        return self.org if side is Side.SALESFORCE else self.tenant
+    def parties(self, side: Side) -> tuple[Party, ...]:
+        return (self.salesforce,) if side is Side.SALESFORCE else tuple(self.tenants.values())
+
+    def organisation(self, side: Side, tenant: str) -> str:
+        """The org, or a tenant of ours."""
+        return self.org if side is Side.SALESFORCE else tenant
+
+    def organisations(self, side: Side) -> tuple[str, ...]:
+        return (self.org,) if side is Side.SALESFORCE else tuple(self.tenants)
 
     def side_of(self, organisation: str) -> Side:
         return Side.SALESFORCE if organisation == self.org else Side.XERO
@@ -147,6 +158,7 @@ class Connection:
             settings={"currency": self.settings.currency, "name": self.name},
             lookups=self.settings.lookups,
             salesforce_url=self.settings.salesforce.url,
+            tenants={name: each.tenant for each in self.settings.xero for name in (each.name, each.tenant) if name},
         )
 
     async def resync(self, entity: str) -> None:
@@ -205,10 +217,10 @@ class Connection:
         names = {applied.mapping.end(side).entity for applied in self.applied.values()}
         return tuple(sorted(names))
 
-    def tax_rates(self) -> Mapping[str, Decimal]:
-        """TaxType → percent, as far as the polls have shown them."""
+    def tax_rates(self, tenant: str) -> Mapping[str, Decimal]:
+        """TaxType → percent of an organisation, as far as the polls have shown them."""
         rates = {}
-        for name, record in self.reference.get("TaxRate", {}).items():
+        for name, record in self.reference.get((tenant, "TaxRate"), {}).items():
             rate = record.fields.get("EffectiveRate")
             if isinstance(rate, Decimal):
                 rates[name] = rate

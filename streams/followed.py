@@ -71,7 +71,7 @@ async def ask(
     for at in range(0, len(names), ASKED):
         part = tuple(names[at : at + ASKED])
         parents = {name: f"{one.parent}/{ids[name]}" for name in part if one.parent and ids[name]}
-        value = hint_value(connection, Side.SALESFORCE, "asked", one.entity, part, reason=reason, parents=parents)
+        value = hint_value(connection, connection.org, "asked", one.entity, part, reason=reason, parents=parents)
         key = record_key(connection.name, connection.org, one.entity, part[0])
         offset = await outbox.put(HINTS, key, outbox.codec.encode(HINTS, value), ())
     return offset

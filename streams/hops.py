@@ -46,11 +46,11 @@ def value_of(codec: Codec, message: Incoming) -> Mapping[str, Any]:
 
 
 def hint_value(
-    connection: Connection, side: Side, kind: str, entity: str, ids: tuple[str, ...], **more: object
+    connection: Connection, organisation: str, kind: str, entity: str, ids: tuple[str, ...], **more: object
 ) -> dict[str, Any]:
     """The Avro value of one hint."""
     return {
-        "connection": connection.name, "org": connection.organisation(side), "kind": kind, "channel": None,
+        "connection": connection.name, "org": organisation, "kind": kind, "channel": None,
         "replay_id": None, "entity": entity, "record_ids": list(ids), "change_type": "", "commit_time": None,
         "transaction_key": None, "sequence": None, "parents": {}, "version": None, "reason": None, "payload": None,
         **more,
@@ -106,8 +106,8 @@ class Hops:
         elif value["kind"] == "mapping.release":
             connection.released.add(value["subject"])
             connection.ready.bell.ring()
-        elif value["kind"] == "poke" and arguments.get("tenant") == connection.tenant:
-            connection.poked.add(value["subject"])
+        elif value["kind"] == "poke" and arguments.get("tenant") in connection.tenants:
+            connection.poked.add((arguments["tenant"], value["subject"]))
         elif value["kind"] in ("mapping.pause", "mapping.resume"):
             await self.pause(connection, value["subject"], value["kind"] == "mapping.pause")
         else:
@@ -140,7 +140,7 @@ class Hops:
 
 
 def _check_organisation(connection: Connection, organisation: str, sides: tuple[Side, ...]) -> None:
-    if organisation not in [connection.organisation(side) for side in sides]:
+    if not any(organisation in connection.organisations(side) for side in sides):
         raise DataError(
             "organisation.foreign",
             f"A message of connection {connection.name} is about organisation {organisation[:80]!r}, none of its own.",
@@ -180,9 +180,9 @@ class Outbox:
         value = self.codec.encode(EVENTS, event_value(b"", call, call.at))
         return await self.put(EVENTS, join_key(connection.name, "call", call.call), value, _life(connection))
 
-    async def ask(self, connection: Connection, side: Side, entity: str, object_id: str, reason: str) -> int:
-        value = hint_value(connection, side, "asked", entity, (object_id,), reason=reason)
-        key = record_key(connection.name, connection.organisation(side), entity, object_id)
+    async def ask(self, connection: Connection, organisation: str, entity: str, object_id: str, reason: str) -> int:
+        value = hint_value(connection, organisation, "asked", entity, (object_id,), reason=reason)
+        key = record_key(connection.name, organisation, entity, object_id)
         return await self.put(HINTS, key, self.codec.encode(HINTS, value), ())
 
     async def record(self, connection: Connection, record: Record) -> tuple[str, int]:
@@ -197,13 +197,13 @@ class Outbox:
     async def answered(
         self,
         connection: Connection,
-        side: Side,
+        organisation: str,
         entity: str,
         object_id: str,
         version: Version,
         parents: Mapping[str, str],
     ) -> int:
         plain = {"epoch": version.epoch, "ordinal": version.ordinal}
-        value = hint_value(connection, side, "read", entity, (object_id,), version=plain, parents=dict(parents))
-        key = record_key(connection.name, connection.organisation(side), entity, object_id)
+        value = hint_value(connection, organisation, "read", entity, (object_id,), version=plain, parents=dict(parents))
+        key = record_key(connection.name, organisation, entity, object_id)
         return await self.put(HINTS, key, self.codec.encode(HINTS, value), ())

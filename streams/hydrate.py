@@ -24,7 +24,7 @@ BACKOFF_SECONDS = (1, 2, 5, 15, 60)
 DELETES = ("DELETE",)
 TOLD = frozenset({"getDeleted", "GAP_DELETE"})  # why an id was asked: we were told that it is deleted
 
-Kind = tuple[Side, str]  # an entity of one side
+Kind = tuple[Side, str, str]  # an entity of one organisation
 Emit = Callable[[Connection, Record], Awaitable[None]]
 Clear = Callable[[Connection, "Read", Version, Mapping[str, str]], Awaitable[None]]
 Missing = Callable[[Connection, "Read"], Awaitable[None]]
@@ -82,10 +82,10 @@ class Reads:
 
     def batch(self, resting: Collection[Kind] = ()) -> tuple[Read, ...]:
         """Up to 200 ids of one entity that does not rest, the oldest question first."""
-        first = next((read for read in self.open.values() if (read.side, read.entity) not in resting), None)
+        first = next((read for read in self.open.values() if _kind(read) not in resting), None)
         if first is None:
             return ()
-        same = [read for read in self.open.values() if (read.side, read.entity) == (first.side, first.entity)]
+        same = [read for read in self.open.values() if _kind(read) == _kind(first)]
         return tuple(same[:BATCH])
 
 
@@ -135,7 +135,7 @@ class Hydrate:
 
     def _ask(self, connection: Connection, reads: Reads, side: Side, entity: str, object_id: str, hint: Hint) -> None:
         now = connection.numbers.next()
-        organisation = connection.organisation(side)
+        organisation = hint.organisation
         reason = (hint.reason or hint.change or hint.kind)[:60]
         read = Read(connection.name, side, organisation, entity, object_id, now, connection.clock(), (reason,))
         before = self.tables.reads.get(read.key)
@@ -222,13 +222,15 @@ class ReadLoop:
         version = connection.numbers.next()
         plan = connection.read_plan(first.side, first.entity)
         try:
-            result = await connection.party(first.side).read(plan, [read.id for read in batch], version)
+            result = await connection.party(first.side, first.organisation).read(
+                plan, [read.id for read in batch], version
+            )
         except EngineStop:
             raise
         except TwinledgerError as error:
             self._rest(first, error)
             return
-        if self.rests.pop((first.side, first.entity), None) is not None:
+        if self.rests.pop(_kind(first), None) is not None:
             self.readable(connection, first.entity)
         by_id = {read.id: read for read in batch}
         await asyncio.gather(*(self.emit(connection, record) for record in result.records))
@@ -253,12 +255,16 @@ class ReadLoop:
         """What cannot be read now stays asked: a field or object that we may no longer see holds its own records, and
         no other entity's."""
         self.trouble(self.connection, first, error)
-        kind = (first.side, first.entity)
+        kind = _kind(first)
         failures = self.rests[kind].failures if kind in self.rests else 0
         seconds = BACKOFF_SECONDS[min(failures, len(BACKOFF_SECONDS) - 1)]
         if isinstance(error, TryAgain):
             seconds = max(error.retry_after, 1)
         self.rests[kind] = Rest(asyncio.get_running_loop().time() + seconds, failures + 1)
+
+
+def _kind(read: Read) -> Kind:
+    return read.side, read.organisation, read.entity
 
 
 def children(record: Record) -> dict[str, str]:

@@ -71,7 +71,7 @@ class Lookup:
         if not wanted:
             return ()
         plan = connection.read_plan(side, self._mapping(connection, job).end(side).entity)
-        return await connection.party(side).find_each(plan, wanted, connection.numbers.next())
+        return await connection.party(side, job.link.id.tenant).find_each(plan, wanted, connection.numbers.next())
 
     def _hit(self, connection: Connection, job: Job, rule: str, records: Sequence[Record]) -> Found | None:
         """What one rule found of what nobody has; None for nothing."""
@@ -119,7 +119,7 @@ class Lookup:
         side = jobs[0].todo.side
         plan = connection.read_plan(side, self._mapping(connection, jobs[0]).end(side).entity)
         ids = list(dict.fromkeys(job.todo.target for job in jobs))
-        result = await connection.party(side).read(plan, ids, connection.numbers.next())
+        result = await connection.party(side, jobs[0].link.id.tenant).read(plan, ids, connection.numbers.next())
         return {record.id: record for record in result.records}
 
     def _probed(self, connection: Connection, job: Job, records: Sequence[Record]) -> Found:

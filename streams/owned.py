@@ -9,7 +9,7 @@ supervisor starts it again (crash-only).
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
@@ -79,7 +79,7 @@ class Owned:
     tables: Tables
     connection: Connection
     source: SalesforceSource
-    xero: XeroParty
+    companies: Mapping[str, XeroParty]  # by tenant
     reads: Reads
     outbox: Outbox
     follower: Follower
@@ -90,7 +90,8 @@ class Owned:
     heard: Heard = field(default_factory=Heard)
     brake: Brake = field(default_factory=Brake)
     writers: list[WriteLoop] = field(default_factory=list)
-    positions: dict[str, Position] = field(default_factory=dict)
+    positions: dict[str, Position] = field(default_factory=dict)  # of the org
+    marks: dict[tuple[str, str], Position] = field(default_factory=dict)  # of each tenant's lists
     listening: Listening | None = None
 
     gate: Gate = field(init=False)
@@ -142,10 +143,6 @@ class Owned:
             connection, self.source, self.outbox, self.reads, self.positions, self.heard, self._store, self._emit,
             self.notices, self._links, self.producer.send_soon, self._reached, self._pause,
         )  # fmt: skip
-        polls = PollCapture(
-            connection, self.xero, self.outbox, self._store, notice, lambda: polled_entities(connection),
-            self.positions, self.heard, self.xero_poll_seconds, self.notices.bury,
-        )  # fmt: skip
         reading = ReadLoop(
             connection,
             self.reads,
@@ -159,23 +156,35 @@ class Owned:
             connection, self.outbox, self._scan, self._reached, self._end_of_events,
             self.follower.entry, self._save, notice, self._resynced, self.notices.bury,
         )  # fmt: skip
-        self.writers = [self._writer(side) for side in Side]
+        homes = [(Side.SALESFORCE, connection.tenant), *((Side.XERO, tenant) for tenant in connection.tenants)]
+        self.writers = [self._writer(side, tenant) for side, tenant in homes]
         loops = [
-            *self.listening.loops(), ("poll", polls.run()), ("read", reading.run()), ("snapshot", snapshots.run()),
+            *self.listening.loops(), *self._polls(), ("read", reading.run()), ("snapshot", snapshots.run()),
             ("due", self._due()), ("lease", self._renew()),
             ("letters", LetterLoop(connection, self.cluster, self.outbox.codec, self.producer.send).run()),
         ]  # fmt: skip
         return [*loops, *((f"write {writer.side.value}", writer.run()) for writer in self.writers)]
 
-    @property
-    def xero_poll_seconds(self) -> float:
-        return self.connection.settings.xero[0].poll_seconds
+    def xero_poll_seconds(self, tenant: str = "") -> float:
+        """How often a tenant's lists are polled; of all of them, the rarest."""
+        asked = [each.poll_seconds for each in self.connection.settings.xero if tenant in ("", each.tenant)]
+        return max(asked)
 
-    def _writer(self, side: Side) -> WriteLoop:
+    def _polls(self) -> Iterator[tuple[str, Coroutine[Any, Any, None]]]:
+        connection = self.connection
+        for tenant, company in self.companies.items():
+            marks = {name: one for (organisation, name), one in self.marks.items() if organisation == tenant}
+            yield f"poll {tenant}", PollCapture(
+                connection, tenant, company, self.outbox, self._store, self.notices.tell,
+                lambda: polled_entities(connection), marks, self.heard, self.xero_poll_seconds(tenant),
+                self.notices.bury,
+            ).run()  # fmt: skip
+
+    def _writer(self, side: Side, tenant: str) -> WriteLoop:
         lookup = Lookup(self.outbox.link_event, self._claimed)
         return WriteLoop(
-            self.connection, side, self.outbox.link_event, self._announce, self._proved, self.new_id, expected_totals,
-            self._answer_record, lookup, self.brake,
+            self.connection, side, tenant, self.outbox.link_event, self._announce, self._proved, self.new_id,
+            expected_totals, self._answer_record, lookup, self.brake,
         )  # fmt: skip
 
     # --- what the loops use --------------------------------------------------------------------------------------
@@ -212,7 +221,7 @@ class Owned:
             await self.notices.bury(connection, where, canonical(record.fields).encode(), error)
 
     async def _clear(self, connection: Connection, read: Read, version: Version, parents: Mapping[str, str]) -> None:
-        await self.outbox.answered(connection, read.side, read.entity, read.id, version, parents)
+        await self.outbox.answered(connection, read.organisation, read.entity, read.id, version, parents)
 
     def _claimed(self, connection: Connection, mapping: str, side: Side, object_id: str) -> bool:
         """Raises TryAgain in a rebalance: the tables are closed."""
@@ -227,13 +236,13 @@ class Owned:
             raise TryAgain("lease.in-doubt", f"Connection {self.connection.name} is not ours now.", retry_after=1)
         return self.tables.links.scan(partition)
 
-    def _answer_record(self, connection: Connection, side: Side, entity: str, answer: Applied) -> Record | None:
+    def _answer_record(self, connection: Connection, organisation: str, entity: str, answer: Applied) -> Record | None:
         """What a write's answer shows, as a record. Salesforce answers show nothing but the id."""
-        if answer.fields is None or side is Side.SALESFORCE:
+        if answer.fields is None or organisation not in connection.tenants:
             return None
         stamp = answer.fields.get("UpdatedDateUTC")
         return Record(
-            side, connection.tenant, entity, answer.target, Version(connection.numbers.epoch, 0), connection.clock(),
+            Side.XERO, organisation, entity, answer.target, Version(connection.numbers.epoch, 0), connection.clock(),
             stamp if isinstance(stamp, datetime) else EPOCH, fields=answer.fields,
         )  # fmt: skip
 
@@ -242,8 +251,9 @@ class Owned:
             async for page in self.source.scan(connection.read_plan(side, entity), connection.numbers.next):
                 yield page
             return
-        async for polled in poll(self.xero, entity, Watermark(), connection.numbers.next):
-            yield polled.records
+        for company in self.companies.values():
+            async for polled in poll(company, entity, Watermark(), connection.numbers.next):
+                yield polled.records
 
     async def _save(self, entry: Entry) -> None:
         await write_entry(self.producer, self.outbox.codec, entry)
@@ -276,6 +286,9 @@ class Owned:
     async def _load_positions(self) -> None:
         for position in (await read_positions(self.cluster, self.outbox.codec, [self.connection.partition])).values():
             if position.connection == self.connection.name:
+                if position.organisation in self.connection.tenants:
+                    self.marks[position.organisation, position.source] = position
+                    continue
                 self.positions[position.source] = position
                 if position.source.startswith(RESYNC) and position.value == WANTED:
                     await self.connection.resync(position.source.removeprefix(RESYNC))
@@ -283,14 +296,13 @@ class Owned:
     async def _load(self, connection: Connection) -> None:
         """What documents are computed from, as the accounting topics hold it."""
         for entity in REFERENCE:
-            known = connection.reference.setdefault(entity, {})
             async for message in read_to_end(self.cluster, topic_of(entity), [connection.partition]):
                 if message.value is None or not message.key.startswith(connection.name.encode() + b"/"):
                     continue
                 decoded = self.outbox.codec.decode(message.value)
                 if isinstance(decoded, Decoded):  # plan has made a dead letter of anything else
                     record = from_value(decoded.value, entity)
-                    known[record.id] = record
+                    connection.reference.setdefault((record.organisation, entity), {})[record.id] = record
 
     def _scanned(self, connection: Connection, links: Iterable[Link]) -> None:
         self.brake.recount(connection, links)
@@ -313,8 +325,9 @@ def expected_totals(piece: Draft, connection: Connection) -> dict[str, Decimal] 
     """What Xero must answer for a document, computed before it is sent; empty where it has no lines, why not if not."""
     if "LineItems" not in piece.write.fields:
         return {}
-    rates = connection.tax_rates()
-    accounts = connection.reference.get("Account", {}).values()
+    tenant = piece.link.id.tenant
+    rates = connection.tax_rates(tenant)
+    accounts = connection.reference.get((tenant, "Account"), {}).values()
     tax = {str(a.fields.get("Code")): str(a.fields.get("TaxType")) for a in accounts if a.fields.get("TaxType")}
     try:
         found = totals(piece.write.fields, Chart(rates, tax), piece.write.entity)

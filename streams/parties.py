@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from connector.core.catalog import Catalog
@@ -139,12 +139,17 @@ def xero_sign_in(
     return Tokens(http, credentials, lambda: settings.scopes or needed_scopes(entities()), now_ms)
 
 
-async def identify(settings: ConnectionSettings, org: Organisation, company: Organisation) -> None:
-    """Another organisation than the configured one stops the connection. Raises ConfigurationError."""
+def identify(settings: ConnectionSettings, org: Organisation, companies: Mapping[str, Organisation]) -> None:
+    """Another organisation than a configured one, or none of the demo companies where one is wanted, stops the
+    connection. ``companies`` is by tenant. Raises ConfigurationError."""
     wanted = settings.salesforce.organisation
     if wanted and org.id[:15] != wanted[:15]:
         raise _other(settings.name, "Salesforce", org, wanted)
-    tenant = settings.xero[0]
+    for tenant in settings.xero:
+        _identify(settings, tenant, companies[tenant.tenant])
+
+
+def _identify(settings: ConnectionSettings, tenant: XeroSettings, company: Organisation) -> None:
     if tenant.organisation and company.id != tenant.organisation:
         raise _other(settings.name, "Xero", company, tenant.organisation)
     if tenant.demo and company.is_demo is not True:

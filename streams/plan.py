@@ -54,7 +54,7 @@ class Plan:
     async def take(self, connection: Connection, record: Record) -> int:
         """Send every event that this record means and that would move its link; gives how many."""
         if record.side is Side.XERO and record.entity in REFERENCE:
-            connection.reference.setdefault(record.entity, {})[record.id] = record
+            connection.reference.setdefault((record.organisation, record.entity), {})[record.id] = record
         look = Look(self.tables, connection.flight, connection.unborn)
         scene, sent = connection.scene(), 0
         for applied in tuple(connection.mappings()):

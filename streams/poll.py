@@ -128,8 +128,7 @@ class ObjectPoll:
             return
         rows = children(record)
         if rows:
-            side = Side.SALESFORCE
-            await self.outbox.answered(connection, side, record.entity, record.id, record.version, rows)
+            await self.outbox.answered(connection, record.organisation, record.entity, record.id, record.version, rows)
 
     async def _rows(self, one: Followed, since: datetime, known: Known) -> tuple[int, datetime]:
         newest, ids, asked_at = since, dict[str, str | None](), self.connection.clock()

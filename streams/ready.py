@@ -79,9 +79,16 @@ class Ready:
         elif link.id.key not in self._busy:
             open_births.discard(link.id.key)
 
-    def jobs(self, side: Side) -> Iterator[Job]:
-        """What may be done on one side now, parents first. A look-up waits for the births that are under way."""
-        free = [job for key, job in self._jobs.items() if key not in self._busy and job.todo.side is side]
+    def jobs(self, side: Side, tenant: str = "") -> Iterator[Job]:
+        """What may be done on one side now (in Xero: in one tenant), parents first. A look-up waits for the births
+        that are under way."""
+        free = [
+            job
+            for key, job in self._jobs.items()
+            if key not in self._busy
+            and job.todo.side is side
+            and (side is Side.SALESFORCE or not tenant or job.link.id.tenant == tenant)
+        ]
         for job in sorted(free, key=_rank):
             if job.todo.act is Act.LOOK and self._births.get(job.link.id.mapping):
                 continue

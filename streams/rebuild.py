@@ -107,7 +107,9 @@ async def _connections(
     nobody = cast("Party", None)  # folding asks and sends nothing
     out: dict[str, Connection] = {}
     for each in settings.connections:
-        connection = Connection(each, nobody, nobody, "", each.xero[0].tenant, clock, 0, lives.get(each.name, ""))
+        tenants = {one.tenant: nobody for one in each.xero}
+        life = lives.get(each.name, "")
+        connection = Connection(each, nobody, nobody, "", each.xero[0].tenant, clock, 0, life, tenants=tenants)
         connection.numbers = Numbers(epoch)
         for entry in (await read_entries(cluster, codec, each.name)).values():
             connection.applied[entry.mapping] = parsed(entry)

@@ -20,8 +20,9 @@ from connector.kafka.link_codec import Call, LinkEventEnvelope, Target
 from streams.connection import Connection
 from streams.tables import Tables
 
+LEFT = "left"  # why a link ended: its record no longer matches, or belongs elsewhere
 Send = Callable[[Connection, bytes, LinkEvent], Awaitable[object]]
-Ask = Callable[[Connection, Side, str, str, str], Awaitable[object]]
+Ask = Callable[[Connection, str, str, str, str], Awaitable[object]]  # organisation, entity, id, reason
 
 
 @dataclass(slots=True)
@@ -126,11 +127,17 @@ class Settle:
         connection.ready.absorb(link, follows, offset)
         connection.waiting.note(link)
         for side, object_id in follows.asks:
-            applied = connection.applied[link.id.mapping]
-            await self.ask(connection, side, applied.mapping.end(side).entity, object_id, f"link {link.id.mapping}")
+            await self._ask(connection, link, side, object_id)
+        if link.life is Life.ENDED and link.reason == LEFT and len(connection.tenants) > 1:
+            await self._ask(connection, link, link.id.side, link.id.source)  # it may have moved to another tenant
         if link.life is Life.LIVE:
             await self._wake(connection, link)
             await self._join_twin(connection, link, rules)
+
+    async def _ask(self, connection: Connection, link: Link, side: Side, object_id: str) -> None:
+        entity = connection.applied[link.id.mapping].mapping.end(side).entity
+        organisation = connection.organisation(side, link.id.tenant)
+        await self.ask(connection, organisation, entity, object_id, f"link {link.id.mapping}")
 
     async def _wake(self, connection: Connection, link: Link) -> None:
         for document, _ in ends(link):

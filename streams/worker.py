@@ -61,7 +61,7 @@ class Worker:
     instance: str = ""
     connections: dict[str, Connection] = field(default_factory=dict)
     sources: dict[str, SalesforceSource] = field(default_factory=dict)
-    companies: dict[str, XeroParty] = field(default_factory=dict)
+    companies: dict[str, dict[str, XeroParty]] = field(default_factory=dict)  # by connection and tenant
     reads: dict[str, Reads] = field(default_factory=dict)
     owned: dict[str, Owned] = field(default_factory=dict)
     notices: Notices | None = None
@@ -113,27 +113,32 @@ class Worker:
 
     async def _connect(self, settings: ConnectionSettings, http: HttpClient, cluster: Cluster) -> None:
         """Sign in to both sides and check who they are, before anything else."""
-        tenant = settings.xero[0]
-        refuse_elsewhere([settings.salesforce.url, tenant.api_url, tenant.token_url])
+        refuse_elsewhere([settings.salesforce.url, *(u for one in settings.xero for u in (one.api_url, one.token_url))])
         took: deque[tuple[Side, float]] = deque(maxlen=TIMES_KEPT)
         timed = {side: http.watched(_noting(took, side)) for side in Side}
         source = salesforce(
             timed[Side.SALESFORCE], settings.salesforce, now_ms, grants_of(self.settings), settings.name
         )
-        company = xero(
-            timed[Side.XERO], settings.xero[0], now_ms, grants_of(self.settings), settings.name,
-            lambda: self.connections[settings.name].entities(Side.XERO) if settings.name in self.connections else (),
-        )  # fmt: skip
-        org, organisation = await source.party.organisation(), await company.organisation()
-        await identify(settings, org, organisation)
+        grants = grants_of(self.settings)
+
+        def mapped() -> tuple[str, ...]:
+            known = self.connections.get(settings.name)
+            return known.entities(Side.XERO) if known is not None else ()
+
+        companies = {
+            one.tenant: xero(timed[Side.XERO], one, now_ms, grants, settings.name, mapped) for one in settings.xero
+        }
+        org = await source.party.organisation()
+        identify(settings, org, {tenant: await each.organisation() for tenant, each in companies.items()})
         source.party.organisation_id = org.id
         self.sources[settings.name] = source
-        self.companies[settings.name] = company
+        self.companies[settings.name] = companies
         self.reads[settings.name] = Reads()
         partition = partition_of(settings.name.encode() + b"/", cluster.partitions)
         connection = self.connections[settings.name] = Connection(
-            settings, source.party, company, org.id, settings.xero[0].tenant, clock, partition, took=took
-        )
+            settings, source.party, companies[settings.xero[0].tenant], org.id, settings.xero[0].tenant, clock,
+            partition, took=took, tenants=dict(companies),
+        )  # fmt: skip
         source.reopened = lambda: connection.tally.update({("reconnects", Side.SALESFORCE.value): 1})
 
     async def _catalogs(self, connection: Connection, rule: Rule) -> Mapping[Side, Catalog]:

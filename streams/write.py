@@ -48,16 +48,17 @@ Lease = Callable[[], Awaitable[datetime]]
 
 @dataclass(slots=True)
 class WriteLoop:
-    """The writes of one connection to one side."""
+    """The writes of one connection to one organisation."""
 
     connection: Connection
     side: Side
+    tenant: str  # whose documents these are; of the writes to Salesforce it says nothing
     report: Report
     announce: Announce
     renew: Lease
     new_id: Callable[[], str]
     totals: Callable[[Draft, Connection], dict[str, Decimal] | str]
-    answer_record: Callable[[Connection, Side, str, Applied], Record | None]
+    answer_record: Callable[[Connection, str, str, Applied], Record | None]  # organisation, entity
     lookup: Lookup
     brake: Brake
     failures: int = 0
@@ -67,7 +68,7 @@ class WriteLoop:
 
     @property
     def party(self) -> Party:
-        return self.connection.party(self.side)
+        return self.connection.party(self.side, self.tenant)
 
     async def run(self) -> None:
         """Until cancelled. What the API cannot take now waits; nothing else does."""
@@ -116,7 +117,7 @@ class WriteLoop:
         now, moment = self.connection.clock(), asyncio.get_running_loop().time()
         due = (
             job
-            for job in self.connection.ready.jobs(self.side)
+            for job in self.connection.ready.jobs(self.side, self.tenant)
             if (job.todo.not_before is None or job.todo.not_before <= now) and self.aside.get(_kind(job), 0) <= moment
         )
         allowed = [job for job in due if self.brake.allows(self.connection, job)]
@@ -264,7 +265,7 @@ class _Attempt:
         return Call(
             call=self.call,
             side=self.loop.side,
-            organisation=self.loop.connection.organisation(self.loop.side),
+            organisation=self.loop.connection.organisation(self.loop.side, self.loop.tenant),
             entity=first.write.entity,
             operation=first.todo.act.value,
             members=tuple(Member(piece.write.id, dict(piece.sent)) for piece in self.drafts),
@@ -301,7 +302,9 @@ class _Attempt:
 
     def _applied(self, piece: Draft, outcome: Applied) -> LinkApplied:
         loop, connection = self.loop, self.loop.connection
-        record = loop.answer_record(connection, loop.side, piece.write.entity, outcome)
+        record = loop.answer_record(
+            connection, connection.organisation(loop.side, loop.tenant), piece.write.entity, outcome
+        )
         mapping = connection.rule(piece.link)
         expected = loop.totals(piece, connection) if piece.todo.act is Act.CREATE and record is not None else {}
         return confirmed(piece, outcome, record, mapping, self.call, connection.numbers.next(), expected)

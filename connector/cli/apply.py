@@ -6,7 +6,7 @@ Links that are there keep the text that they were made by, unless ``--old move``
 from __future__ import annotations
 
 import getpass
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -19,6 +19,7 @@ from connector.core.mapping.bind import bind
 from connector.core.mapping.check import Problem, check
 from connector.core.mapping.model import Mapping as Rule
 from connector.core.mapping.parse import parse
+from connector.core.mapping.problem import problem
 from connector.core.planning import Gate
 from connector.core.records import Side
 from connector.errors import MappingError
@@ -33,6 +34,7 @@ from streams.configuration import Entry, Kept, read_entries, write_entry, write_
 from streams.parties import salesforce, sides
 
 MAX_MAPPING_BYTES = 256_000
+NAMED_BY_CODE = ("TaxRate", "Currency")
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,4 +177,13 @@ async def _problems(
     rules = tuple(rule for rule, _ in load_mappings(connection, base))
     source = salesforce(http, connection.salesforce, lambda: int(clock().timestamp() * 1000), grants, connection.name)
     plans = [rule.read_plan(Side.SALESFORCE) for rule in rules]
-    return problems(rules, sides(await source.catalog(plans)))
+    found = problems(rules, sides(await source.catalog(plans)))
+    return (*_of_everywhere(rules), *found) if len(connection.xero) > 1 else found
+
+
+def _of_everywhere(rules: tuple[Rule, ...]) -> Iterator[Problem]:
+    """Among several organisations: mappings of what bears the same id in each, that do not say which one is meant."""
+    for rule in rules:
+        if rule.end(Side.XERO).entity in NAMED_BY_CODE and rule.organisation is None:
+            message = f"every Xero organisation has the same ids of a {rule.end(Side.XERO).entity}"
+            yield problem(rule, "to", "organisation", message, "Say `organisation:`, one mapping for each.")

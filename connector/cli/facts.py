@@ -69,7 +69,7 @@ def sources(owned: Owned, now: datetime) -> Iterator[Source]:
         if listening is not None and listening.watch.polls(one):
             at = owned.heard.at.get(f"salesforce poll {one.entity}")
             yield Source(name, "salesforce", f"poll {one.entity}", None if at is None else now - at, polled)
-    limit = timedelta(seconds=max(3 * COLD_TIMES * owned.xero_poll_seconds, 60))
+    limit = timedelta(seconds=max(3 * COLD_TIMES * owned.xero_poll_seconds(), 60))
     for source, at in owned.heard.at.items():
         if source.startswith("xero "):
             yield Source(name, "xero", source.removeprefix("xero "), now - at, limit)

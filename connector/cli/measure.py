@@ -96,7 +96,8 @@ def _gauges(metrics: Metrics, name: str, owned: Owned, now: datetime) -> None:
     for side in Side:
         waiting = sum(1 for read in owned.reads.open.values() if read.side is side)
         metrics.reads_open.labels(name, side.value).set(waiting)
-        pause = connection.party(side).pause(now_ms=int(now.timestamp() * 1000))
+        now_ms = int(now.timestamp() * 1000)
+        pause = max(party.pause(now_ms=now_ms) for party in connection.parties(side))
         metrics.api_pause.labels(name, side.value).set(pause / 1000)
     for source in sources(owned, now):
         if source.heard is not None:

@@ -99,16 +99,33 @@ class Links(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """Where a record is planned: its connection, the tenant documents go to, what expressions may read."""
+    """Where a record is planned: its connection with its tenants, what expressions may read.
+
+    Documents go to ``tenant`` unless their mapping says `organisation`. ``tenants`` maps each tenant's name and id to
+    its id; empty where there is only the one.
+    """
 
     connection: str
     tenant: str
     settings: Flat = field(default_factory=dict)
     lookups: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     salesforce_url: str = ""
+    tenants: Mapping[str, str] = field(default_factory=dict)
 
-    def context(self, generation: int) -> Context:
-        return Context(self.settings, self.lookups, generation, self.tenant, self.salesforce_url)
+    def context(self, link_id: LinkId) -> Context:
+        return Context(
+            self.settings, self.lookups, link_id.generation, link_id.tenant, self.salesforce_url, self.tenants
+        )
+
+    def home(self, record: Record) -> str:
+        """The tenant that a record of Xero stands in; the usual one for a record of Salesforce."""
+        return record.organisation if record.organisation in self.tenants.values() else self.tenant
+
+    def reach(self, record: Record, mapping: Rule) -> tuple[str, ...]:
+        """The tenants in which a record may have a document of this mapping, the usual one first."""
+        if record.side is Side.XERO or mapping.organisation is None:
+            return (self.home(record),)
+        return tuple(dict.fromkeys([self.tenant, *self.tenants.values()]))
 
 
 Planned = tuple[LinkId, LinkEvent]
@@ -157,18 +174,23 @@ def plan(record: Record, applied: Applied, links: Links, scene: Scene) -> tuple[
 
 
 def _source(record: Record, applied: Applied, links: Links, scene: Scene) -> Iterator[Planned]:
-    mapping = applied.mapping
-    first = LinkId(scene.connection, mapping.name, key_of(record), scene.tenant)
-    link_id, link = current(first, links, record, mapping.life.again.value)
-    applied = replace(applied, mapping=applied.planning(link))
-    event = _first(record, applied, links, scene, link_id)
-    if event is None:
-        return
-    if link is None:
-        if _nothing_yet(record, links, link_id, matches=event.flat is not None or event.refusal is not None):
-            return
-        event = _gated(event, record, applied)
-    yield link_id, event
+    mapping, again = applied.mapping, applied.mapping.life.again.value
+    reach, told = scene.reach(record, mapping), list[Failure | None]()
+    found = [current(LinkId(scene.connection, mapping.name, key_of(record), tenant), links, record, again)
+             for tenant in reach]  # fmt: skip
+    for link_id, link in found:
+        if link is None and any(other is not None and other.life is not Life.ENDED for _, other in found):
+            continue  # it moves to another tenant: first what it has there must go
+        planned = replace(applied, mapping=applied.planning(link))
+        event = _first(record, planned, links, scene, link_id)
+        if event is None or (event.refusal is not None and event.refusal in told):
+            continue  # what nobody can place is one review
+        told.append(event.refusal)
+        if link is None:
+            if _nothing_yet(record, links, link_id, matches=event.flat is not None or event.refusal is not None):
+                continue
+            event = _gated(event, record, planned)
+        yield link_id, event
 
 
 def _nothing_yet(record: Record, links: Links, link_id: LinkId, *, matches: bool) -> bool:
@@ -185,7 +207,7 @@ def _first(record: Record, applied: Applied, links: Links, scene: Scene, link_id
     mapping = applied.mapping
     if record.deleted:
         return _wanted(record, mapping, left="deleted")
-    context = scene.context(link_id.generation)
+    context = scene.context(link_id)
     if mapping.kind is MappingKind.BACK_WRITE:
         return _back_write(record, mapping, links, scene, evaluate.back_write(mapping, record, context))
     result = evaluate.document(mapping, record, context)
@@ -256,7 +278,7 @@ def observe(record: Record, mapping: Rule, line_ids: Mapping[str, str]) -> Obser
 def _two_way(record: Record, applied: Applied, links: Links, scene: Scene) -> Iterator[Planned]:
     mapping = applied.mapping
     link_id = links.owner(scene.connection, mapping.name, record.side, record.id)
-    fresh = LinkId(scene.connection, mapping.name, key_of(record), scene.tenant)
+    fresh = LinkId(scene.connection, mapping.name, key_of(record), _pair_home(record, mapping, scene))
     if link_id is None:
         former = links.former(scene.connection, mapping.name, record.side, record.id)
         over = links.link(former) if former is not None else None
@@ -269,7 +291,7 @@ def _two_way(record: Record, applied: Applied, links: Links, scene: Scene) -> It
     if record.deleted and link is not None:
         yield link_id, _wanted(record, mapping, left="deleted")
         return
-    result = _end(record, mapping, scene.context(link_id.generation), linked=link is not None)
+    result = _end(record, mapping, scene.context(link_id), linked=link is not None)
     if link is None and _nothing_yet(record, links, link_id, matches=not isinstance(result, NotWanted)):
         return
     if isinstance(result, NotWanted):
@@ -288,6 +310,14 @@ def _two_way(record: Record, applied: Applied, links: Links, scene: Scene) -> It
     yield link_id, _gated(event, record, applied) if link is None else event
 
 
+def _pair_home(record: Record, mapping: Rule, scene: Scene) -> str:
+    """The tenant of a pair: where its Xero record stands, or the one that the mapping is for."""
+    if record.side is Side.XERO or mapping.organisation is None:
+        return scene.home(record)
+    name = evaluate.constant(mapping.organisation)
+    return scene.tenants.get(name, name)
+
+
 def _end(record: Record, mapping: Rule, context: Context, *, linked: bool) -> Flat | NotWanted | Refused:
     """What an end says. `when` says which records a link begins with; what is linked stays linked."""
     if record.deleted:
@@ -300,7 +330,7 @@ def _marked(record: Record, mapping: Rule, links: Links, scene: Scene) -> LinkId
     number = record.fields.get("ContactNumber") if record.side is Side.XERO else None
     if not isinstance(number, str) or not number:
         return None
-    link_id = LinkId(scene.connection, mapping.name, document_key(Side.SALESFORCE, number), scene.tenant)
+    link_id = LinkId(scene.connection, mapping.name, document_key(Side.SALESFORCE, number), scene.home(record))
     while (link := links.link(link_id)) is not None:
         if link.life is not Life.ENDED:
             return link_id

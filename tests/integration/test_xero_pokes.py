@@ -52,7 +52,17 @@ def capture(rig: Rig, outbox: Outbox) -> PollCapture:
     entities = lambda: ("Contact", "TaxRate")  # noqa: E731
     sink: Any = outbox
     return PollCapture(
-        connection, rig.party, sink, _forget, _forget, entities, positions, Heard(), poll_seconds=3600, bury=_forget
+        connection,
+        DEMO_TENANT,
+        rig.party,
+        sink,
+        _forget,
+        _forget,
+        entities,
+        positions,
+        Heard(),
+        poll_seconds=3600,
+        bury=_forget,
     )
 
 
@@ -65,7 +75,7 @@ async def test_a_poked_list_is_asked_at_once_and_once(rig: Rig) -> None:
     assert rig.party.calls == asked  # nothing is due
     rig.world.clock.advance(5)
     rig.world.edit("Contact", rig.contact(), {"FirstName": "Poked"})
-    polls.connection.poked.add("Contact")
+    polls.connection.poked.add((DEMO_TENANT, "Contact"))
     await polls.round()
     await polls.round()
     assert rig.party.calls == asked + 1

@@ -79,8 +79,8 @@ class Desk:
     async def _send(self, connection: Connection, key: bytes, event: LinkEvent) -> None:
         self.sent.append((LinkId.parse(key), event))
 
-    async def _ask(self, connection: Connection, side: Side, entity: str, object_id: str, reason: str) -> None:
-        self.asked.append((side, object_id))
+    async def _ask(self, connection: Connection, organisation: str, entity: str, object_id: str, reason: str) -> None:
+        self.asked.append((connection.side_of(organisation), object_id))
 
     async def take(self, record: Record) -> list[tuple[LinkId, LinkEvent]]:
         """Plan one record; gives the events that it meant, which are not folded yet."""

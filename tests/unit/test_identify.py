@@ -33,8 +33,8 @@ def configured(org: str = "", company: str = "", demo: bool | None = None) -> Co
         (configured(demo=False), DEMO),
     ],
 )
-async def test_who_is_let_in(settings: ConnectionSettings, company: Organisation) -> None:
-    await identify(settings, ORG, company)
+def test_who_is_let_in(settings: ConnectionSettings, company: Organisation) -> None:
+    identify(settings, ORG, {"t": company})
 
 
 @pytest.mark.parametrize(
@@ -47,7 +47,7 @@ async def test_who_is_let_in(settings: ConnectionSettings, company: Organisation
         (configured(demo=True), UNSAID, "organisation.not-demo"),
     ],
 )
-async def test_who_is_not(settings: ConnectionSettings, company: Organisation, code: str) -> None:
+def test_who_is_not(settings: ConnectionSettings, company: Organisation, code: str) -> None:
     with pytest.raises(ConfigurationError) as refused:
-        await identify(settings, ORG, company)
+        identify(settings, ORG, {"t": company})
     assert refused.value.code == code

@@ -38,9 +38,11 @@ async def test_what_was_carried_out_and_cannot_be_read_is_not_sent_again() -> No
     link = new_link(LinkId("demo", "m", "salesforce:a1", "t"))
     write = Write(link.id.key.decode(), "Invoice", Operation.CREATE, None, {})
     piece = Draft(link, Todo(Act.CREATE, Side.XERO), write, {})
-    connection: Any = SimpleNamespace(name="demo", tally=Counter(), clock=lambda: datetime.now(UTC))
+    connection: Any = SimpleNamespace(
+        name="demo", organisation=lambda side, tenant: tenant, tally=Counter(), clock=lambda: datetime.now(UTC)
+    )
     loop = WriteLoop(
-        connection, Side.XERO, report, announce, renew, lambda: "call", lambda *_: {}, unreadable,
+        connection, Side.XERO, "t", report, announce, renew, lambda: "call", lambda *_: {}, unreadable,
         Lookup(report, lambda *_: False), Brake(),
     )  # fmt: skip
     attempt = _Attempt(loop, [piece], "call", {write.id: piece})

@@ -138,11 +138,15 @@ def _circular(waits: Table[str, set[str]]) -> set[str]:
 
 
 def _two_writers(mappings: tuple[Mapping, ...], by_name: Table[str, Mapping]) -> Iterator[Problem]:
-    """Documents are each mapping's own; objects that several mappings change must have one writer for a field."""
-    writer: dict[tuple[End, str], str] = {}
+    """Documents are each mapping's own; objects that several mappings change must have one writer for a field. Mappings
+    for different Xero organisations do not meet."""
+    writers: dict[tuple[End, str], dict[str, str]] = {}
     for mapping in mappings:
+        place = mapping.organisation.text if mapping.organisation is not None else ""
         for end, path, line in _written(mapping, by_name):
-            other = writer.setdefault((end, path), mapping.name)
+            known = writers.setdefault((end, path), {})
+            other = next((name for at, name in known.items() if "" in (at, place) or at == place), mapping.name)
+            known.setdefault(place, mapping.name)
             if other != mapping.name:
                 yield Problem(mapping.file, line, "mapping.two-writers", f"{other} writes {end}.{path} too",
                               "Leave it to one of them.")  # fmt: skip

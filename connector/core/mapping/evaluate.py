@@ -38,13 +38,15 @@ MAX_LINES = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What a record does not say. ``organisation`` is the tenant or org that is written to."""
+    """What a record does not say. ``organisation`` is the tenant that is written to, or that the record stands in;
+    ``organisations`` are all there are: name or id → id."""
 
     connection: Table[str, Value] = field(default_factory=dict)
     lookups: Table[str, Table[str, str]] = field(default_factory=dict)
     generation: int = 1
     organisation: str = ""
     salesforce_url: str = ""
+    organisations: Table[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +64,7 @@ def document(mapping: Mapping, record: Record, context: Context) -> Document | N
         scope = _scope(mapping, record, context)
         if not _wanted(mapping, record.side, scope):
             return NotWanted("the record does not match `when`")
-        organisation = _organisation(mapping, scope)
+        organisation = _organisation(mapping, scope, context)
         if organisation and context.organisation and organisation != context.organisation:
             return NotWanted(f"it belongs to the organisation {organisation}")
         return _document(mapping, record, context, scope, organisation)
@@ -94,6 +96,8 @@ def end(mapping: Mapping, record: Record, context: Context) -> Flat | NotWanted 
         scope = Scope({alias: own_fields(record), "connection": context.connection}, record.side)
         if not _wanted(mapping, record.side, scope):
             return NotWanted("the record does not match `when`")
+        if _organisation(mapping, scope, context) not in ("", context.organisation):
+            return NotWanted("it stands in another organisation")
         return projection(mapping, record)
     except DataError as error:
         return _refused(mapping, record, error)
@@ -181,12 +185,23 @@ def _keep(flat: dict[str, Value], path: str, setting: Setting, value: Value, *, 
         flat[path] = value
 
 
-def _organisation(mapping: Mapping, scope: Scope) -> str:
+def constant(expression: Expression) -> str:
+    """The text of a plain value."""
+    return str(expression.evaluate(Scope({}, Side.XERO)))
+
+
+def _organisation(mapping: Mapping, scope: Scope, context: Context) -> str:
+    """The id of the tenant that `organisation` names; empty where it says nothing."""
     if mapping.organisation is None:
         return ""
     scope = _with_let(mapping, scope, _let_needed(mapping, mapping.organisation))
     value = _at("organisation", mapping.organisation, scope)
-    return "" if value is None else text(value)
+    name = "" if value is None else text(value)
+    if name and context.organisations and name not in context.organisations:
+        known = ", ".join(sorted(set(context.organisations) - set(context.organisations.values()))) or "their ids"
+        raise ExpressionError("mapping.organisation", f"`organisation` says {name[:80]!r}, which this connection lacks",
+                              remedy=f"It has {known}.")  # fmt: skip
+    return context.organisations.get(name, name)
 
 
 def _document(mapping: Mapping, record: Record, context: Context, scope: Scope, organisation: str) -> Document:

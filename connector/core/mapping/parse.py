@@ -24,7 +24,7 @@ _BOTH = ("mapping", "when", "begin", "fields", "limits", "mark")
 KEYS: Table[Kind, tuple[str, ...]] = {
     Kind.DOCUMENT: (*_BOTH, "from", "read", "to", "organisation", "find", "found", "let", "lines", "expect", "approve",
                     "life", "foreign_lines"),
-    Kind.TWO_WAY: (*_BOTH, "between", "match", "matched", "create", "conflict", "life"),
+    Kind.TWO_WAY: (*_BOTH, "between", "organisation", "match", "matched", "create", "conflict", "life"),
     Kind.BACK_WRITE: ("mapping", "when", "begin", "fields", "limits", "from", "read", "writes", "to", "target",
                       "unlinked", "several", "let"),
 }  # fmt: skip
@@ -183,8 +183,13 @@ def _two_way(reading: Reading, tree: Block, kind: Kind) -> Mapping:
         _only_own(reading, block, when)
     rules = tuple(_rule(reading, part) for part in reading.items(parts["match"], "match")) if "match" in parts else ()
     life, limits = _brakes(reading, tree)
+    name = reading.scalar(parts["organisation"], "organisation") if "organisation" in parts else ""
+    if name.startswith("="):
+        reading.refuse("organisation", "a two-way mapping is for one organisation", tree.lines["organisation"],
+                       "Name it; write one mapping for each, and say in `when` which records are whose.")  # fmt: skip
     return Mapping(
         "", "", kind, ends[Side.SALESFORCE], ends[Side.XERO],
+        organisation=Expression.constant(name) if name else None,
         begin=chosen["begin"], when=when, mark=_mark(reading, tree), pairs=_pairs(reading, parts["fields"]),
         match=rules, matched=_matched(reading, parts.get("matched"), len(rules)), create=chosen["create"],
         conflict=chosen["conflict"], life=life, limits=limits,
