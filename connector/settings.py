@@ -82,7 +82,8 @@ class XeroSettings(Part):
     token_url: str = "https://identity.xero.com/connect/token"  # noqa: S105  (an address)
     webhook_key: SecretStr = SecretStr("")  # of the app's webhooks; none: /webhooks/xero does not know the tenant
     api_url: str = "https://api.xero.com/api.xro/2.0"
-    poll_seconds: int = Field(default=60, ge=1, le=86_400)
+    poll_seconds: int = Field(default=15, ge=1, le=86_400)  # at the fastest; the day's calls say how often
+    poll_megabytes: int = Field(default=0, ge=0, le=1_000_000)  # a day, that polls may bring; 0: not counted
     calls_per_minute: int = Field(default=60, ge=1, le=100_000)  # what others use is heard in the headers
 
 

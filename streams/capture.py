@@ -1,42 +1,32 @@
 """Capture: what the sources say becomes hints and records in Kafka; positions are stored after the acknowledgement.
 
-Salesforce speaks by itself (Change Data Capture over CometD); Xero is asked. Both run as loops of the connection's
-owner. A source that is away is asked again with a back-off, for ever: silence is a fault that readiness shows.
+Salesforce speaks by itself (Change Data Capture over CometD); Xero is asked (``streams.lists``). Both run as loops of
+the connection's owner. A source that is away is asked again with a back-off, for ever: silence is a fault that
+readiness shows.
 """
 
 from __future__ import annotations
 
 import asyncio
-import hashlib
-from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from connector.core.identity import record_key
-from connector.core.records import Record, Side
-from connector.core.values import canonical
-from connector.errors import DataError, EngineStop, TryAgain, TwinledgerError
+from connector.core.records import Side
+from connector.errors import DataError, EngineStop, TwinledgerError
 from connector.kafka.positions import Position, PositionKind
 from connector.salesforce.bayeux import ReplayExpired
 from connector.salesforce.cometd import ALL_KEPT
 from connector.salesforce.events import Change, Scope, decode
 from connector.salesforce.position import StreamPosition
 from connector.salesforce.stream import EventSource, StreamEvent, backoff, supervised
-from connector.xero.entities import entity as xero_entity
-from connector.xero.poller import poll
-from connector.xero.position import Watermark
-from connector.xero.rest import XeroParty
 from streams.connection import Connection
 from streams.followed import heads
 from streams.hops import HINTS, Outbox, hint_value
 from streams.incident import Incidents
 from streams.watch import GRACE, Watch
 
-COLD = ("Account", "TaxRate", "Organisation", "Item")
-COLD_TIMES = 20  # rarer than the lists that people change all day
-LEFT_TO_WRITES = 10  # calls of each minute that polls leave alone
-LOOK_SECONDS = 0.5
 STORE_SECONDS = 1.0
 HOUR = timedelta(hours=1)
 IN_FLIGHT = 500  # events handed to Kafka and not yet acknowledged
@@ -222,114 +212,6 @@ class StreamCapture:
             rested = position.rested(now, heard)
             if rested.replay_id != position.replay_id or (rested.at and position.at and rested.at - position.at > HOUR):
                 self._move(channel, rested)
-
-
-@dataclass(slots=True)
-class PollCapture:
-    """The lists of one Xero organisation, each polled in turn, into the accounting topics."""
-
-    connection: Connection
-    tenant: str
-    party: XeroParty
-    outbox: Outbox
-    store: Store
-    notice: Notice
-    entities: Callable[[], tuple[str, ...]]
-    positions: dict[str, Position]
-    heard: Heard
-    poll_seconds: float
-    bury: Bury
-    failures: int = 0
-    _buried: deque[str] = field(default_factory=lambda: deque(maxlen=1000))
-    _next: dict[str, datetime] = field(default_factory=dict)
-
-    async def run(self) -> None:
-        """Until cancelled: every list when it is due."""
-        while True:
-            try:
-                await self.round()
-                self.failures = 0
-                await asyncio.sleep(min(self.poll_seconds, LOOK_SECONDS))
-            except EngineStop:
-                raise
-            except TwinledgerError as error:
-                await self.notice(self.connection, "source.paused", error)
-                self.failures += 1
-                await asyncio.sleep(error.retry_after if isinstance(error, TryAgain) else min(60, 2**self.failures))
-
-    async def round(self) -> None:
-        """Poll every list that is due or poked: what people change often, the rest rarely. Raises as ``poll``."""
-        for name in self.entities():
-            now = self.connection.clock()
-            poke = self.tenant, name
-            if self._next.get(name, now) > now and poke not in self.connection.poked:
-                continue
-            if self.party.pause(now_ms=int(now.timestamp() * 1000), spare=LEFT_TO_WRITES) > 0:
-                return  # still due: looked at again in a moment
-            self.connection.poked.discard(poke)
-            self._next[name] = now + timedelta(seconds=self.poll_seconds * (COLD_TIMES if name in COLD else 1))
-            await self.list(name, self._mark(name))
-            self.heard.at[f"xero {self._named(name)}"] = self.connection.clock()
-
-    def _named(self, name: str) -> str:
-        """A list's name; where there are several organisations, with its own."""
-        known = self.connection.settings.xero
-        mine = next((each.name or each.tenant[:8] for each in known if each.tenant == self.tenant), "")
-        return f"{mine} {name}" if len(known) > 1 else name
-
-    async def list(self, name: str, mark: Watermark) -> None:
-        """Poll one list from a watermark. Its records stand in Kafka before the new watermark does."""
-        async for page in poll(self.party, name, mark, self.connection.numbers.next):
-            await asyncio.gather(*(self._place(record) for record in page.records))
-            await self._bury_unreadable()
-            self.connection.tally["records", Side.XERO.value] += len(page.records)
-            await self._store(name, page.mark)
-
-    async def _place(self, record: Record) -> None:
-        """Into its topic. What no schema takes is kept as a dead letter and stops nothing else."""
-        try:
-            await self.outbox.record(self.connection, record)
-        except DataError as error:
-            self.party.unreadable.append((record.entity, canonical(record.fields).encode(), error))
-
-    async def _bury_unreadable(self) -> None:
-        """Each once while it stays as it is: polls overlap, and bring the same object again."""
-        found, self.party.unreadable[:] = list(self.party.unreadable), []
-        for name, data, error in found:
-            known = hashlib.sha256(data).hexdigest()
-            if known not in self._buried:
-                self._buried.append(known)
-                await self.bury(self.connection, f"xero {name}", data, error)
-
-    def _mark(self, name: str) -> Watermark:
-        position = self.positions.get(name)
-        return Watermark.from_text(position.value) if position is not None else Watermark()
-
-    async def _store(self, name: str, mark: Watermark) -> None:
-        connection, before = self.connection, self.positions.get(name)
-        position = Position(
-            connection.name, self.tenant, name, PositionKind.WATERMARK, mark.to_text(),
-            connection.numbers.epoch, connection.clock(),
-        )  # fmt: skip
-        if before is None or replace(before, at=position.at, epoch=position.epoch) != position:
-            self.positions[name] = position
-            await self.store(position)
-
-
-def polled_entities(connection: Connection) -> tuple[str, ...]:
-    """What the applied mappings read or write in Xero, and what documents are computed from."""
-    touched = {
-        applied.mapping.end(Side.XERO).entity for applied in connection.applied.values()
-    }  # fmt: skip
-    known = [name for name in (*sorted(touched), "TaxRate") if _polls(name)]
-    return tuple(dict.fromkeys(known))
-
-
-def _polls(name: str) -> bool:
-    try:
-        return bool(xero_entity(name))
-    except (KeyError, TwinledgerError):
-        return False
 
 
 def resync_position(connection: Connection, entity: str, value: str) -> Position:

@@ -41,8 +41,6 @@ from streams.capture import (
     RESYNC,
     WANTED,
     Heard,
-    PollCapture,
-    polled_entities,
     resync_position,
 )
 from streams.configuration import Entry, Follower, write_entry
@@ -55,6 +53,7 @@ from streams.hydrate import ReadLoop, Reads
 from streams.leases import Leases
 from streams.letters import LetterLoop
 from streams.listening import Listening
+from streams.lists import ListPolls, polled_entities
 from streams.lookup import Lookup
 from streams.notices import Notices
 from streams.parties import SalesforceSource
@@ -93,6 +92,7 @@ class Owned:
     positions: dict[str, Position] = field(default_factory=dict)  # of the org
     marks: dict[tuple[str, str], Position] = field(default_factory=dict)  # of each tenant's lists
     listening: Listening | None = None
+    polls: dict[str, ListPolls] = field(default_factory=dict)  # by tenant
 
     gate: Gate = field(init=False)
     producer: GatedProducer = field(init=False)
@@ -165,20 +165,15 @@ class Owned:
         ]  # fmt: skip
         return [*loops, *((f"write {writer.side.value}", writer.run()) for writer in self.writers)]
 
-    def xero_poll_seconds(self, tenant: str = "") -> float:
-        """How often a tenant's lists are polled; of all of them, the rarest."""
-        asked = [each.poll_seconds for each in self.connection.settings.xero if tenant in ("", each.tenant)]
-        return max(asked)
-
     def _polls(self) -> Iterator[tuple[str, Coroutine[Any, Any, None]]]:
         connection = self.connection
         for tenant, company in self.companies.items():
             marks = {name: one for (organisation, name), one in self.marks.items() if organisation == tenant}
-            yield f"poll {tenant}", PollCapture(
-                connection, tenant, company, self.outbox, self._store, self.notices.tell,
-                lambda: polled_entities(connection), marks, self.heard, self.xero_poll_seconds(tenant),
-                self.notices.bury,
-            ).run()  # fmt: skip
+            polls = self.polls[tenant] = ListPolls(
+                connection, tenant, company, self.outbox, self._store, self.notices.tell, marks, self.heard,
+                self.notices.bury, lambda: polled_entities(connection),
+            )  # fmt: skip
+            yield f"poll {tenant}", polls.run()
 
     def _writer(self, side: Side, tenant: str) -> WriteLoop:
         lookup = Lookup(self.outbox.link_event, self._claimed)

@@ -8,7 +8,6 @@ from datetime import datetime, timedelta
 
 from connector.core.planning import Gate
 from connector.observe.health import Facts, Source, Stop
-from streams.capture import COLD_TIMES
 from streams.engine.app import Engine
 from streams.owned import Owned
 from streams.worker import Worker
@@ -69,10 +68,9 @@ def sources(owned: Owned, now: datetime) -> Iterator[Source]:
         if listening is not None and listening.watch.polls(one):
             at = owned.heard.at.get(f"salesforce poll {one.entity}")
             yield Source(name, "salesforce", f"poll {one.entity}", None if at is None else now - at, polled)
-    limit = timedelta(seconds=max(3 * COLD_TIMES * owned.xero_poll_seconds(), 60))
-    for source, at in owned.heard.at.items():
-        if source.startswith("xero "):
-            yield Source(name, "xero", source.removeprefix("xero "), now - at, limit)
+    for polls in owned.polls.values():
+        for listed, at, silence in polls.heard_of():
+            yield Source(name, "xero", listed, now - at, timedelta(seconds=silence))
 
 
 def _wrong(owned: Owned, now: datetime, *, red: bool) -> Iterator[Stop]:

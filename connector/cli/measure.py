@@ -103,12 +103,17 @@ def _gauges(metrics: Metrics, name: str, owned: Owned, now: datetime) -> None:
         if source.heard is not None:
             metrics.staleness.labels(name, source.side, source.name).set(source.heard.total_seconds())
 
+    for polls in owned.polls.values():
+        for listed, seconds in polls.pace.every.items():
+            metrics.poll_interval.labels(name, Side.XERO.value, polls.named(listed)).set(seconds)
+
 
 def _count(metrics: Metrics, connection: str, tally: Counter[tuple[str, ...]]) -> None:
     """Move what was done since the last look into the metrics."""
     meters = {
         "records": metrics.records_taken, "events": metrics.events_folded, "calls": metrics.calls,
         "writes": metrics.writes, "dead letters": metrics.dead_letters, "polls": metrics.poll_calls,
+        "poll bytes": metrics.poll_bytes, "poll changes": metrics.poll_changes,
         "reconnects": metrics.reconnects,
     }  # fmt: skip
     for (kind, *labels), number in _emptied(tally):

@@ -34,6 +34,7 @@ from streams.configuration import read_entries
 
 STEP_SECONDS = 60.0
 LOOK_SECONDS = 0.1
+DEMO_DAY = 100_000  # calls of the simulated organisation's day
 
 Json = dict[str, Any]
 
@@ -194,6 +195,7 @@ async def stage(
 ) -> AsyncIterator[Stage]:
     """Raise the curtain. ``kafka`` names a broker that runs already; else one is started.
 
+    A day has more calls than at Xero, so that polls may go as fast as ``poll_seconds`` while somebody watches.
     More than Xero's 60 ``calls_per_minute`` makes the simulator allow them too: for load and for impatient tests.
     """
     from connector.kafka.embedded import EmbeddedKafka
@@ -208,7 +210,9 @@ async def stage(
         http = await stack.enter_async_context(HttpClient())
         bootstrap = kafka or (await stack.enter_async_context(EmbeddedKafka())).bootstrap
         allowed = (
-            Limits() if calls_per_minute <= Limits().minute else Limits(calls_per_minute, 10_000_000, 50, 10_000_000)
+            Limits(day=DEMO_DAY)
+            if calls_per_minute <= Limits().minute
+            else Limits(calls_per_minute, 10_000_000, 50, 10_000_000)
         )
         org, world = Org(), World(limits=allowed)
         salesforce_app = salesforce.build(org)

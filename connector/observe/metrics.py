@@ -30,7 +30,16 @@ class Metrics:
             "capture_staleness_seconds", "Age of the last proof that a source is heard.", "connection", "side", "source"
         )
         self.poll_calls = self._counter(
-            "capture_poll_calls", "API calls that polls of objects made.", "connection", "side", "source"
+            "capture_poll_calls", "API calls that polls made.", "connection", "side", "source"
+        )
+        self.poll_bytes = self._counter(
+            "capture_poll_bytes", "Bytes that polls brought.", "connection", "side", "source"
+        )
+        self.poll_changes = self._counter(
+            "capture_poll_changes", "Changes that polls brought.", "connection", "side", "source"
+        )
+        self.poll_interval = self._gauge(
+            "capture_interval_seconds", "How often the plan polls a list.", "connection", "side", "source"
         )
         self.reconnects = self._counter("capture_reconnects", "Change streams opened again.", "connection", "side")
         self.reads_open = self._gauge("hydrate_reads_open", "Ids asked and not yet answered.", "connection", "side")

@@ -6,6 +6,7 @@ import asyncio
 import json
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from connector.core.budget import Budget
@@ -30,6 +31,14 @@ CONCURRENT = 5  # calls in flight per organisation
 PER_MINUTE = 60
 _log = logging.getLogger(__name__)
 MOST_UNREADABLE = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Rows of a list as they came, and how many bytes the answer had."""
+
+    rows: tuple[Row, ...]
+    size: int
 
 
 class XeroParty:
@@ -248,9 +257,7 @@ class XeroParty:
         found = (self._record(one.raw, name, version) for one in rows)
         return tuple(one for one in found if one is not None)
 
-    async def page(
-        self, name: str, *, since: datetime | None = None, page: int = 0, size: int = PAGE_SIZE
-    ) -> tuple[Row, ...]:
+    async def page(self, name: str, *, since: datetime | None = None, page: int = 0, size: int = PAGE_SIZE) -> Page:
         """One page of a list in the order of change (page 0: the whole list, where Xero knows no pages)."""
         about = entity(name)
         query: list[tuple[str, str]] = [*places(about)]
@@ -261,7 +268,7 @@ class XeroParty:
         headers = (("If-Modified-Since", f"{since.astimezone(UTC):%Y-%m-%dT%H:%M:%S}"),) if since else ()
         answer = await self.get(about.path, tuple(query), headers)
         found = (self._row(one, name) for one in self._elements(answer, name))
-        return tuple(one for one in found if one is not None)
+        return Page(tuple(one for one in found if one is not None), len(answer.body))
 
 
 def heard(budget: Budget, answer: Answer, now_ms: int, number: int) -> Budget:

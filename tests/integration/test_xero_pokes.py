@@ -14,8 +14,9 @@ from connector.settings import ConnectionSettings, SalesforceSettings, XeroSetti
 from connector.simulators.serving import running
 from connector.simulators.xero.app import build
 from connector.simulators.xero.seed import DEMO_TENANT
-from streams.capture import LEFT_TO_WRITES, Heard, PollCapture
+from streams.capture import Heard
 from streams.connection import Connection
+from streams.lists import LEFT_TO_WRITES, ListPolls
 from tests.integration.xero_rig import Rig
 
 
@@ -41,29 +42,17 @@ async def _forget(*_args: Any) -> None:
     return None
 
 
-def capture(rig: Rig, outbox: Outbox) -> PollCapture:
+def capture(rig: Rig, outbox: Outbox) -> ListPolls:
     settings = ConnectionSettings(
         name="main", salesforce=SalesforceSettings(url="https://example.org", client_id="x"),
-        xero=(XeroSettings(tenant=DEMO_TENANT, client_id="x"),),
+        xero=(XeroSettings(tenant=DEMO_TENANT, client_id="x", poll_seconds=3600),),
     )  # fmt: skip
     party: Any = rig.party
     connection = Connection(settings, party, party, "00D", DEMO_TENANT, rig.world.clock.now, 0)
     positions: dict[str, Position] = {}
     entities = lambda: ("Contact", "TaxRate")  # noqa: E731
     sink: Any = outbox
-    return PollCapture(
-        connection,
-        DEMO_TENANT,
-        rig.party,
-        sink,
-        _forget,
-        _forget,
-        entities,
-        positions,
-        Heard(),
-        poll_seconds=3600,
-        bury=_forget,
-    )
+    return ListPolls(connection, DEMO_TENANT, rig.party, sink, _forget, _forget, positions, Heard(), _forget, entities)
 
 
 async def test_a_poked_list_is_asked_at_once_and_once(rig: Rig) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connector.xero.plan import Allowance, Listed, intervals, learned, share
+from connector.xero.plan import FASTEST_POKED, Allowance, Listed, gap, intervals, learned, polls_a_second, share
 
 HOT = Listed("Invoice", changes_per_hour=1000)
 WARM = Listed("Contact", changes_per_hour=50)
@@ -22,7 +23,7 @@ listed = st.builds(
 
 
 def used(lists: tuple[Listed, ...], found: dict[str, float], seconds: float = 86_400) -> float:
-    return sum(one.calls * seconds / found[one.name] for one in lists)
+    return sum(one.calls * seconds * polls_a_second(one, found[one.name]) for one in lists)
 
 
 def staleness(lists: tuple[Listed, ...], found: dict[str, float]) -> float:
@@ -44,7 +45,8 @@ def test_it_is_within_the_allowance_and_fresher_than_an_even_pace(calls: int) ->
 def test_no_plan_is_over_the_allowance(lists: list[Listed], calls: float, size: float) -> None:
     found = dict(intervals(lists, Allowance(calls, size=size)))
     assert used(tuple(lists), found) <= calls * 1.001
-    assert sum(one.size * 86_400 / found[one.name] for one in lists) <= size * 1.001
+    pace = sum(one.size * 86_400 * polls_a_second(one, found[one.name]) for one in lists)
+    assert pace <= size * 1.001
     assert all(seconds >= 10 and math.isfinite(seconds) for seconds in found.values())
 
 
@@ -54,10 +56,21 @@ def test_a_wide_allowance_asks_as_fast_as_it_may_and_a_spent_one_still_ends() ->
     assert intervals((), Allowance(5)) == {}
 
 
-def test_webhooks_leave_calls_to_what_has_none() -> None:
-    pushed = (Listed("Invoice", 1000, pushed=True), Listed("Payment", 1000))
-    found = intervals(pushed, Allowance(900))
-    assert found["Payment"] * 3 < found["Invoice"]
+def test_a_quiet_list_with_webhooks_is_asked_at_every_change() -> None:
+    quiet, busy = Listed("Contact", 1), Listed("Invoice", 1000)
+    polled = intervals((quiet, busy), Allowance(900))
+    pushed = intervals((replace(quiet, pushed=True), busy), Allowance(900))
+    assert gap(replace(quiet, pushed=True), pushed["Contact"]) == FASTEST_POKED
+    assert pushed["Invoice"] < polled["Invoice"] * 1.01  # and the others do not pay for it
+
+
+def test_webhooks_of_a_busy_list_spend_no_more_than_polls_would() -> None:
+    """A poke a change would be 24,000 calls a day: most of them wait for the gap."""
+    busy = (Listed("Invoice", 1000, pushed=True), Listed("Payment", 1000))
+    found = intervals(busy, Allowance(900))
+    assert found["Invoice"] == pytest.approx(found["Payment"], rel=0.02)
+    assert gap(busy[0], found["Invoice"]) > 0.99 * found["Invoice"]
+    assert used(busy, dict(found)) <= 900.9
 
 
 def test_bytes_that_cost_slow_a_heavy_list() -> None:
@@ -75,6 +88,9 @@ def test_a_rate_is_learned_and_forgotten() -> None:
         busy = learned(busy, 0, 600)
     assert busy.changes_per_hour == pytest.approx(1 / 24)
     assert learned(busy, 5, 0) is busy
+    fresh = learned(learned(COLD, 3, 60, calls=1, size=900), 2, 60, calls=1, size=900)
+    assert fresh.changes_per_hour > 10  # what is known of a list that is new to us counts for little
+    assert fresh.size == 900
 
 
 def test_polls_leave_what_writes_will_want() -> None:
