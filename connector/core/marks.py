@@ -29,6 +29,7 @@ MARKS: Mapping[str, tuple[str, ...]] = {
     "Quote": ("QuoteNumber",),
     "Payment": ("Reference",),
     "BankTransaction": ("Url",),
+    "BankTransfer": ("Reference",),
     "ManualJournal": ("Url",),
 }
 NATURAL = frozenset({"Code", "Name", "InvoiceNumber", "CreditNoteNumber", "PurchaseOrderNumber", "QuoteNumber"})

@@ -1,0 +1,1 @@
+"""A random part of the fault matrix in real time: worker, Kafka, simulators, no settable clock (docs/faults.md)."""
