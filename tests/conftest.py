@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import uuid
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from connector.kafka.embedded import EmbeddedKafka
+from connector.simulators.exchanges import FOLDER, LISTENERS, recorded
+from tests.integration.postgres_server import Database, serving
+from tests.integration.xero_contract import BASE, Judge
 
 
 @pytest.fixture(scope="session")
@@ -18,6 +23,44 @@ def kafka() -> Iterator[str]:
     asyncio.run(broker.start())
     yield broker.bootstrap
     asyncio.run(broker.stop())
+
+
+@pytest.fixture(scope="session", autouse=True)
+def contract(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Judge]:
+    """Judges every exchange with a simulated Xero against the published API file, in whatever process it is served."""
+    judge, folder = Judge(), tmp_path_factory.mktemp("exchanges")
+    os.environ[FOLDER] = str(folder)
+    LISTENERS[BASE] = judge.hear
+    yield judge
+    del os.environ[FOLDER], LISTENERS[BASE]
+    before = len(judge.found)
+    for one in recorded(folder):
+        judge.hear(one)
+    assert judge.found[before:] == [], "in a simulator that a process of its own has served"
+
+
+@pytest.fixture(autouse=True)
+def kept_to_the_contract(contract: Judge) -> Iterator[None]:
+    """Fails the test in which something went over the wire that Xero's API file does not know."""
+    before = len(contract.found)
+    yield
+    assert contract.found[before:] == []
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Database]:
+    """A real PostgreSQL, for what SQL owns or projects."""
+    with serving() as database:
+        yield database
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """An empty store of each kind that the product speaks."""
+    if request.param == "sqlite":
+        return f"sqlite+aiosqlite:///{tmp_path / 'sub' / 'store.sqlite'}"
+    database: Database = request.getfixturevalue("postgres")
+    return database.url()
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import uuid
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -60,6 +61,7 @@ async def lanes_of(folder: Path, cells: Sequence[Sequence[Cell]]) -> AsyncIterat
         await scene.start_connector()
         await scene.ready(300)
         await scene.opened()
+        print("ready", file=sys.stderr, flush=True)
         yield lanes
 
 
@@ -75,7 +77,7 @@ async def _pair(
         "salesforce": {"url": sales, "client_id": org.client_id, "client_secret": org.client_secret},
         "xero": [{
             "tenant": tenant, "demo": True, "client_id": world.client_id, "client_secret": world.client_secret,
-            "token_url": f"{company}/connect/token", "api_url": f"{company}/api.xro/2.0", "poll_seconds": 5,
+            "token_url": f"{company}/connect/token", "api_url": f"{company}/api.xro/2.0", "poll_seconds": 30,
             "calls_per_minute": 6000,
         }],
     }  # fmt: skip

@@ -8,6 +8,7 @@ import hashlib
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from connector.simulators.control import Control, Fault, RequestEntry, request_number
+from connector.simulators.exchanges import KEY, Heard, begun, listener
 
 MAX_BODY = 64 * 1024 * 1024
 HALF_BATCH = "simulator.half_batch"  # scope key: handlers of batches look here
@@ -18,7 +19,7 @@ class FaultMiddleware:
     """Logs each request to the API and lets the armed faults strike it."""
 
     def __init__(self, app: ASGIApp, control: Control) -> None:
-        self.app = app
+        self.app = Heard(app)
         self.control = control
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -30,11 +31,15 @@ class FaultMiddleware:
         entry.idempotency_key = keys[0].decode("latin-1") if keys else None
         body = await _read(receive)
         entry.body_size, entry.body_sha256 = len(body), hashlib.sha256(body).hexdigest() if body else ""
-        token = request_number.set(entry.n)
+        token, hear = request_number.set(entry.n), listener(entry.path)
+        if hear is not None:
+            scope[KEY] = begun(scope, body)
         try:
             await self._handle(entry, scope, _replay(body, receive), _noting(entry, send))
         finally:
             request_number.reset(token)
+            if hear is not None:
+                hear(scope[KEY])
 
     async def _handle(self, entry: RequestEntry, scope: Scope, receive: Receive, send: Send) -> None:
         fault = self.control.struck(entry.method, entry.path)

@@ -22,6 +22,7 @@ from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from connector.simulators.control import Control
+from connector.simulators.exchanges import record_where_told
 from connector.simulators.faults import CUT
 
 READY_SECONDS = 10
@@ -94,6 +95,7 @@ def _listen(port: int, host: str) -> socket.socket:
 
 
 def _server(app: Starlette) -> _Server:
+    record_where_told()
     config = uvicorn.Config(
         app, http=_Protocol, ws="none", lifespan="on", log_config=None, log_level="warning", access_log=False,
         timeout_graceful_shutdown=1, timeout_keep_alive=60,

@@ -227,7 +227,8 @@ def _engine(address: URL) -> AsyncEngine:
 def _sqlite_settings(connection: Any, _record: object) -> None:
     """The worker writes while a CLI reads: a write-ahead log lets both."""
     cursor = connection.cursor()
-    for pragma in ("journal_mode = WAL", "synchronous = NORMAL", f"busy_timeout = {_BUSY_SECONDS * 1000}"):
+    # the timeout first: several processes may switch a new file to its log at once
+    for pragma in (f"busy_timeout = {_BUSY_SECONDS * 1000}", "journal_mode = WAL", "synchronous = NORMAL"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
 

@@ -50,7 +50,7 @@ ENTITIES: Mapping[str, Entity] = {
         Entity("Contact", "Contacts", "ContactID", "contacts", 50, _takes(f"{_PAGED} ids archived each")),
         Entity("Item", "Items", "ItemID", "items", 50, _takes("since where order unitdp each")),
         Entity("Invoice", "Invoices", "InvoiceID", "invoices", 50, _takes(f"{_PAGED} ids archived unitdp each")),
-        Entity("Payment", "Payments", "PaymentID", "payments", 50, _takes(f"{_PAGED} each alone")),
+        Entity("Payment", "Payments", "PaymentID", "payments", 50, _takes(f"{_PAGED} each alone status")),
         Entity("CreditNote", "CreditNotes", "CreditNoteID", "credit-notes", 50, _takes(f"{_PAGED} unitdp each")),
         # born of bank transactions only; their lists take unitdp, what is below one of them does not
         Entity("Prepayment", "Prepayments", "PrepaymentID", "prepayments", 0, _takes(f"{_PAGED} unitdp")),

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import sqlite3
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import create_async_engine
 
 from connector.errors import ConfigurationError, Unavailable
 from connector.store.projection import Projection
@@ -29,19 +29,10 @@ LETTER = DeadLetterRow(
 )  # fmt: skip
 
 
-def url_of(folder: Path) -> str:
-    return f"sqlite+aiosqlite:///{folder / 'sub' / 'store.sqlite'}"
-
-
-POSTGRES = os.environ.get("TWINLEDGER_TEST_POSTGRES", "")  # an empty database; without it the suite runs on SQLite
-
-
-@pytest.fixture(params=["sqlite", *(["postgresql"] if POSTGRES else [])])
-async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Projection]:
-    url = POSTGRES if request.param == "postgresql" else url_of(tmp_path)
-    async with await Projection.open(url) as projection:
+@pytest.fixture
+async def store(store_url: str) -> AsyncIterator[Projection]:
+    async with await Projection.open(store_url) as projection:
         yield projection
-        await projection.reset()
 
 
 async def test_what_is_applied_is_read_back_as_it_was(store: Projection) -> None:
@@ -121,25 +112,25 @@ async def test_reset_keeps_whose_store_it_is(store: Projection) -> None:
     assert not await store.belongs("g-1")
 
 
-async def test_a_reader_makes_nothing(tmp_path: Path) -> None:
+async def test_a_reader_makes_nothing(store_url: str, tmp_path: Path) -> None:
     with pytest.raises(Unavailable, match=r"store\.empty"):
-        await Projection.open(url_of(tmp_path), create=False)
+        await Projection.open(store_url, create=False)
     assert not (tmp_path / "sub").exists()
-    await (await Projection.open(url_of(tmp_path))).close()
-    async with await Projection.open(url_of(tmp_path), create=False) as reader:
+    await (await Projection.open(store_url)).close()
+    async with await Projection.open(store_url, create=False) as reader:
         assert await reader.reviews() == ()
 
 
-async def test_tables_of_another_version_are_made_anew(tmp_path: Path) -> None:
-    async with await Projection.open(url_of(tmp_path)) as first:
+async def test_tables_of_another_version_are_made_anew(store_url: str) -> None:
+    async with await Projection.open(store_url) as first:
         await first.apply([LINK], [], {}, at=NOW)
-    file = tmp_path / "sub" / "store.sqlite"
-    with sqlite3.connect(file) as raw:
-        raw.execute("UPDATE meta SET value = '0' WHERE name = 'version'")
-    raw.close()
+    raw = create_async_engine(store_url)
+    async with raw.begin() as connection:
+        await connection.execute(text("UPDATE meta SET value = '0' WHERE name = 'version'"))
+    await raw.dispose()
     with pytest.raises(Unavailable, match=r"store\.empty"):
-        await Projection.open(url_of(tmp_path), create=False)
-    async with await Projection.open(url_of(tmp_path)) as again:
+        await Projection.open(store_url, create=False)
+    async with await Projection.open(store_url) as again:
         assert await again.counts() == ()
 
 
@@ -159,11 +150,11 @@ async def test_a_database_that_is_away_is_unavailable_and_its_password_masked() 
     assert "hunter2" not in str(caught.value)
 
 
-async def test_workers_that_open_a_new_store_together_make_it_once(tmp_path: Path) -> None:
+async def test_workers_that_open_a_new_store_together_make_it_once(store_url: str) -> None:
     async def opened(number: int) -> None:
-        async with await Projection.open(url_of(tmp_path)) as projection:
+        async with await Projection.open(store_url) as projection:
             await projection.apply([replace(LINK, key=f"acme/{number}")], [], {}, at=NOW)
 
     await asyncio.gather(*(opened(number) for number in range(8)))
-    async with await Projection.open(url_of(tmp_path)) as projection:
+    async with await Projection.open(store_url) as projection:
         assert sum(count.number for count in await projection.counts()) == 8

@@ -41,8 +41,8 @@ async def cluster(kafka: str, prefix: str) -> AsyncIterator[Cluster]:
 
 
 @pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[Projection]:
-    async with await Projection.open(f"sqlite+aiosqlite:///{tmp_path / 'store.sqlite'}") as projection:
+async def store(store_url: str) -> AsyncIterator[Projection]:
+    async with await Projection.open(store_url) as projection:
         yield projection
 
 

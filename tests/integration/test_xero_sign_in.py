@@ -11,6 +11,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import create_async_engine
 
 from connector.cli import auth
 from connector.cli.callback import listening
@@ -75,17 +77,17 @@ class Person:
 
 
 @pytest.fixture(params=["xero-demo-pkce", "xero-demo-web"])
-async def person(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Person]:
+async def person(request: pytest.FixtureRequest, store_url: str) -> AsyncIterator[Person]:
     made = build()
     async with running(made) as base, HttpClient() as http:
-        url, key = f"sqlite+aiosqlite:///{tmp_path}/t.sqlite", new_key()
-        store = TokenStore(url, key)
+        key = new_key()
+        store = TokenStore(store_url, key)
         app = sign_in.App(
             request.param, "" if request.param.endswith("pkce") else "xero-demo-secret",
             authorize_url=f"{base}/identity/connect/authorize", token_url=f"{base}/connect/token",
             connections_url=f"{base}/connections",
         )  # fmt: skip
-        yield Person(base, made.state.world, http, store, app, url, key)
+        yield Person(base, made.state.world, http, store, app, store_url, key)
         await store.close()
 
 
@@ -192,19 +194,38 @@ async def test_a_grant_older_than_sixty_days_is_over(person: Person) -> None:
         await person.tokens().token()
 
 
-async def test_nothing_readable_stands_in_the_file_and_another_key_opens_nothing(
-    person: Person, tmp_path: Path
-) -> None:
+async def test_nothing_readable_stands_in_the_store_and_another_key_opens_nothing(person: Person) -> None:
     grant = await person.consent()
-    file = tmp_path / "t-tokens.sqlite"
-    raw = file.read_bytes()
-    assert grant.refresh.encode() not in raw
+    (sealed,) = await rows(person.url)
+    assert grant.refresh not in sealed
     assert grant.refresh not in repr(grant)
+    other = TokenStore(person.url, new_key())
     with pytest.raises(ConfigurationError, match="cannot be opened"):
-        await TokenStore(f"sqlite+aiosqlite:///{tmp_path}/t.sqlite", new_key()).read("main/xero")
+        await other.read("main/xero")
+    await other.close()
     with pytest.raises(ConfigurationError, match="token_key"):
-        TokenStore(f"sqlite+aiosqlite:///{tmp_path}/t.sqlite", "")
+        TokenStore(person.url, "")
+
+
+async def test_the_file_of_tokens_is_its_owners_alone(tmp_path: Path) -> None:
+    store = TokenStore(f"sqlite+aiosqlite:///{tmp_path}/t.sqlite", new_key())
+    async with store.held("main/xero") as row:
+        await row.save(Grant("a-refresh-token"))
+    await store.close()
+    file = tmp_path / "t-tokens.sqlite"
+    assert b"a-refresh-token" not in file.read_bytes()
     assert (os.stat(file).st_mode & 0o077) == 0
+
+
+async def rows(url: str) -> list[str]:
+    """What stands in the table of grants."""
+    if url.startswith("sqlite"):
+        url = url.replace("store.sqlite", "store-tokens.sqlite")
+    engine = create_async_engine(url)
+    async with engine.connect() as connection:
+        found = [str(row.sealed) for row in await connection.execute(text("SELECT sealed FROM grants"))]
+    await engine.dispose()
+    return found
 
 
 def deployment(person: Person, tmp_path: Path, port: int, tenant: str = DEMO_TENANT) -> Settings:
@@ -291,6 +312,6 @@ def test_a_grant_comes_back_from_its_text_and_a_broken_one_does_not() -> None:
     assert Grant.from_text(grant.to_text()) == grant
     assert replace(grant, refused=True).tries(10) == ()
     assert (grant.tries(10), grant.tries(4 + 30 * 60_000)) == (("r", "p"), ("r",))
-    for text in ("[]", json.dumps({"refresh": "x"}), "{"):
+    for raw in ("[]", json.dumps({"refresh": "x"}), "{"):
         with pytest.raises(ValueError, match=r"."):
-            Grant.from_text(text)
+            Grant.from_text(raw)

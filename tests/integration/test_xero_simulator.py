@@ -76,7 +76,8 @@ async def test_a_batch_tells_each_element_and_the_good_ones_stay_either_way(xero
 async def test_lines_are_replaced_and_keep_their_ids_only_when_named(xero: Client) -> None:
     (made,) = await xero.got("PUT", "Invoices", invoice(await contact_id(xero)))
     first = made["LineItems"][0]
-    two = [{**first, "Quantity": 1, "LineAmount": None, "TaxAmount": None}, {"Description": "Only words"}]
+    named = {name: first[name] for name in ("LineItemID", "Description", "UnitAmount", "AccountCode")}
+    two = [{**named, "Quantity": 1}, {"Description": "Only words"}]
     (changed,) = await xero.got(
         "POST", f"Invoices/{made['InvoiceID']}", {"LineItems": two, "LineAmountTypes": "Inclusive"}
     )

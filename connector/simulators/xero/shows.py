@@ -112,7 +112,9 @@ def _credits_of(tenant: Tenant, invoice_id: str, entity: str) -> list[Body]:
         credit = tenant.tables[entity][record_id]
         numbered = {"CreditNoteNumber": credit["CreditNoteNumber"]} if entity == "CreditNote" else {}
         dated = {"DateString": day_string(credit["Date"]), **spell({"Date": credit["Date"], "Total": credit["Total"]})}
-        named = {f"{entity}ID": record_id, **numbered, "ID": record_id, "HasErrors": False}
+        named = {f"{entity}ID": record_id, **numbered, "ID": record_id}
+        if entity == "CreditNote":
+            named["HasErrors"] = False
         out.append({**named, "AppliedAmount": float(amount), **dated, "LineItems": []})
     return out
 
