@@ -181,7 +181,10 @@ class Lookup:
             return False
         event = observe(record, self._mapping(connection, job), job.link.line_ids)
         known = job.link.seen(job.todo.side)
-        if all(known.get(path, text) == text for path, text in event.flat.items()) and event.status == job.link.status:
+        same = all(known.get(path, text) == text for path, text in event.flat.items())
+        if record.side is Side.SALESFORCE:  # its rows are written one by one: one that is gone must not come back
+            same = same and all(path in event.flat for path in known if "/" in path)
+        if same and event.status == job.link.status:
             return False
         key = job.link.id.key
         connection.ready.hold([key])

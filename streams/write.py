@@ -140,6 +140,7 @@ class WriteLoop:
             return True  # somebody changed a target meanwhile: the links were told, and will say what they need now
         if self.connection.draining:
             return False
+        drafts = drafts[: self.party.room([piece.write for piece in drafts])]
         keys = [piece.link.id.key for piece in drafts]
         self.connection.ready.hold(keys)
         for piece in drafts:

@@ -46,5 +46,8 @@ class Catalog(Protocol):
     def children(self, entity: str, name: str) -> str | None:
         """The entity of the rows under a child relationship (Salesforce) or a line list (Xero)."""
 
+    def parent(self, entity: str, name: str) -> str | None:
+        """The field of those rows that names the object they belong to; None where rows have none (Xero)."""
+
     def has(self, entity: str) -> bool:
         """Whether the side has this entity at all."""

@@ -21,6 +21,24 @@ class Operation(StrEnum):
     UPDATE = "update"
 
 
+MOST_ROWS = 499  # child rows of one write: a graph of Salesforce has 500 nodes, and one is the object itself
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One child row that is written with its object, all or none. Only Salesforce takes them.
+
+    ``parent`` is its field that names the object, ``mark`` its external id with the value by which it is found again.
+    Without a ``target`` (its id) the row is made; without ``fields`` it is taken away.
+    """
+
+    entity: str
+    parent: str
+    mark: tuple[str, str]
+    target: str | None
+    fields: Fields | None
+
+
 @dataclass(frozen=True, slots=True)
 class Write:
     """One object to create or change.
@@ -36,6 +54,7 @@ class Write:
     target: str | None
     fields: Fields
     mark: tuple[str, str] | None = None
+    rows: tuple[Row, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +143,9 @@ class Party(Protocol):
 
     def batch_limit(self, entity: str, operation: Operation) -> int:
         """The most writes that one call may carry (Xero 50, Salesforce 200; 1 where the API takes one)."""
+
+    def room(self, writes: Sequence[Write]) -> int:
+        """How many of these writes, from the first on, go into one call: at least 1."""
 
     def prepare(self, writes: Sequence[Write], idempotency_key: str) -> Request:
         """Build one call. Pure and deterministic. All writes have one entity and one operation."""

@@ -14,9 +14,10 @@ from connector.core.mapping import evaluate
 from connector.core.mapping.life import group
 from connector.core.mapping.model import Mapping as Rule
 from connector.core.party import Applied as Answered
-from connector.core.party import Operation, Write
+from connector.core.party import Operation, Row, Write
 from connector.core.planning import texts
 from connector.core.records import Record, Side, Version
+from connector.core.row_writes import row_writes
 from connector.core.values import Fields, Value, from_canonical
 
 REMOVED = {"delete": "DELETED", "void": "VOIDED"}
@@ -38,6 +39,9 @@ def draft(
 ) -> Draft:
     """The write for a link's next act. ``before`` is the target as it was just read, ``foreign`` its lines not ours."""
     fields, sent = _fields(link, todo, mapping, foreign, before)
+    rows: tuple[Row, ...] = ()
+    if todo.side is Side.SALESFORCE and mapping.blocks and todo.act in (Act.CREATE, Act.UPDATE):
+        rows, sent = row_writes(mapping, todo.changed, link.seen(todo.side), before or {}, link.order)
     creating = todo.act is Act.CREATE
     mark = mark_of(link, mapping, todo.side) if creating else None
     if mark is not None:
@@ -49,6 +53,7 @@ def draft(
         target=todo.target or None,
         fields=fields,
         mark=mark,
+        rows=rows,
     )
     return Draft(link, todo, write, sent)
 

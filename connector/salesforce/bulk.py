@@ -49,7 +49,8 @@ class Job:
 def takes(writes: Sequence[Write]) -> bool:
     """Whether a repeat of the job would make nothing twice: updates, and creates by an external id."""
     return all(
-        write.operation is Operation.UPDATE or (write.mark is not None and write.mark[0].endswith("__c"))
+        not write.rows
+        and (write.operation is Operation.UPDATE or (write.mark is not None and write.mark[0].endswith("__c")))
         for write in writes
     )
 

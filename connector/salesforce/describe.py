@@ -68,6 +68,11 @@ class SalesforceCatalog:
         found = shape.children.get(name) if shape else None
         return found[0] if found else None
 
+    def parent(self, entity: str, name: str) -> str | None:
+        shape = self.objects.get(entity)
+        found = shape.children.get(name) if shape else None
+        return found[1] if found else None
+
     def field(self, entity: str, path: str) -> FieldInfo | None:
         parts = path.split(".")
         if len(parts) > 1 and parts[-1] in ADDRESS_PARTS:

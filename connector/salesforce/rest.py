@@ -28,7 +28,7 @@ from connector.core.records import ReadPlan, Record, Side, Version
 from connector.core.values import Fields
 from connector.errors import AuthError, ConfigurationError, DataError, TryAgain, TwinledgerError, Unavailable
 from connector.http import HttpClient
-from connector.salesforce import bulk, writer
+from connector.salesforce import bulk, graph, writer
 from connector.salesforce.auth import Credentials
 from connector.salesforce.bulk_jobs import BulkJobs
 from connector.salesforce.cometd import API_VERSION
@@ -87,6 +87,10 @@ class SalesforceParty:
             return 1
         many = self.waiting() >= bulk.FROM and self._bulk_takes.get(kind, False)
         return bulk.MOST if many else writer.BATCH
+
+    def room(self, writes: Sequence[Write]) -> int:
+        """Objects with rows go as graphs, whose nodes are counted."""
+        return graph.room(writes) if graph.takes(writes) else len(writes)
 
     def prepare(self, writes: Sequence[Write], idempotency_key: str) -> Request:
         """Salesforce knows no idempotency keys; a create is safe by its mark, an update by its nature."""

@@ -8,15 +8,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from datetime import UTC, date, datetime
-from decimal import Decimal
 
 from connector.core.failure import Failure, Kind
 from connector.core.party import Answer, Applied, Operation, Outcome, Rejected, Request, Undecided, Write
-from connector.core.values import Value, plain_number
-from connector.errors import DataError
-from connector.salesforce import bulk
+from connector.salesforce import bulk, graph
 from connector.salesforce.failures import Said, errors_of, failure, refusal
+from connector.salesforce.spelling import json_of, text_of
 
 BATCH = 200
 CALL_REFUSED = "salesforce.call-refused"
@@ -27,7 +24,7 @@ _TWO_MINDS = frozenset({500, 502, 503, 504})  # the server or something before i
 
 
 def prepare(writes: Sequence[Write], api_version: str, *, allow_duplicates: bool = False) -> Request:
-    """One collections call, or one bulk job for more writes than a call takes.
+    """One collections call, one bulk job for more writes than a call takes, or graphs where objects have rows.
 
     Raises ValueError for writes that do not belong together, DataError for a value that Salesforce cannot take.
     """
@@ -35,6 +32,8 @@ def prepare(writes: Sequence[Write], api_version: str, *, allow_duplicates: bool
     headers = (*HEADERS, *((ALLOW_DUPLICATES,) if allow_duplicates else ()))
     if any((w.entity, w.operation) != (first.entity, first.operation) for w in writes):
         raise ValueError("a call takes writes of one entity and one operation")
+    if graph.takes(writes):
+        return graph.prepare(writes, f"/services/data/v{api_version}", headers)
     if BATCH < len(writes) <= bulk.MOST and bulk.takes(writes):
         return bulk.prepare(writes, f"/services/data/v{api_version}/{bulk.RESOURCE}", headers)
     if len(writes) > BATCH:
@@ -54,41 +53,16 @@ def prepare(writes: Sequence[Write], api_version: str, *, allow_duplicates: bool
 
 
 def _record(write: Write) -> str:
-    parts = [f'"attributes":{{"type":{_text(write.entity)}}}']
+    parts = [f'"attributes":{{"type":{text_of(write.entity)}}}']
     if write.operation is Operation.UPDATE:
         if not write.target:
             raise ValueError(f"an update of {write.entity} without a target")
-        parts.append(f'"id":{_text(write.target)}')
+        parts.append(f'"id":{text_of(write.target)}')
     fields = {name: value for name, value in write.fields.items() if name not in ("Id", "attributes")}
     if write.operation is Operation.CREATE and write.mark:
         fields[write.mark[0]] = write.mark[1]
-    parts += [f"{_text(name)}:{_json(value, write, name)}" for name, value in sorted(fields.items())]
+    parts += [f"{text_of(name)}:{json_of(value, write.entity, name)}" for name, value in sorted(fields.items())]
     return "{" + ",".join(parts) + "}"
-
-
-def _json(value: Value, write: Write, name: str) -> str:
-    if value is None:
-        return "null"
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, str):
-        return _text(value)
-    if isinstance(value, Decimal):
-        return plain_number(value)
-    if isinstance(value, datetime):
-        moment = value.astimezone(UTC)
-        return _text(moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z")
-    if isinstance(value, date):
-        return _text(value.isoformat())
-    raise DataError(
-        "salesforce.value",
-        f"{write.entity}.{name} cannot take a {type(value).__name__}",
-        remedy="Salesforce takes texts, numbers, dates, times and booleans: map the parts one by one.",
-    )
-
-
-def _text(value: str) -> str:
-    return json.dumps(value, ensure_ascii=False)
 
 
 def outcomes(writes: Sequence[Write], answer: Answer) -> tuple[Outcome, ...]:
@@ -98,6 +72,8 @@ def outcomes(writes: Sequence[Write], answer: Answer) -> tuple[Outcome, ...]:
         return tuple(Undecided(write.id, f"{said.code}: {said.message}"[:300]) for write in writes)
     if answer.status != 200:
         return _refused(writes, answer)
+    if graph.takes(writes):
+        return graph.outcomes(writes, answer)
     rows = _rows(answer.body)
     if rows is None or len(rows) != len(writes):
         told = "no list" if rows is None else f"{len(rows)} results"

@@ -64,6 +64,9 @@ class XeroCatalog:
         """The rows under a line list; ``LineItem`` is an entity of the table of fields."""
         return LINES.get(name) if name in FIELDS.get(entity, {}) else None
 
+    def parent(self, entity: str, name: str) -> str | None:
+        return None
+
     def field(self, entity: str, path: str) -> FieldInfo | None:
         """``Name``, ``Contact.ContactID``, ``Phones.DEFAULT``, ``Addresses.POBOX.City``, ``Tracking.Region``."""
         name, _, rest = path.partition(".")

@@ -69,6 +69,9 @@ class XeroParty:
     def batch_limit(self, entity: str, operation: Operation) -> int:
         return writer.batch_limit(entity, operation)
 
+    def room(self, writes: Sequence[Write]) -> int:
+        return len(writes)
+
     def prepare(self, writes: Sequence[Write], idempotency_key: str) -> Request:
         return writer.prepare(writes, idempotency_key)
 

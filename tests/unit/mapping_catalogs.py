@@ -102,6 +102,12 @@ class Tables:
         info = self.entities.get(entity, {}).get(name)
         return info.references[0] if info is not None and info.type is FieldType.LIST else None
 
+    def parent(self, entity: str, name: str) -> str | None:
+        """The first field of the rows that names the object."""
+        rows = self.entities.get(self.children(entity, name) or "", {})
+        named = (field for field, info in rows.items() if info.type is FieldType.ID and entity in info.references)
+        return next(named, None)
+
     def has(self, entity: str) -> bool:
         return entity in self.entities
 

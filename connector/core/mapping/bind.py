@@ -17,18 +17,17 @@ def bind(mapping: Mapping, catalogs: Table[Side, Catalog]) -> Mapping:
         pairs = tuple(replace(pair, info=_of_pair(mapping, pair, catalogs)) for pair in mapping.pairs)
         return replace(mapping, pairs=pairs, bound=True)
     catalog, entity = catalogs.get(mapping.target.side), mapping.target.entity
-    inner = line_entity(catalog, entity)
     return replace(
         mapping,
         settings=tuple(_typed(catalog, entity, setting) for setting in mapping.settings),
-        blocks=tuple(_typed_block(catalog, inner, block) for block in mapping.blocks),
+        blocks=tuple(_typed_block(catalog, entity, block) for block in mapping.blocks),
         bound=True,
     )
 
 
-def line_entity(catalog: Catalog | None, entity: str) -> str:
-    """The entity of a document's lines, empty if unknown."""
-    return (catalog and catalog.children(entity, LINES.get(entity, ("", ""))[0])) or ""
+def line_entity(catalog: Catalog | None, entity: str, block: LineBlock) -> str:
+    """The entity of a document's lines, or of the rows that a block names; empty if unknown."""
+    return (catalog and catalog.children(entity, block.rows or LINES.get(entity, ("", ""))[0])) or ""
 
 
 def field_info(catalog: Catalog | None, entity: str, path: str) -> FieldInfo | None:
@@ -67,7 +66,14 @@ def _typed(catalog: Catalog | None, entity: str, setting: Setting) -> Setting:
 
 
 def _typed_block(catalog: Catalog | None, entity: str, block: LineBlock) -> LineBlock:
-    return replace(block, settings=tuple(_typed(catalog, entity, setting) for setting in block.settings))
+    inner = line_entity(catalog, entity, block)
+    return replace(
+        block,
+        settings=tuple(_typed(catalog, inner, setting) for setting in block.settings),
+        entity=inner,
+        parent=(catalog and catalog.parent(entity, block.rows)) or "",
+        mark_info=field_info(catalog, inner, block.mark) if block.mark else None,
+    )
 
 
 def written(pair: Pair) -> tuple[Side, ...]:

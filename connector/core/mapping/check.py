@@ -38,6 +38,7 @@ REQUIRED: Table[tuple[Side, str], tuple[str, ...]] = {
     (Side.XERO, "Account"): ("Code", "Name", "Type"),
     (Side.XERO, "Payment"): ("Amount",),
     (Side.SALESFORCE, "Opportunity"): ("Name", "StageName", "CloseDate"),
+    (Side.SALESFORCE, "OpportunityLineItem"): ("PricebookEntryId", "Quantity", "UnitPrice"),
 }
 _OFTEN_REQUIRED = ("Name", "LastName")  # of any object: asked of the catalog
 _APPROVED_BY_US = ("Invoice", "CreditNote")  # `approve:` decides their Status
@@ -88,9 +89,8 @@ def _one_way(mapping: Mapping, catalogs: Table[Side, Catalog]) -> Iterator[Probl
             yield from _typed(mapping, sight, expression, mapping.lines_of_keys.get(key, 1))
     for setting in mapping.settings:
         yield from _setting(mapping, sight, target, mapping.target.entity, setting)
-    entity = line_entity(target, mapping.target.entity)
     for block in mapping.blocks:
-        yield from _block(mapping, sight, target, entity, block)
+        yield from _block(mapping, sight, target, block)
     yield from _lookups(mapping, sight, target)
     if mapping.kind is Kind.DOCUMENT:
         yield from _whole(mapping, target)
@@ -154,7 +154,10 @@ def _plain(text: str, setting: Setting, info: FieldInfo) -> None:
         raise ExpressionError("mapping.value", f"{value!r} is not one of its values", remedy=hint)
 
 
-def _block(mapping: Mapping, sight: Sight, target: Catalog, entity: str, block: LineBlock) -> Iterator[Problem]:
+def _block(mapping: Mapping, sight: Sight, target: Catalog, block: LineBlock) -> Iterator[Problem]:
+    entity = line_entity(target, mapping.target.entity, block)
+    if block.rows:
+        yield from _rows(mapping, target, entity, block)
     if not entity:
         return
     inside = sight.within(block)
@@ -162,6 +165,26 @@ def _block(mapping: Mapping, sight: Sight, target: Catalog, entity: str, block: 
         yield from _typed(mapping, inside, expression, block.line)
     for setting in block.settings:
         yield from _setting(mapping, inside, target, entity, setting)
+
+
+def _rows(mapping: Mapping, target: Catalog, entity: str, block: LineBlock) -> Iterator[Problem]:
+    """What rows of Salesforce need beside their fields."""
+    if not entity:
+        yield Problem(mapping.file, block.line, "mapping.unknown-field",
+                      f"{mapping.target} has no child relationship {block.rows}",
+                      "Use the relationship's API name: OpportunityLineItems, Xero_Invoice_Lines__r.")  # fmt: skip
+        return
+    paths = {setting.path: setting for setting in block.settings}
+    parent = target.parent(mapping.target.entity, block.rows) or ""
+    if target.field(entity, block.mark) is None:
+        yield Problem(mapping.file, block.line, "mapping.unknown-field", f"{entity} has no field {block.mark}",
+                      "mark: is an external-id field of the rows.")  # fmt: skip
+    if parent in paths:
+        yield Problem(mapping.file, paths[parent].line, "mapping.not-writable", f"{parent} names the object by itself",
+                      "Take it out.")  # fmt: skip
+    for name in sorted(set(REQUIRED.get((Side.SALESFORCE, entity), ())) - set(paths)):
+        yield Problem(mapping.file, block.line, "mapping.missing-required", f"{entity} needs {name}",
+                      f"Add {name} to the fields of its lines.")  # fmt: skip
 
 
 def _lookups(mapping: Mapping, sight: Sight, target: Catalog) -> Iterator[Problem]:
@@ -186,12 +209,12 @@ def _whole(mapping: Mapping, target: Catalog) -> Iterator[Problem]:
     for name in sorted(needed - paths):
         yield problem(mapping, "fields", "missing-required", f"{mapping.target} needs {name}", f"Add {name} to fields.")
     lines = LINES.get(entity) if mapping.target.side is Side.XERO else None
-    if mapping.blocks and lines is None:
+    if mapping.blocks and lines is None and mapping.target.side is Side.XERO:
         yield problem(mapping, "lines", "lines", f"{mapping.target} has no lines", "Give rows their own mapping.")
     if lines is not None and not mapping.blocks:
         yield problem(mapping, "fields", "missing-required", f"{mapping.target} needs lines", "Add lines:.")
-    if mapping.expect and not mapping.blocks:
-        yield problem(mapping, "expect", "expect", "nothing can be expected of a document without lines")
+    if mapping.expect and not mapping.lines:
+        yield problem(mapping, "expect", "expect", "nothing can be expected of an object without lines of Xero")
     if mapping.target.side is Side.XERO and entity in _APPROVED_BY_US and "Status" in paths:
         yield problem(mapping, "fields", "status", "Status is what approve: decides", "Take Status out of fields.")
 

@@ -116,8 +116,9 @@ def _taken(mapping: Mapping, setting: Setting | None, catalogs: Table[Side, Cata
     if setting is None:
         return None
     catalog, entity = catalogs[mapping.target.side], mapping.target.entity
-    if setting not in mapping.settings:
-        entity = line_entity(catalog, entity)
+    for block in mapping.blocks:
+        if setting in block.settings:
+            entity = line_entity(catalog, entity, block)
     return field_info(catalog, entity, setting.path)
 
 

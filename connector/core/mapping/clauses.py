@@ -149,9 +149,10 @@ def _setting(reading: Reading, path: str, node: Node, line: int) -> Setting:
     )
 
 
-def line_block(reading: Reading, node: Node) -> LineBlock:
-    block = reading.block(node, "a block of lines", ("each", "as", "key", "when", "fields"))
-    for needed in ("key", "fields"):
+def line_block(reading: Reading, node: Node, side: Side) -> LineBlock:
+    own = ("rows", "mark") if side is Side.SALESFORCE else ()
+    block = reading.block(node, "a block of lines", ("each", "as", "key", "when", "fields", *own))
+    for needed in ("key", "fields", *own):
         if needed not in block.parts:
             reading.refuse("missing-key", f"a block of lines needs {needed}:", block.line)
     each = reading.expression(block.parts["each"], "each") if "each" in block.parts else None
@@ -165,13 +166,20 @@ def line_block(reading: Reading, node: Node) -> LineBlock:
     key, _ = reading.value(block.parts["key"], "key")
     if each is not None and name not in key.roots():
         reading.refuse("line-key", f"the key is the same for every {name}", block.lines["key"], f"Use ={name}.Id.")
+    given = settings(reading, block.parts["fields"], "fields of a line")
+    names = {one: reading.name(reading.scalar(block.parts[one], one), one, block.lines[one]) for one in own}
+    for setting in given:
+        if own and setting.path == names["mark"]:
+            reading.refuse("mark", f"{setting.path} takes the key of the line by itself", setting.line, "Take it out.")
     return LineBlock(
         key,
-        settings(reading, block.parts["fields"], "fields of a line"),
+        given,
         block.line,
         each=each,
         name=name,
         when=reading.expression(block.parts["when"], "when") if "when" in block.parts else None,
+        rows=names.get("rows", ""),
+        mark=names.get("mark", ""),
     )
 
 

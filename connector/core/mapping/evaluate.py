@@ -11,7 +11,7 @@ from collections.abc import Mapping as Table
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from connector.core.document import Document, Flat, NotWanted, Refused, line_path
+from connector.core.document import Document, Flat, NotWanted, Refused, line_path, split_line_path
 from connector.core.failure import Failure, Kind
 from connector.core.mapping.convert import fitted, from_plain
 from connector.core.mapping.expect import expectation, subtotal
@@ -21,6 +21,7 @@ from connector.core.mapping.matching import identities, match_criteria
 from connector.core.mapping.model import LineBlock, Mapping, Setting
 from connector.core.mapping.observe import foreign_lines, neutral, observed, projection
 from connector.core.mapping.operators import is_empty
+from connector.core.mapping.rows import mark_of_row
 from connector.core.mapping.scope import Scope
 from connector.core.mapping.shapes import own_fields, reach
 from connector.core.mapping.spell import line_ids, ordered_keys, spell
@@ -209,11 +210,11 @@ def _document(mapping: Mapping, record: Record, context: Context, scope: Scope, 
     order: list[str] = []
     for block in mapping.blocks:
         _lines(mapping, block, scope, flat, order)
-    if mapping.blocks and not order:
+    if mapping.lines and not order:
         raise ExpressionError("mapping.no-lines", "the document would have no line", remedy="Add a line, or a `when`.")
     expectation(mapping, flat, scope)
     mark = mark_of(mapping, record, flat, generation=context.generation, salesforce_url=context.salesforce_url)
-    once = {setting.path for setting in mapping.settings if setting.once}
+    once = {setting.path for setting in mapping.settings if setting.once} | _once_of_lines(mapping, flat)
     if mark is not None and mark[0] not in flat:
         flat[mark[0]] = mark[1]
         once.add(mark[0])
@@ -245,8 +246,19 @@ def _lines(mapping: Mapping, block: LineBlock, scope: Scope, flat: dict[str, Val
         if len(order) >= MAX_LINES:
             raise ExpressionError("mapping.too-many-lines", f"more than {MAX_LINES} lines", remedy="Split the record.")
         order.append(key)
+        name = block.rows or mapping.lines
+        if block.rows:
+            flat[line_path(name, key, block.mark)] = mark_of_row(block, key, flat.get(mapping.mark))
         for setting in block.settings:
-            _keep(flat, line_path(mapping.lines, key, setting.path), setting, _value(setting, inner), birth=True)
+            _keep(flat, line_path(name, key, setting.path), setting, _value(setting, inner), birth=True)
+
+
+def _once_of_lines(mapping: Mapping, flat: Flat) -> set[str]:
+    """The paths of lines that are written at the birth of their line only."""
+    once = {(block.rows or mapping.lines, setting.path) for block in mapping.blocks for setting in block.settings
+            if setting.once}  # fmt: skip
+    split = ((path, split_line_path(path)) for path in flat) if once else ()
+    return {path for path, parts in split if parts is not None and (parts[0], parts[2]) in once}
 
 
 def _rows(block: LineBlock, scope: Scope) -> Iterator[Scope]:

@@ -64,6 +64,11 @@ class LineBlock:
     each: Expression | None = None
     name: str = ""  # of the row, in the block's expressions
     when: Expression | None = None
+    rows: str = ""  # to Salesforce: the child relationship that the lines are written to
+    mark: str = ""  # to Salesforce: the rows' external id
+    entity: str = ""  # of the rows; empty until ``bind``, as is what follows
+    parent: str = ""  # their field that names the object
+    mark_info: FieldInfo | None = None
 
     @property
     def fixed_key(self) -> str | None:
@@ -152,7 +157,9 @@ class Mapping:
 
     @property
     def lines(self) -> str:
-        """The name under which the target keeps its lines, empty without lines."""
+        """The name under which a document of Xero keeps its lines; empty without lines, and for rows of Salesforce."""
+        if self.target.side is Side.SALESFORCE:
+            return ""
         return LINES.get(self.target.entity, ("Lines", ""))[0] if self.blocks else ""
 
     def read_plan(self, side: Side) -> ReadPlan:
@@ -165,5 +172,7 @@ class Mapping:
         if self.kind is Kind.TWO_WAY:
             return {pair.name: pair.owner for pair in self.pairs}
         names = [setting.path for setting in self.settings]
-        names += [f"{self.lines}/{setting.path}" for block in self.blocks for setting in block.settings]
+        for block in self.blocks:
+            paths = [setting.path for setting in block.settings] + ([block.mark] if block.mark else [])
+            names += [f"{block.rows or self.lines}/{path}" for path in paths]
         return dict.fromkeys(names, "source")

@@ -9,6 +9,7 @@ from connector.core.catalog import FieldInfo
 from connector.core.document import Flat, line_path
 from connector.core.mapping.convert import CONVERTERS, fitted, tidy
 from connector.core.mapping.model import Kind, Mapping, Setting
+from connector.core.mapping.rows import observe_rows
 from connector.core.mapping.shapes import LINES, has, own_fields, pick
 from connector.core.mapping.syntax import ExpressionError
 from connector.core.marks import MARKS
@@ -32,7 +33,9 @@ def observed(mapping: Mapping, record: Record, lines: Table[str, str]) -> Flat:
             flat[setting.path] = _seen(record.side, fields, setting.path, setting.info)
     for name in _marks(mapping, record):
         flat.setdefault(name, _seen(record.side, fields, name, None))
-    if mapping.blocks:
+    if mapping.target.side is Side.SALESFORCE:
+        observe_rows(mapping, record.fields, flat)
+    elif mapping.blocks:
         _observe_lines(mapping, fields, lines, flat)
     return flat
 

@@ -102,7 +102,7 @@ def _one_way(reading: Reading, tree: Block, kind: Kind) -> Mapping:
     chosen = _chosen(reading, tree)
     settings = clauses.settings(reading, parts["fields"], "fields")
     read, let = _read(reading, parts.get("read")), _named(reading, parts.get("let"), "let", names=True)
-    blocks = _blocks(reading, tree)
+    blocks = _blocks(reading, tree, target.side)
     when = {source.side: reading.expression(parts["when"], "when")} if "when" in parts else {}
     organisation = reading.value(parts["organisation"], "organisation")[0] if "organisation" in parts else None
     mapping = Mapping(
@@ -136,11 +136,11 @@ def _read(reading: Reading, node: Node | None) -> dict[str, str]:
     }
 
 
-def _blocks(reading: Reading, tree: Block) -> tuple[LineBlock, ...]:
+def _blocks(reading: Reading, tree: Block, side: Side) -> tuple[LineBlock, ...]:
     node = tree.parts.get("lines")
     if node is None:
         return ()
-    blocks = tuple(clauses.line_block(reading, part) for part in reading.items(node, "lines"))
+    blocks = tuple(clauses.line_block(reading, part, side) for part in reading.items(node, "lines"))
     seen: dict[str, int] = {}
     for block in blocks:
         key = block.fixed_key
@@ -149,6 +149,12 @@ def _blocks(reading: Reading, tree: Block) -> tuple[LineBlock, ...]:
                            f"The first is in line {seen[key]}.")  # fmt: skip
         if key is not None:
             seen[key] = block.line
+    marks = {block.rows: block.mark for block in reversed(blocks)}
+    for block in blocks:
+        if block.mark != marks[block.rows]:
+            reading.refuse(
+                "mark", f"rows of {block.rows} with two marks", block.line, f"Say mark: {marks[block.rows]}."
+            )
     return blocks
 
 

@@ -25,6 +25,9 @@ def plan(mapping: Mapping, side: Side) -> ReadPlan:
         fields, children = _source(mapping)
     else:
         fields = {name for setting in mapping.settings for name in components(setting.path)}
+        for block in mapping.blocks:
+            paths = {name for setting in block.settings for name in components(setting.path)}
+            children.setdefault(block.rows, {"Id"}).update(paths | {block.mark})
     if mapping.mark and side is Side.SALESFORCE:
         fields = fields | {mapping.mark}
     return ReadPlan(
