@@ -58,16 +58,18 @@ def _row(block: LineBlock, key: str, texts: Texts, known: Texts, there: Fields |
     mark = (block.mark, str(from_canonical(text or known[marked]))) if text or known.get(marked) else (block.mark, key)
     if text == GONE:
         return Row(block.entity, block.parent, mark, target, None) if target else None
-    differs = {path: one for path, one in texts.items() if target is None or known.get(path, GONE) != one}
-    fields = _fields(differs, block.mark, new=target is None)
-    return Row(block.entity, block.parent, mark, target, fields) if fields or target is None else None
+    if target is not None and all(known.get(path, GONE) == one for path, one in texts.items()):
+        return None
+    return Row(block.entity, block.parent, mark, target, _fields(texts, block, new=target is None))
 
 
-def _fields(texts: Texts, mark: str, *, new: bool) -> dict[str, Value]:
-    """The fields to send. What a line says no more is emptied: a row is written like a line of Xero, as a whole."""
+def _fields(texts: Texts, block: LineBlock, *, new: bool) -> dict[str, Value]:
+    """The fields to send. A row is written like a line of Xero, as a whole: amounts that Salesforce works out of each
+    other go together, and what a line says no more is emptied."""
+    kept = {block.mark} if new else {block.mark, *(setting.path for setting in block.settings if setting.once)}
     out: dict[str, Value] = {}
     for path, text in texts.items():
         parts = split_line_path(path)
-        if parts is not None and parts[2] != mark and (text or not new):
+        if parts is not None and parts[2] not in kept and (text or not new):
             place(Side.SALESFORCE, out, parts[2], from_canonical(text) if text else None)
     return out

@@ -38,7 +38,7 @@ REQUIRED: Table[tuple[Side, str], tuple[str, ...]] = {
     (Side.XERO, "Account"): ("Code", "Name", "Type"),
     (Side.XERO, "Payment"): ("Amount",),
     (Side.SALESFORCE, "Opportunity"): ("Name", "StageName", "CloseDate"),
-    (Side.SALESFORCE, "OpportunityLineItem"): ("PricebookEntryId", "Quantity", "UnitPrice"),
+    (Side.SALESFORCE, "OpportunityLineItem"): ("PricebookEntryId", "Quantity"),
 }
 _OFTEN_REQUIRED = ("Name", "LastName")  # of any object: asked of the catalog
 _APPROVED_BY_US = ("Invoice", "CreditNote")  # `approve:` decides their Status

@@ -119,6 +119,7 @@ IsActive         boolean
 UseStandardPrice boolean
 ProductCode      string(255) readonly
 IsArchived       boolean readonly
+Xero_Item_Id__c  string(36) external
 """),
     Table("OpportunityStage", "01J", """
 MasterLabel        string(255) readonly
@@ -162,6 +163,7 @@ Invoice_Number__c      string(255)
 Paid_On__c             date
 Amount_Paid__c         currency(16.2)
 Xero_Invoice_Id__c     string(36)
+Xero_Order_Id__c       string(36) external
 """),
     Table("OpportunityLineItem", "00k", """
 OpportunityId    reference required createonly ->Opportunity=Opportunity/OpportunityLineItems!
@@ -178,6 +180,7 @@ Discount         percent(5.2)
 ServiceDate      date
 Description      string(255)
 Xero_Account__c  string(10)
+Xero_Line_Id__c  string(80) external
 """),
     Table("Xero_Invoice__c", "a01", _NAMED + """
 Xero_Id__c       string(36) external
@@ -194,7 +197,23 @@ Amount_Paid__c   currency(16.2)
 Currency__c      string(3)
 Reference__c     string(255)
 Account__c       reference ->Account=Account__r/Xero_Invoices__r
+Payments__c      double(6.0)
+Amount_Credited__c currency(16.2)
 Opportunity__c   reference ->Opportunity=Opportunity__r/Xero_Invoices__r
+"""),
+    Table("Xero_Invoice_Line__c", "a05", """
+Name             string(80) readonly defaulted
+Invoice__c       reference required ->Xero_Invoice__c=Invoice__r/Lines__r!
+Xero_Id__c       string(80) external
+Description__c   textarea(4000)
+Item_Code__c     string(30)
+Quantity__c      double(16.4)
+Unit_Amount__c   currency(16.4)
+Discount_Rate__c double(10.4)
+Account_Code__c  string(10)
+Tax_Type__c      string(50)
+Tax_Amount__c    currency(16.2)
+Line_Amount__c   currency(16.2)
 """),
     Table("Xero_Account__c", "a02", _NAMED + """
 Xero_Id__c   string(36) external
