@@ -26,6 +26,7 @@ SALESFORCE = {
         Id id readonly; AccountId id ->Account; Account object ->Account; Name text(120) required
         IsWon boolean readonly
         Amount number(.2); CloseDate date required; Number__c text(40); PO_Number__c text(255); Shipping__c number(.2)
+        Xero_Order_Id__c text(36); Invoice_Number__c text(255); StageName text(255) required
         Invoice_Status__c text(40); Paid_On__c date; Amount_Paid__c number(.2); Description text(32000)
         OpportunityLineItems list ->OpportunityLineItem
     """,
@@ -43,7 +44,13 @@ SALESFORCE = {
         Id id readonly; Name text(80) required; Xero_Id__c text(36); Number__c text(255); Type__c text(20); Date__c date
         Status__c text(20); Due_Date__c date; Sub_Total__c number(.2); Total_Tax__c number(.2); Total__c number(.2)
         Amount_Due__c number(.2); Amount_Paid__c number(.2); Currency__c text(3); Reference__c text(255)
-        Account__c id ->Account; Opportunity__c id ->Opportunity
+        Account__c id ->Account; Opportunity__c id ->Opportunity; Payments__c number(.0); Amount_Credited__c number(.2)
+        Lines__r list ->Xero_Invoice_Line__c
+    """,
+    "Xero_Invoice_Line__c": """
+        Id id readonly; Invoice__c id ->Xero_Invoice__c required; Xero_Id__c text(80); Description__c text(4000)
+        Item_Code__c text(30); Quantity__c number(.4); Unit_Amount__c number(.4); Discount_Rate__c number(.4)
+        Account_Code__c text(10); Tax_Type__c text(50); Tax_Amount__c number(.2); Line_Amount__c number(.2)
     """,
     "Xero_Account__c": """
         Id id readonly; Name text(80) required; Xero_Id__c text(36); Code__c text(10); Type__c text(40)
@@ -68,13 +75,15 @@ XERO = {
         Contact object required ->Contact; Date date; DueDate date; CurrencyCode text; Url text(2000); Status text
         LineAmountTypes text values=Exclusive|Inclusive|NoTax; LineItems list ->LineItem; SubTotal number(.2) readonly
         TotalTax number(.2) readonly; Total number(.2) readonly; AmountDue number(.2) readonly
-        AmountPaid number(.2) readonly; FullyPaidOnDate date readonly
+        AmountPaid number(.2) readonly; FullyPaidOnDate date readonly; AmountCredited number(.2) readonly
+        Payments list ->Payment
     """,
     "LineItem": """
         LineItemID id; Description text(4000); Quantity number(.4); UnitAmount number(.4); ItemCode text(30)
         AccountCode text(10); TaxType text(50); DiscountRate number(.4); Tracking list ->TrackingEntry
-        LineAmount number(.2)
+        LineAmount number(.2); TaxAmount number(.2)
     """,
+    "Payment": "PaymentID id readonly; Amount number(.2)",
     "TrackingEntry": "Name text(100); Option text(100)",
     "Account": """
         AccountID id readonly; Code text(10); Name text(150); Type text; Class text readonly; TaxType text; Status text
