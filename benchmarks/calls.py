@@ -58,7 +58,7 @@ def _salesforce(row: Mapping[str, Any], writes: Sequence[Mapping[str, Any]]) -> 
     path = row["path"]
     if "/cometd" in path:
         return "timed"
-    if "/composite/sobjects" in path:
+    if "/composite/" in path:
         return "write"
     if "/query" not in path:
         return "other"
