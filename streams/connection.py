@@ -67,6 +67,9 @@ class Flight:
     def __contains__(self, link: str) -> bool:
         return link in self._waiting
 
+    def __iter__(self) -> Iterator[str]:
+        return iter(tuple(self._waiting))
+
 
 class Waiting:
     """Which links wait for which reference: an index that a scan of the links makes anew."""
@@ -121,7 +124,7 @@ class Connection:
     released: set[str] = field(default_factory=set)  # braked mappings that a person let through today
     reference: dict[tuple[str, str], dict[str, Record]] = field(default_factory=dict)  # by tenant and entity
     tenants: dict[str, Party] = field(default_factory=dict)  # every Xero organisation by its id; ``tenant`` is one
-    _rules: dict[tuple[str, str], Rules] = field(default_factory=dict)
+    _rules: dict[tuple[str, str, str], Rules] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.tenants.setdefault(self.tenant, self.xero)
@@ -166,15 +169,18 @@ class Connection:
         self.resyncs.add(entity)
         self.work.set()
 
-    def rules(self, mapping: str, version: str = "") -> Rules | None:
-        """The rules of an applied mapping, or of a version of it that links keep; None for one that is not applied."""
+    def rules(self, mapping: str, version: str = "", part: str = "") -> Rules | None:
+        """The rules of an applied mapping, or of a version of it that links keep; None for one that is not applied.
+        Where it makes several documents of a record, those of a ``part``."""
         applied = self.applied.get(mapping)
         if applied is None:
             return None
-        rule = applied.kept.get(version, applied.mapping)
-        rules = self._rules.get((mapping, rule.version))
+        rule = applied.kept.get(version, applied.mapping).one(part)
+        kind = rule.part.name if rule.part is not None else ""
+        key = (mapping, rule.version, kind + part[part.find("~") :] if "~" in part else kind)
+        rules = self._rules.get(key)
         if rules is None:
-            rules = self._rules[mapping, rule.version] = rules_of(rule)
+            rules = self._rules[key] = rules_of(rule)
         return rules
 
     def rule(self, link: Link) -> Rule:
@@ -208,13 +214,13 @@ class Connection:
 
     def _touching(self, side: Side, entity: str) -> Iterator[Rule]:
         for applied in self.applied.values():
-            end = applied.mapping.end(side)
-            if end.side is side and end.entity == entity:
-                yield from applied.versions
+            for rule in applied.versions:
+                if rule.end(side).entity == entity:
+                    yield rule
 
     def entities(self, side: Side) -> tuple[str, ...]:
         """The entities of one side that any mapping reads or writes."""
-        names = {applied.mapping.end(side).entity for applied in self.applied.values()}
+        names = {rule.end(side).entity for applied in self.applied.values() for rule in applied.versions}
         return tuple(sorted(names))
 
     def tax_rates(self, tenant: str) -> Mapping[str, Decimal]:

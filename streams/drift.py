@@ -79,7 +79,7 @@ class DriftLoop:
         return tuple(out)
 
     def _plans(self, name: str) -> tuple[ReadPlan, ...]:
-        return (self.connection.applied[name].mapping.read_plan(Side.SALESFORCE),)
+        return tuple(one.read_plan(Side.SALESFORCE) for one in self.connection.applied[name].mapping.each)
 
     async def _deal(self, name: str, found: tuple[Drift, ...]) -> None:
         held = self.policy is Policy.HOLD

@@ -200,10 +200,7 @@ class ListPolls:
 
 def polled_entities(connection: Connection) -> tuple[str, ...]:
     """What the applied mappings read or write in Xero, and what documents are computed from."""
-    touched = {
-        applied.mapping.end(Side.XERO).entity for applied in connection.applied.values()
-    }  # fmt: skip
-    known = [name for name in (*sorted(touched), "TaxRate") if _polls(name)]
+    known = [name for name in (*connection.entities(Side.XERO), "TaxRate") if _polls(name)]
     return tuple(dict.fromkeys(known))
 
 

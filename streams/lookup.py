@@ -171,7 +171,7 @@ class Lookup:
             return False
         if any("/" in path for path in job.todo.changed):
             return True
-        rules = connection.rules(job.link.id.mapping, job.link.mapping_version)
+        rules = connection.rules(job.link.id.mapping, job.link.mapping_version, job.link.id.part)
         shared = rules is not None and any(rules.owner(path) == "latest" for path in job.todo.changed)
         return shared and not connection.numbers.lately(job.link.end(job.todo.side).version, SEEN_SECONDS)
 

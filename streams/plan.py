@@ -36,6 +36,13 @@ class Look:
     def link(self, link_id: LinkId) -> Link | None:
         return self.tables.links.get(link_id)
 
+    def parts(self, link_id: LinkId) -> tuple[str, ...]:
+        known = [one.part for one in self.tables.links.family(link_id)]
+        mine = (link_id.connection, link_id.mapping, link_id.source)
+        ids = (LinkId.parse(key.encode("ascii")) for key in self.flight)
+        known += [one.part for one in ids if (one.connection, one.mapping, one.source) == mine]
+        return tuple(part for part in dict.fromkeys(known) if part)
+
     def owner(self, connection: str, mapping: str, side: Side, object_id: str) -> LinkId | None:
         return self._target(connection, mapping, side, object_id, also_gone=False)
 
@@ -73,7 +80,7 @@ class Plan:
         link = self.tables.links.get(link_id)
         if link is None or _says_else(link, event):
             return False
-        rules = connection.rules(link_id.mapping, version_of(event, link))
+        rules = connection.rules(link_id.mapping, version_of(event, link), link_id.part)
         if rules is None:
             return False
         moved = step(link, event, rules)

@@ -16,6 +16,7 @@ import structlog
 from aiokafka import AIOKafkaConsumer
 from aiokafka.structs import TopicPartition
 
+from connector.core.identity import LinkId
 from connector.core.link import outputs, state
 from connector.core.link_state import Rules
 from connector.core.records import Side
@@ -38,7 +39,7 @@ TOO_LONG = timedelta(days=6)
 
 AGAIN_SECONDS = 5.0
 
-RulesOf = Callable[[str, str, str], Rules | None]  # of a connection, a mapping and the version that a link keeps
+RulesOf = Callable[[LinkId, str], Rules | None]  # of a link and the version of its mapping that it keeps
 log = structlog.get_logger("twinledger.project")
 
 
@@ -174,7 +175,7 @@ class Projector:
             self._skip(LINKS, key, said.offset, str(error))
             return None
         link_id = stored.link.id
-        return link_row(stored, self.rules(link_id.connection, link_id.mapping, stored.link.mapping_version), said.at)
+        return link_row(stored, self.rules(link_id, stored.link.mapping_version), said.at)
 
     def _skip(self, topic: str, key: str, offset: int, reason: str) -> None:
         self.unreadable += 1

@@ -7,17 +7,19 @@ state. A redelivered event does not move the link, but it is written and its out
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from connector.core.identity import LinkId
 from connector.core.link import new_link, outputs, step, version_of
 from connector.core.link_events import TARGET, Due, Found, LinkEvent, Observed, Started, Wanted
 from connector.core.link_state import Life, Link, Rules
 from connector.core.records import Side
+from connector.core.siblings import only_known
 from connector.core.values import Ref, canonical
 from connector.errors import DataError
 from connector.kafka.link_codec import Call, LinkEventEnvelope, Target
 from streams.connection import Connection
+from streams.siblings import Siblings
 from streams.tables import Tables
 
 LEFT = "left"  # why a link ended: its record no longer matches, or belongs elsewhere
@@ -32,6 +34,10 @@ class Settle:
     tables: Tables
     send: Send
     ask: Ask
+    siblings: Siblings = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.siblings = Siblings(self.tables, self.send, self.ask)
 
     async def fold(self, connection: Connection, envelope: LinkEventEnvelope, offset: int) -> None:
         """Fold one value of ``link-events.v1``. Raises DataError for a mapping that nobody applied."""
@@ -39,7 +45,7 @@ class Settle:
             if link_id.connection != connection.name:
                 raise DataError("link.foreign", f"An event of {connection.name} is about {link_id.key.decode()}.")
             before = self.tables.links.get(link_id) or new_link(link_id)
-            rules = connection.rules(link_id.mapping, version_of(event, before))
+            rules = connection.rules(link_id.mapping, version_of(event, before), link_id.part)
             if rules is None:
                 raise DataError(
                     "link.no-mapping",
@@ -91,16 +97,20 @@ class Settle:
     def _resolved(self, connection: Connection, link: Link, event: LinkEvent) -> LinkEvent:
         """References that are known by now become ids before the fold sees them."""
         if isinstance(event, Wanted) and event.refs and event.flat is not None:
-            known = self._known(connection, event.refs)
+            known = self._known(connection, event.refs, link.id.tenant)
             refs = {path: ref for path, ref in event.refs.items() if path not in known}
             return replace(event, flat={**event.flat, **known}, refs=refs)
         if isinstance(event, Due) and link.refs:
-            return replace(event, resolved={**self._known(connection, link.refs), **event.resolved})
+            return replace(event, resolved={**self._known(connection, link.refs, link.id.tenant), **event.resolved})
         return event
 
-    def _known(self, connection: Connection, refs: Mapping[str, Ref]) -> dict[str, str]:
+    def _known(self, connection: Connection, refs: Mapping[str, Ref], tenant: str) -> dict[str, str]:
         found: dict[str, str] = {}
         for path, ref in refs.items():
+            if not only_known(path):
+                if self.siblings.ripe(connection, path, ref, tenant):
+                    found[path] = canonical("")
+                continue
             target = self.tables.targets.get(connection.name, ref.mapping, ref.document)
             if target is not None and target.other and not target.gone:
                 found[path] = target.other if path == TARGET else canonical(target.other)
@@ -120,7 +130,7 @@ class Settle:
         return there is not None and there.link != link.id.key.decode()
 
     async def _follow(self, connection: Connection, link: Link, offset: int) -> None:
-        rules = connection.rules(link.id.mapping, link.mapping_version)
+        rules = connection.rules(link.id.mapping, link.mapping_version, link.id.part)
         if rules is None:
             return
         follows = outputs(link, rules)
@@ -133,16 +143,26 @@ class Settle:
         if link.life is Life.LIVE:
             await self._wake(connection, link)
             await self._join_twin(connection, link, rules)
+        await self.siblings.follow(connection, link, rules)
 
     async def _ask(self, connection: Connection, link: Link, side: Side, object_id: str) -> None:
-        entity = connection.applied[link.id.mapping].mapping.end(side).entity
+        entity = connection.rule(link).end(side).entity
         organisation = connection.organisation(side, link.id.tenant)
         await self.ask(connection, organisation, entity, object_id, f"link {link.id.mapping}")
 
     async def _wake(self, connection: Connection, link: Link) -> None:
         for document, _ in ends(link):
             for key in connection.waiting.on(link.id.mapping, document):
-                await self.send(connection, key, Due(connection.clock()))
+                waiting = self.tables.links.get(LinkId.parse(key))
+                if waiting is None or self._knows(waiting, link.id.mapping, document):
+                    await self.send(connection, key, Due(connection.clock()))
+
+    def _knows(self, waiting: Link, mapping: str, document: str) -> bool:
+        """Whether a link waits for the id of an object: who waits for how it stands is woken by that."""
+        return any(
+            (ref.mapping, ref.document) == (mapping, document) and only_known(path)
+            for path, ref in waiting.refs.items()
+        )
 
     async def _join_twin(self, connection: Connection, link: Link, rules: Rules) -> None:
         """A target that was seen before our answer came is the other end of this link, not a record of its own."""
@@ -186,4 +206,5 @@ def ends(link: Link) -> Iterator[tuple[str, Target]]:
     for side in Side:
         here, there = link.end(side).id, link.end(side.other).id
         if here:
-            yield f"{side.value}:{here}", Target(link.id.key.decode(), there, gone)
+            own = link.id.document if side is link.id.side and link.id.part else f"{side.value}:{here}"
+            yield own, Target(link.id.key.decode(), there, gone)

@@ -22,6 +22,7 @@ from connector.kafka.plain import from_plain, to_plain
 
 Value = TypeVar("Value")
 MOST_KNOWN = 20_000
+FAMILY_ROWS = 64  # links of one record that are read at once
 KEPT_GONE_DAYS = 30  # an answered question keeps its rank so long: a late write of a former owner stays lower
 SWEEP_EVERY, SWEEP_ROWS = 256, 1_024  # writes between two looks for what may go, and how far each looks
 
@@ -107,6 +108,18 @@ class LinkTable:
         self.ordinal += 1
         value = link_value(link, epoch, self.ordinal, genesis)
         self.raw.write(link.id.key, self.codec.encode("links.v1", value))
+
+    def family(self, link_id: LinkId) -> list[LinkId]:
+        """The keys of all links of the same mapping and record: of every part and generation."""
+        whole = join_key(link_id.connection, link_id.mapping, f"{link_id.side.value}:{link_id.source}")
+        out: list[LinkId] = []
+        key, beyond = whole, whole + b"0"  # the first byte after the slash
+        while rows := [each for each, _ in self.raw.after(key, FAMILY_ROWS) if each < beyond]:
+            out += [LinkId.parse(each) for each in rows if each.startswith((whole + b"/", whole + b"%23"))]
+            if len(rows) < FAMILY_ROWS:
+                break
+            key = rows[-1]
+        return out
 
     def peek(self, key: bytes) -> Link | None:
         """A link as it stands now, from outside an agent; not remembered."""

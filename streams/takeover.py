@@ -103,7 +103,7 @@ class Takeover:
 
     def _take(self, connection: Connection, link: Link) -> None:
         self.scanned(connection, (link,))
-        rules = connection.rules(link.id.mapping, link.mapping_version)
+        rules = connection.rules(link.id.mapping, link.mapping_version, link.id.part)
         if rules is not None:
             connection.ready.absorb(link, outputs(link, rules), link.offset)
             connection.waiting.note(link)

@@ -142,7 +142,7 @@ class Worker:
         source.reopened = lambda: connection.tally.update({("reconnects", Side.SALESFORCE.value): 1})
 
     async def _catalogs(self, connection: Connection, rule: Rule) -> Mapping[Side, Catalog]:
-        return sides(await self.sources[connection.name].catalog([rule.read_plan(Side.SALESFORCE)]))
+        return sides(await self.sources[connection.name].catalog([one.read_plan(Side.SALESFORCE) for one in rule.each]))
 
     def _engine(self, cluster: Cluster) -> Engine:
         engine = EngineSettings(

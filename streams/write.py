@@ -63,7 +63,7 @@ class WriteLoop:
     brake: Brake
     failures: int = 0
     ear: asyncio.Event = field(default_factory=asyncio.Event)
-    aside: dict[tuple[str, str, str], float] = field(default_factory=dict)  # kinds of work, until when they rest
+    aside: dict[tuple[str, str, str, str], float] = field(default_factory=dict)  # kinds of work, until when they rest
     repeats: set[asyncio.Task[None]] = field(default_factory=set)
 
     @property
@@ -187,8 +187,10 @@ class WriteLoop:
         await asyncio.sleep(max(seconds, error.retry_after) if isinstance(error, TryAgain) else seconds)
 
 
-def _kind(job: Job) -> tuple[str, str, str]:
-    return job.link.id.mapping, job.todo.act.value, job.todo.how
+def _kind(job: Job) -> tuple[str, str, str, str]:
+    """What goes in one call. Several documents of one record may be of several entities: rows of one kind share one."""
+    part = job.link.id.part
+    return job.link.id.mapping, part.partition(":")[0], job.todo.act.value, job.todo.how
 
 
 @dataclass(slots=True)

@@ -176,7 +176,7 @@ async def _problems(
 ) -> tuple[Problem, ...]:
     rules = tuple(rule for rule, _ in load_mappings(connection, base))
     source = salesforce(http, connection.salesforce, lambda: int(clock().timestamp() * 1000), grants, connection.name)
-    plans = [rule.read_plan(Side.SALESFORCE) for rule in rules]
+    plans = [one.read_plan(Side.SALESFORCE) for rule in rules for one in rule.each]
     found = problems(rules, sides(await source.catalog(plans)))
     return (*_of_everywhere(rules), *found) if len(connection.xero) > 1 else found
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from connector.cli.facts import facts
 from connector.cli.hooks import webhooks
 from connector.cli.measure import Measure, measure_reviews
+from connector.core.identity import LinkId
 from connector.core.link_state import Rules
 from connector.kafka.codec import Codec
 from connector.kafka.connection import Cluster
@@ -69,9 +70,9 @@ class Beside:
     async def _projects(self, worker: Worker, metrics: Metrics) -> None:
         lives = await self._lives()
 
-        def rules(connection: str, mapping: str, version: str) -> Rules | None:
-            known = worker.connections.get(connection)
-            return known.rules(mapping, version) if known is not None else None
+        def rules(link: LinkId, version: str) -> Rules | None:
+            known = worker.connections.get(link.connection)
+            return known.rules(link.mapping, version, link.part) if known is not None else None
 
         url = self.settings.store_url
         await keep_projecting(self.cluster, self.codec, url, rules, ",".join(lives), behind=metrics.behind.set)

@@ -29,7 +29,8 @@ def record_key(connection: str, organisation: str, entity: str, record_id: str) 
 
 @dataclass(frozen=True, slots=True, order=True)
 class LinkId:
-    """Identity of a link. ``document`` is ``<side>:<id>`` of the end seen first, for ever."""
+    """Identity of a link. ``document`` is ``<side>:<id>`` of the end seen first, for ever; ``<side>:<id>#<part>`` where
+    a mapping makes several documents of one record."""
 
     connection: str
     mapping: str
@@ -53,11 +54,16 @@ class LinkId:
     @property
     def source(self) -> str:
         """Id of the end seen first."""
-        return self.document.split(":", 1)[1]
+        return self.document.split(":", 1)[1].partition("#")[0]
+
+    @property
+    def part(self) -> str:
+        """Which of several documents of one record this is, empty where there is one."""
+        return self.document.partition("#")[2]
 
     def next_generation(self) -> LinkId:
         return LinkId(self.connection, self.mapping, self.document, self.tenant, self.generation + 1)
 
 
-def document_key(side: Side, record_id: str) -> str:
-    return f"{side.value}:{record_id}"
+def document_key(side: Side, record_id: str, part: str = "") -> str:
+    return f"{side.value}:{record_id}#{part}" if part else f"{side.value}:{record_id}"

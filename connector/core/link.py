@@ -14,7 +14,8 @@ from datetime import datetime
 from enum import StrEnum
 
 from connector.core.identity import LinkId
-from connector.core.link_events import GONE, LinkEvent, Texts, Wanted
+from connector.core.link_events import GONE, WITH, LinkEvent, Texts, Wanted
+from connector.core.link_parts import farewell
 from connector.core.link_state import (
     PROBE_TWICE,
     QUIET,
@@ -167,7 +168,8 @@ def _change(link: Link, rules: Rules) -> Todo | None:
         changed = verdict.to[side]
         if changed and link.end(side).id:
             return _update(link, rules, side, changed)
-    if rules.approve == "checked" and link.status == "draft" and link.born is not None:
+    alone = not any(path.startswith(WITH) for path in link.refs)
+    if rules.approve == "checked" and link.status == "draft" and link.born is not None and alone:
         return Todo(Act.APPROVE, rules.target, link.end(rules.target).id)
     return None
 
@@ -205,8 +207,7 @@ def _line(path: str) -> str:
 
 
 def _removal(link: Link, rules: Rules) -> Todo | None:
-    policies = rules.deleted if link.left == "deleted" else rules.left
-    how = policies.get(link.status, "tell")
+    how = farewell(link, rules)
     target = link.end(rules.target).id
     if rules.two_way or how not in ("delete", "void") or not target:
         return None

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from connector.core import link_failures as failures
 from connector.core.link_events import GONE, Settled
-from connector.core.link_parts import aimed, ended, free, sticky
+from connector.core.link_parts import UNDONE, aimed, ended, free, sticky
 from connector.core.link_rest import rest
 from connector.core.link_state import End, Hold, Life, Link, Rules
 from connector.core.records import Side
@@ -17,6 +17,8 @@ UNCERTAIN = (failures.STRANGER.code, failures.TWINS.code)  # a birth might be th
 
 def settle(link: Link, event: Settled, rules: Rules) -> Link:
     """Carry out a decision on a link with no call under way. What does not fit the link changes nothing."""
+    if event.decision == "undo":
+        return _undone(link, event.value, rules)
     if event.decision == "end":
         return ended(link, "person")
     if event.decision in ("salesforce", "xero") and link.hold is Hold.CONFLICT:
@@ -28,6 +30,16 @@ def settle(link: Link, event: Settled, rules: Rules) -> Link:
     if event.decision == "retry" or (event.decision == "create" and link.status == "gone"):
         return rest(_retried(link), rules)
     return link
+
+
+def _undone(link: Link, message: str, rules: Rules) -> Link:
+    """Another document of the same record failed: a draft goes, what was not born yet is not. What came further, or
+    has failed itself, stays."""
+    if link.hold is Hold.FAILED or link.left:
+        return link
+    if link.life is Life.NEW:
+        return ended(link, UNDONE, message)
+    return rest(replace(free(link), left=UNDONE), rules) if link.status == "draft" else link
 
 
 def revive(link: Link, event: Settled, rules: Rules) -> Link:

@@ -17,7 +17,15 @@ from connector.core.values import Ref
 
 Texts: TypeAlias = Mapping[str, str]
 GONE = ""
+CONTROL = "@"  # paths that begin so are no fields of any document: the link follows them itself
 TARGET = "@target"  # the path of a back-write's target: its text is the bare id of the object to write to
+AFTER = "@after/"  # a document of the same record that must stand before this one begins
+WITH = "@with/"  # a document of the same record that must be drafted before this draft is approved
+
+
+def content(flat: Texts) -> dict[str, str]:
+    """What is said of the document itself."""
+    return {path: text for path, text in flat.items() if not path.startswith(CONTROL)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +141,7 @@ class Unknown:
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """A person (or the mapping's policy) decided: retry, salesforce, xero, link, create, end."""
+    """A person decided: retry, salesforce, xero, link, create, end. Or the mapping's policy did: undo."""
 
     decision: str
     by: str

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from connector.core import link_failures as failures
-from connector.core.link_events import TARGET, Asked, Due, Observed, Texts, Wanted
+from connector.core.link_events import TARGET, Asked, Due, Observed, Texts, Wanted, content
 from connector.core.link_parts import (
     REBORN,
     RETURNS,
@@ -35,7 +35,7 @@ AGAIN = (*RETURNS, *REBORN)  # ended for these reasons, a record may be born ane
 def take(link: Link, event: Wanted, rules: Rules) -> Link:
     """A record of a side that this link follows. Stale ones change nothing."""
     side, end = event.side, link.end(event.side)
-    flat = {path: text for path, text in (event.flat or {}).items() if path != TARGET}
+    flat = content(event.flat or {})
     seen = Observation(event.object_id, event.version, event.stamp, flat, gone=event.flat is None)
     own = side is link.id.side
     if not own and end.id and event.object_id != end.id:
@@ -182,7 +182,7 @@ def _resolved(link: Link, known: Texts) -> Link:
     side = link.id.side
     link = _aimed(link, fresh.get(TARGET, ""))
     end, base = link.end(side), link.base(side)
-    drift = {**end.drift, **{path: text for path, text in fresh.items() if path != TARGET and base.get(path) != text}}
+    drift = {**end.drift, **{path: text for path, text in content(fresh).items() if base.get(path) != text}}
     refs = {path: ref for path, ref in link.refs.items() if path not in fresh}
     return replace(link.with_end(side, replace(end, drift=drift)), refs=refs)
 

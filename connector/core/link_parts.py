@@ -10,11 +10,13 @@ from connector.core import link_failures as failures
 from connector.core.failure import Failure
 from connector.core.link_events import GONE, Texts
 from connector.core.link_explain import explained
-from connector.core.link_state import CLOSED, Attempt, End, Hold, Life, Link, Observation
+from connector.core.link_state import CLOSED, Attempt, End, Hold, Life, Link, Observation, Rules
 from connector.core.records import Side, Version
 
 RETURNS = ("left", "deleted")  # why a record can leave a link: everything else is an end
-REBORN = ("reissued", "target-gone")  # ended for these reasons, the source is read again: its next generation is due
+UNDONE = "undone"  # a draft that was taken back because another document of its record failed
+#  Ended for these reasons, the source is read again: its next generation is due.
+REBORN = ("reissued", "target-gone", "credited", UNDONE)
 MOOT = frozenset(
     failure.code for failure in (failures.TAKEN, failures.FOUND, failures.AMBIGUOUS)
 )  # questions that end when the object with our mark is seen
@@ -112,6 +114,13 @@ def claimed(link: Link, side: Side, seen: Observation) -> Link:
         link = free(link)
     live = replace(link, life=Life.LIVE, looked=True)
     return judge(live.with_end(side, End(seen.object_id)), side, seen)
+
+
+def farewell(link: Link, rules: Rules) -> str:
+    """What is to become of the target of a record that left: delete, void or tell."""
+    if link.left == UNDONE:
+        return "delete" if link.status == "draft" else "tell"
+    return (rules.deleted if link.left == "deleted" else rules.left).get(link.status, "tell")
 
 
 def over(link: Link, attempt: Attempt) -> Link:

@@ -8,10 +8,12 @@ from dataclasses import replace
 from connector.core import link_failures as failures
 from connector.core.failure import Failure
 from connector.core.link_events import GONE
-from connector.core.link_parts import RETURNS, ended, free, hold, sticky
+from connector.core.link_parts import RETURNS, UNDONE, ended, farewell, free, hold, sticky
 from connector.core.link_state import End, Hold, Life, Link, Phase, Rules
 from connector.core.merge import Merge, merge
 from connector.core.records import Side
+
+_TOLD = ("link.left-", "link.deleted-", "link.changed-", "link.undone-")
 
 
 def rest(link: Link, rules: Rules) -> Link:
@@ -28,7 +30,9 @@ def rest(link: Link, rules: Rules) -> Link:
 
 def _over(link: Link) -> bool:
     """The call that an ended link was kept for is over. A record that left before its birth may come back."""
-    return link.left not in ("", *RETURNS, "merged") and link.attempt is None and not sticky(link)
+    if link.left in ("", *RETURNS, "merged") or (link.left == UNDONE and link.life is Life.LIVE):
+        return False
+    return link.attempt is None and not sticky(link)
 
 
 def _agreed(link: Link, verdict: Merge) -> Link:
@@ -69,19 +73,24 @@ def _told(link: Link, rules: Rules, verdict: Merge) -> Link:
     """What a mapping leaves to a person holds the link as long as it is so, and no longer."""
     if link.phase is not Phase.LIVE:
         return link
-    if link.status == "gone" and not rules.two_way and (link.left in RETURNS or rules.target_gone == "recreate"):
+    if (
+        link.status == "gone"
+        and not rules.two_way
+        and (link.left in (*RETURNS, UNDONE) or rules.target_gone == "recreate")
+    ):
         return ended(link, link.left or "target-gone")
-    farewell = _farewell(link, rules)
-    told = farewell or _unwelcome(link, rules, bool(verdict.to[rules.target]))
-    if told is None or link.hold is Hold.FAILED or (farewell is None and link.hold is not Hold.NONE):
+    parting = _farewell(link, rules)
+    changed = bool(verdict.to[rules.target])
+    if changed and _credited(link, rules):
+        return ended(link, "credited")
+    told = parting or _unwelcome(link, rules, changed)
+    if told is None or link.hold is Hold.FAILED or (parting is None and link.hold is not Hold.NONE):
         return link
     return hold(link, Hold.FAILED, told)
 
 
 def _tells(link: Link) -> bool:
-    return link.hold is Hold.FAILED and (
-        link.code == failures.TARGET_GONE.code or link.code.startswith(("link.left-", "link.deleted-", "link.changed-"))
-    )
+    return link.hold is Hold.FAILED and (link.code == failures.TARGET_GONE.code or link.code.startswith(_TOLD))
 
 
 def _farewell(link: Link, rules: Rules) -> Failure | None:
@@ -95,14 +104,25 @@ def _farewell(link: Link, rules: Rules) -> Failure | None:
         return failures.TWINS
     if not link.left:
         return None
-    policy = (rules.deleted if link.left == "deleted" else rules.left).get(link.status, "tell")
-    if policy in ("delete", "void"):
+    if farewell(link, rules) in ("delete", "void"):
         return None
     return replace(failures.LEFT, code=f"link.{link.left}-{link.status or 'unknown'}")
 
 
+def _credited(link: Link, rules: Rules) -> bool:
+    """Whether a change makes a new document, and this one is credited: once nothing is in doubt about either end."""
+    doubt = any(link.end(side).asked is not None for side in Side)
+    return (
+        not rules.two_way
+        and not link.left
+        and not doubt
+        and link.hold is Hold.NONE
+        and rules.changed.get(link.status) == "credit"
+    )
+
+
 def _unwelcome(link: Link, rules: Rules, changed: bool) -> Failure | None:
     """A change that ``life.changed`` leaves to a person, because the target has come too far (approved, paid)."""
-    if not changed or rules.two_way or link.left or rules.changed.get(link.status, "update") not in ("tell", "credit"):
+    if not changed or rules.two_way or link.left or rules.changed.get(link.status, "update") != "tell":
         return None
     return replace(failures.CHANGED, code=f"link.changed-{link.status}")

@@ -37,11 +37,12 @@ NUMBERED_ELSEWHERE = frozenset({"ACCPAY", "ACCPAYCREDIT"})  # the supplier's num
 
 
 def mark_of(
-    mapping: Rules, record: Record, flat: Flat, *, generation: int = 1, salesforce_url: str = ""
+    mapping: Rules, record: Record, flat: Flat, *, generation: int = 1, salesforce_url: str = "", part: str = ""
 ) -> tuple[str, str] | None:
     """(field, value) by which the object that is born of ``record`` is found again; None where there is none.
 
-    ``flat`` is what the object is given. Raises ExpressionError where a mark cannot be made.
+    ``flat`` is what the object is given, ``part`` which of several documents of the record it is. Raises
+    ExpressionError where a mark cannot be made.
     """
     target = mapping.end(record.side.other) if mapping.kind is Kind.TWO_WAY else mapping.target
     if target.side is Side.SALESFORCE:
@@ -53,7 +54,7 @@ def mark_of(
         if field in NATURAL:
             value = None if flat.get("Type") in NUMBERED_ELSEWHERE and field != "Code" else flat.get(field)
         else:
-            value = _OURS[field](mapping.name, record, generation, salesforce_url)
+            value = _OURS[field](f"{mapping.name}/{part}" if part else mapping.name, record, generation, salesforce_url)
         if isinstance(value, str):
             return (field, value)
     return None

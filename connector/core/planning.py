@@ -6,7 +6,7 @@ changes nothing gives events that move nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
@@ -20,10 +20,11 @@ from connector.core.link_parts import newer
 from connector.core.link_state import Life, Link, Rules
 from connector.core.mapping import evaluate
 from connector.core.mapping.evaluate import BackWrite, Context
-from connector.core.mapping.life import Action, Group, group
+from connector.core.mapping.life import APPROVABLE, Action, Group, group
 from connector.core.mapping.model import Kind as MappingKind
 from connector.core.mapping.model import Mapping as Rule
 from connector.core.records import Record, Side
+from connector.core.siblings import Sibling, bound
 from connector.core.unborn import Unborn
 from connector.core.values import Ref, canonical
 
@@ -36,6 +37,7 @@ CHANGED_DURING_APPLY = Failure(
 
 
 SAME = "="  # behind a rule's number: the identity that a hit must have
+ALL = "*"  # the part that speaks for all documents of a record
 BY_MARK = "mark"  # the look-up by our own mark: a hit is ours
 
 
@@ -64,17 +66,17 @@ class Applied:
 
     def of(self, link: Link) -> Rule:
         """The version that a link keeps: the one by which it was planned, as long as that is kept."""
-        return self.kept.get(link.mapping_version, self.mapping)
+        return self.kept.get(link.mapping_version, self.mapping).one(link.id.part)
 
-    def planning(self, link: Link | None) -> Rule:
+    def planning(self, link_id: LinkId, link: Link | None) -> Rule:
         """The version by which a link's records are planned. What was never born follows today's."""
         unborn = link is None or (link.life is Life.NEW and link.attempt is None)
-        return self.mapping if link is None or unborn else self.of(link)
+        return self.mapping.one(link_id.part) if link is None or unborn else self.of(link)
 
     @property
     def versions(self) -> tuple[Rule, ...]:
-        """Today's and all that are kept."""
-        return self.mapping, *self.kept.values()
+        """Today's and all that are kept: each document of a record by itself."""
+        return tuple(one for rule in (self.mapping, *self.kept.values()) for one in rule.each)
 
 
 class Links(Protocol):
@@ -91,6 +93,9 @@ class Links(Protocol):
 
     def pending(self, link_id: LinkId) -> bool:
         """Whether something about this link has been planned and is not folded yet."""
+
+    def parts(self, link_id: LinkId) -> tuple[str, ...]:
+        """The parts of all links of the same mapping and record, also of those planned and not folded yet."""
 
     @property
     def unborn(self) -> Unborn:
@@ -146,7 +151,7 @@ def rules_of(mapping: Rule) -> Rules:
         deleted=_by_name(life.deleted),
         again=life.again.value,
         target_gone=life.target_gone.value,
-        approve=mapping.approve if mapping.target.entity == "Invoice" else "at-once",
+        approve=mapping.approve if mapping.target.entity in APPROVABLE else "at-once",
         never_creates=mapping.kind is MappingKind.BACK_WRITE,
     )
 
@@ -165,7 +170,7 @@ def plan(record: Record, applied: Applied, links: Links, scene: Scene) -> tuple[
     events: list[Planned] = []
     if mapping.takes(record.side, record.entity):
         events.extend(_source(record, applied, links, scene))
-    if (mapping.target.side, mapping.target.entity) == (record.side, record.entity):
+    if any((one.target.side, one.target.entity) == (record.side, record.entity) for one in applied.versions):
         events.extend(_target(record, applied, links, scene))
     return tuple(events)
 
@@ -174,23 +179,58 @@ def plan(record: Record, applied: Applied, links: Links, scene: Scene) -> tuple[
 
 
 def _source(record: Record, applied: Applied, links: Links, scene: Scene) -> Iterator[Planned]:
-    mapping, again = applied.mapping, applied.mapping.life.again.value
-    reach, told = scene.reach(record, mapping), list[Failure | None]()
-    found = [current(LinkId(scene.connection, mapping.name, key_of(record), tenant), links, record, again)
-             for tenant in reach]  # fmt: skip
-    for link_id, link in found:
-        if link is None and any(other is not None and other.life is not Life.ENDED for _, other in found):
-            continue  # it moves to another tenant: first what it has there must go
-        planned = replace(applied, mapping=applied.planning(link))
-        event = _first(record, planned, links, scene, link_id)
-        if event is None or (event.refusal is not None and event.refusal in told):
-            continue  # what nobody can place is one review
-        told.append(event.refusal)
-        if link is None:
-            if _nothing_yet(record, links, link_id, matches=event.flat is not None or event.refusal is not None):
+    """Each document of the record, in each tenant that it may be in."""
+    planned: list[Sibling] = []
+    draft_first, moves = applied.mapping.together == "draft-first", False
+    for part in _parts(record, applied.mapping, links, scene):
+        found, told = _in_each(record, applied.mapping, links, scene, part), list[Failure | None]()
+        for link_id, link in found:
+            if link is None and any(other is not None and other.life is not Life.ENDED for _, other in found):
+                moves = True  # to another tenant: first what it has there must go
                 continue
-            event = _gated(event, record, planned)
-        yield link_id, event
+            one = _one(record, applied, links, scene, link_id, link, told)
+            if one is not None:
+                planned.append(one)
+                told.append(one.event.refusal)
+    yield from bound(planned, draft_first=draft_first, nothing_new=draft_first and moves)
+
+
+def _parts(record: Record, mapping: Rule, links: Links, scene: Scene) -> tuple[str, ...]:
+    """Every document that this record may have, or once had."""
+    if not mapping.documents:
+        return ("",)
+    first = LinkId(scene.connection, mapping.name, key_of(record), scene.tenant)
+    known = links.parts(first)
+    found = () if record.deleted else evaluate.parts(mapping, record, scene.context(first))
+    return tuple(dict.fromkeys((*((ALL,) if isinstance(found, Refused) else found), *known)))
+
+
+def _in_each(record: Record, mapping: Rule, links: Links, scene: Scene, part: str) -> list[tuple[LinkId, Link | None]]:
+    again, key = mapping.one(part).life.again.value, document_key(record.side, record.id, part)
+    reach = scene.reach(record, mapping)
+    return [current(LinkId(scene.connection, mapping.name, key, tenant), links, record, again) for tenant in reach]
+
+
+def _one(
+    record: Record,
+    applied: Applied,
+    links: Links,
+    scene: Scene,
+    link_id: LinkId,
+    link: Link | None,
+    told: Sequence[Failure | None],
+) -> Sibling | None:
+    """What a record says to one of its documents; None where it says nothing."""
+    rule = applied.planning(link_id, link)
+    planned = replace(applied, mapping=rule)
+    event = _first(record, planned, links, scene, link_id)
+    if event is None or (event.refusal is not None and event.refusal in told):
+        return None  # what nobody can place is one review
+    if link is None:
+        if _nothing_yet(record, links, link_id, matches=event.flat is not None or event.refusal is not None):
+            return None
+        event = _gated(event, record, planned)
+    return Sibling(link_id, rule, rules_of(rule), link, event)
 
 
 def _nothing_yet(record: Record, links: Links, link_id: LinkId, *, matches: bool) -> bool:
@@ -210,12 +250,19 @@ def _first(record: Record, applied: Applied, links: Links, scene: Scene, link_id
     context = scene.context(link_id)
     if mapping.kind is MappingKind.BACK_WRITE:
         return _back_write(record, mapping, links, scene, evaluate.back_write(mapping, record, context))
-    result = evaluate.document(mapping, record, context)
+    result = _evaluated(mapping, record, context, link_id.part)
     if isinstance(result, NotWanted):
         return _wanted(record, mapping, left="left")
     if isinstance(result, Refused):
         return _wanted(record, mapping, refusal=result.failure)
     return _document(record, applied, result)
+
+
+def _evaluated(mapping: Rule, record: Record, context: Context, part: str) -> Document | NotWanted | Refused:
+    if part == ALL:  # where the keys of the documents cannot be told, one review says so for all
+        found = evaluate.parts(mapping, record, context)
+        return found if isinstance(found, Refused) else NotWanted("every document has its own key")
+    return evaluate.document(mapping, record, context, part)
 
 
 def _document(record: Record, applied: Applied, document: Document) -> Wanted:
@@ -260,7 +307,7 @@ def _superseded(of: Ref, links: Links, scene: Scene) -> bool:
 def _target(record: Record, applied: Applied, links: Links, scene: Scene) -> Iterator[Planned]:
     link_id = links.owner(scene.connection, applied.mapping.name, record.side, record.id)
     link = links.link(link_id) if link_id is not None else None
-    if link_id is None or link is None:
+    if link_id is None or link is None or applied.of(link).target.entity != record.entity:
         return
     yield link_id, observe(record, applied.of(link), link.line_ids)
 
@@ -287,7 +334,7 @@ def _two_way(record: Record, applied: Applied, links: Links, scene: Scene) -> It
         again = mapping.life.again.value
         link_id = _marked(record, mapping, links, scene) or current(fresh, links, record, again)[0]
     link = links.link(link_id)
-    mapping = applied.planning(link)
+    mapping = applied.planning(link_id, link)
     if record.deleted and link is not None:
         yield link_id, _wanted(record, mapping, left="deleted")
         return

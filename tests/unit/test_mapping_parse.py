@@ -88,7 +88,7 @@ def refusal(text: str) -> MappingError:
         ("lines:", "let: { Type: =1 }\nlines:", "name", 4),
         ("lines:", "begin: never\nlines:", "choice", 6),
         ("lines:", "target: =source('a', record)\nlines:", "unknown-key", 6),
-        ("lines:", "documents: []\nlines:", "unknown-key", 6),
+        ("lines:", "documents: []\nlines:", "documents", 6),
     ],
 )
 def test_a_mistake_is_told_with_its_line(old: str, new: str, code: str, line: int) -> None:

@@ -16,6 +16,8 @@ def bind(mapping: Mapping, catalogs: Table[Side, Catalog]) -> Mapping:
     if mapping.kind is Kind.TWO_WAY:
         pairs = tuple(replace(pair, info=_of_pair(mapping, pair, catalogs)) for pair in mapping.pairs)
         return replace(mapping, pairs=pairs, bound=True)
+    if mapping.documents:
+        return replace(mapping, documents=tuple(bind(one, catalogs) for one in mapping.documents), bound=True)
     catalog, entity = catalogs.get(mapping.target.side), mapping.target.entity
     return replace(
         mapping,

@@ -145,14 +145,23 @@ def _reference(tree: Call, compiled: Callable[[Tree], Run]) -> Run:
     if not isinstance(record, Path):
         raise ExpressionError("mapping.arguments", f"{tree.name}() takes a record or the field that holds its id")
     path, inner, optional = record, compiled(record), not wait.value
+    part = _document_of(tree)
 
     def run(scope: Scope) -> object:
         found = scope.ids.get(path.root) if not path.names else None
         if found is None:
             found = _id_of(inner(scope), path, scope.side)
-        return Ref(mapping, document_key(scope.side, found), optional) if found else None
+        return Ref(mapping, document_key(scope.side, found, part), optional) if found else None
 
     return run
+
+
+def _document_of(tree: Call) -> str:
+    """Which of several documents of a record is meant; empty where a mapping makes one."""
+    part = dict(tree.options).get("document", Literal(""))
+    if not isinstance(part, Literal) or not isinstance(part.value, str) or "#" in part.value:
+        raise ExpressionError("mapping.arguments", f"{tree.name}(): document= is a key in quotes")
+    return part.value
 
 
 def _id_of(value: object, path: Path, side: Side) -> str | None:

@@ -12,6 +12,7 @@ from collections.abc import Mapping as Table
 from connector.core.catalog import Catalog, FieldInfo, FieldType
 from connector.core.mapping.bind import field_info, line_entity, written
 from connector.core.mapping.check_links import across
+from connector.core.mapping.check_several import together
 from connector.core.mapping.convert import fitted, from_plain
 from connector.core.mapping.expect import EXPECTED
 from connector.core.mapping.expression import Expression
@@ -47,7 +48,8 @@ _CONVERT = "Convert it with text(), number() or date(), or choose a field of its
 
 def check(mappings: tuple[Mapping, ...], catalogs: Table[Side, Catalog]) -> tuple[Problem, ...]:
     """Every problem of every mapping, in the order of files and lines. Empty: they may run."""
-    found = [one for mapping in mappings for one in _one(mapping, catalogs)]
+    found = [one for mapping in mappings for part in mapping.each for one in _one(part, catalogs)]
+    found += [one for mapping in mappings for one in together(mapping)]
     found += across(mappings, catalogs)
     return tuple(sorted(set(found), key=lambda one: (one.file, one.line, one.code, one.message)))
 
@@ -79,6 +81,9 @@ def _one(mapping: Mapping, catalogs: Table[Side, Catalog]) -> Iterator[Problem]:
 def _one_way(mapping: Mapping, catalogs: Table[Side, Catalog]) -> Iterator[Problem]:
     sight, target = Sight(mapping, catalogs), catalogs[mapping.target.side]
     yield from _reads(mapping, catalogs[mapping.source.side])
+    if mapping.part is not None:
+        for one in (mapping.part.each, mapping.part.key):
+            yield from _typed(mapping, sight, one, mapping.part.line)
     for key, expressions in (
         ("when", tuple(mapping.when.values())),
         ("organisation", (mapping.organisation,)),

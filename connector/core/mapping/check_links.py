@@ -24,14 +24,19 @@ def across(mappings: tuple[Mapping, ...], catalogs: Table[Side, Catalog]) -> Ite
         by_name.setdefault(mapping.name, mapping)
     waits: dict[str, set[str]] = {}
     for mapping in mappings:
-        for call, line, setting in _references(mapping):
-            yield from _reference(mapping, call, line, setting, by_name, catalogs)
-            if _waits(call):
+        for one, call, line, setting in _all_references(mapping):
+            yield from _reference(one, call, line, setting, by_name, catalogs)
+            if _waits(call) and not (mapping.documents and _name(call) == mapping.name):
                 waits.setdefault(mapping.name, set()).add(_name(call))
     for name in sorted(_circular(waits)):
         yield problem(by_name[name], "mapping", "circle", f"{name} waits for itself, by way of its target() calls",
                       "Say wait=no in one of them.")  # fmt: skip
     yield from _two_writers(mappings, by_name)
+
+
+def _all_references(mapping: Mapping) -> Iterator[tuple[Mapping, Call, int, Setting | None]]:
+    for one in mapping.each:
+        yield from ((one, *found) for found in _references(one))
 
 
 def _references(mapping: Mapping) -> Iterator[tuple[Call, int, Setting | None]]:
@@ -56,6 +61,11 @@ def _name(call: Call) -> str:
     return str(part.value) if isinstance(part, Literal) else ""
 
 
+def _document(call: Call) -> str:
+    part = dict(call.options).get("document")
+    return str(part.value) if isinstance(part, Literal) else ""
+
+
 def _waits(call: Call) -> bool:
     wait = dict(call.options).get("wait", Literal(call.name == "target"))
     return isinstance(wait, Literal) and wait.value is True
@@ -77,6 +87,21 @@ def _reference(
     if other.kind is Kind.BACK_WRITE:
         yield Problem(mapping.file, line, "mapping.reference", f"{other.name} never makes an object")
         return
+    told = _document(call)
+    if call.name == "target" and other.documents and not told:
+        names = ", ".join(one.part.name for one in other.documents if one.part is not None)
+        yield Problem(mapping.file, line, "mapping.reference", f"{other.name} makes several documents of a record",
+                      f"Say which: document= one of {names}.")  # fmt: skip
+        return
+    if told:
+        part = next((one for one in other.documents if one.part is not None and one.part.name == told), None)
+        if part is None or part.part is None or part.part.rows:
+            yield Problem(mapping.file, line, "mapping.reference", f"{other.name} has no document {told}")
+            return
+        if other.name == mapping.name and mapping.part is not None and told not in mapping.part.after:
+            yield Problem(mapping.file, line, "mapping.reference", f"{mapping.part.name} needs the document {told}",
+                          f"Say after: {told} in it.")  # fmt: skip
+        other = part
     here, there = _ends(call, other, mapping.source.side)
     if here is None or there is None:
         turned = "source" if call.name == "target" else "target"
@@ -159,7 +184,8 @@ def _written(mapping: Mapping, by_name: Table[str, Mapping]) -> Iterator[tuple[E
             for side in written(pair):
                 yield mapping.end(side), pair.path(side), pair.line
     elif mapping.kind is Kind.BACK_WRITE or any(_aims_at(other, mapping) for other in by_name.values()):
-        yield from ((mapping.target, setting.path, setting.line) for setting in mapping.settings)
+        for one in mapping.each:
+            yield from ((one.target, setting.path, setting.line) for setting in one.settings)
 
 
 def _aims_at(back_write: Mapping, document: Mapping) -> bool:

@@ -32,9 +32,10 @@ from connector.core.values import Ref, Value
 from connector.errors import ConfigurationError, DataError
 
 __all__ = ["BackWrite", "Context", "back_write", "document", "end", "foreign_lines", "identities", "line_ids",
-           "match_criteria", "neutral", "observed", "ordered_keys", "spell"]  # fmt: skip
+           "match_criteria", "neutral", "observed", "ordered_keys", "parts", "spell"]  # fmt: skip
 
 MAX_LINES = 1_000
+MAX_DOCUMENTS = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,19 +59,59 @@ class BackWrite:
     flat: Flat
 
 
-def document(mapping: Mapping, record: Record, context: Context) -> Document | NotWanted | Refused:
-    """The target object that a DOCUMENT mapping wants of this record."""
+def document(mapping: Mapping, record: Record, context: Context, part: str = "") -> Document | NotWanted | Refused:
+    """The target object that a DOCUMENT mapping wants of this record; of several, the one that ``part`` names."""
     _need_bound(mapping)
     try:
-        scope = _scope(mapping, record, context)
+        scope = _part_scope(mapping, _scope(mapping, record, context), part)
+        if scope is None:
+            return NotWanted(f"there is no {part}")
         if not _wanted(mapping, record.side, scope):
             return NotWanted("the record does not match `when`")
         organisation = _organisation(mapping, scope, context)
         if organisation and context.organisation and organisation != context.organisation:
             return NotWanted(f"it belongs to the organisation {organisation}")
-        return _document(mapping, record, context, scope, organisation)
+        return _document(mapping, record, context, scope, organisation, part)
     except DataError as error:
         return _refused(mapping, record, error)
+
+
+def parts(mapping: Mapping, record: Record, context: Context) -> tuple[str, ...] | Refused:
+    """Which documents a mapping of several may make of this record: a key, or ``<name>:<key of the row>``."""
+    _need_bound(mapping)
+    try:
+        found = [part for one in mapping.documents for part, _ in _parts(one, _scope(one, record, context))]
+        twice = next((part for number, part in enumerate(found) if part in found[:number]), None)
+        if twice is not None:
+            raise ExpressionError("mapping.document-key", f"two documents have the key {twice[:60]}",
+                                  remedy="Give every row its own key.")  # fmt: skip
+        return tuple(found)
+    except DataError as error:
+        return _refused(mapping, record, error)
+
+
+def _parts(mapping: Mapping, scope: Scope) -> Iterator[tuple[str, Scope]]:
+    """Each part that one of several documents stands for, with what it sees."""
+    part = mapping.part
+    if part is None or part.key is None:
+        yield (part.name if part is not None else ""), scope
+        return
+    for number, inner in enumerate(_rows(part.each, part.name, scope), 1):
+        if number > MAX_DOCUMENTS:
+            raise ExpressionError("mapping.too-many-documents", f"more than {MAX_DOCUMENTS} documents of one record",
+                                  remedy="Split the record.")  # fmt: skip
+        value = part.key.evaluate(inner)
+        key = "" if value is None else text(value)
+        if not key or "#" in key or "~" in key:
+            raise ExpressionError("mapping.document-key", f"a row of {part.name} has no key, or one with # or ~",
+                                  remedy="Use the id of the row as its key.")  # fmt: skip
+        yield f"{part.name}:{key}", inner
+
+
+def _part_scope(mapping: Mapping, scope: Scope, part: str) -> Scope | None:
+    if mapping.part is None:
+        return scope if not mapping.documents else None
+    return next((inner for key, inner in _parts(mapping, scope) if key == part), None)
 
 
 def back_write(mapping: Mapping, record: Record, context: Context) -> BackWrite | NotWanted | Refused:
@@ -205,7 +246,9 @@ def _organisation(mapping: Mapping, scope: Scope, context: Context) -> str:
     return context.organisations.get(name, name)
 
 
-def _document(mapping: Mapping, record: Record, context: Context, scope: Scope, organisation: str) -> Document:
+def _document(
+    mapping: Mapping, record: Record, context: Context, scope: Scope, organisation: str, part: str
+) -> Document:
     flat, scope = _fields(mapping, scope)
     order: list[str] = []
     for block in mapping.blocks:
@@ -213,7 +256,8 @@ def _document(mapping: Mapping, record: Record, context: Context, scope: Scope, 
     if mapping.lines and not order:
         raise ExpressionError("mapping.no-lines", "the document would have no line", remedy="Add a line, or a `when`.")
     expectation(mapping, flat, scope)
-    mark = mark_of(mapping, record, flat, generation=context.generation, salesforce_url=context.salesforce_url)
+    url, generation = context.salesforce_url, context.generation
+    mark = mark_of(mapping, record, flat, generation=generation, salesforce_url=url, part=part)
     once = {setting.path for setting in mapping.settings if setting.once} | _once_of_lines(mapping, flat)
     if mark is not None and mark[0] not in flat:
         flat[mark[0]] = mark[1]
@@ -235,7 +279,7 @@ def _document(mapping: Mapping, record: Record, context: Context, scope: Scope, 
 
 
 def _lines(mapping: Mapping, block: LineBlock, scope: Scope, flat: dict[str, Value], order: list[str]) -> None:
-    for inner in _rows(block, scope):
+    for inner in _rows(block.each, block.name, scope):
         if block.when is not None and is_empty(block.when.evaluate(inner)):
             continue
         value = block.key.evaluate(inner)
@@ -261,18 +305,18 @@ def _once_of_lines(mapping: Mapping, flat: Flat) -> set[str]:
     return {path for path, parts in split if parts is not None and (parts[0], parts[2]) in once}
 
 
-def _rows(block: LineBlock, scope: Scope) -> Iterator[Scope]:
-    if block.each is None:
+def _rows(each: Expression | None, name: str, scope: Scope) -> Iterator[Scope]:
+    if each is None:
         yield scope
         return
-    rows = block.each.evaluate(scope)
+    rows = each.evaluate(scope)
     if rows is None:
         return
     if not isinstance(rows, Sequence) or isinstance(rows, str):
-        raise ExpressionError("mapping.type", f"each: {block.each.text} is no list of rows")
+        raise ExpressionError("mapping.type", f"each: {each.text} is no list of rows")
     for row in rows:
         if not isinstance(row, Table):
-            raise ExpressionError("mapping.type", f"each: a row of {block.each.text} is no object")
+            raise ExpressionError("mapping.type", f"each: a row of {each.text} is no object")
         own = row.get("Id") or row.get("LineItemID")
-        ids = {**scope.ids, block.name: own} if isinstance(own, str) else scope.ids
-        yield Scope({**scope.names, block.name: row}, scope.side, ids, scope.lookups)
+        ids = {**scope.ids, name: own} if isinstance(own, str) else scope.ids
+        yield Scope({**scope.names, name: row}, scope.side, ids, scope.lookups)

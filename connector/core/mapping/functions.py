@@ -156,7 +156,7 @@ FUNCTIONS: Mapping[str, Function] = {
                        options=("otherwise",)),
     "target": Function((TEXT, None), FieldType.ID, None,
                        "the object that the named mapping made of this record; waits for it (wait=no: filled in later)",
-                       options=("wait",)),
+                       options=("wait", "document")),
     "source": Function((TEXT, None), FieldType.ID, None,
                        "the record that this object was made of; empty until known (wait=yes: waits)",
                        options=("wait",)),

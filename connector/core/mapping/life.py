@@ -1,6 +1,7 @@
 """What happens to an object when its source moves on: decided by what has become of the object meanwhile.
 
-Pure tables. ``reissue`` is remove and make again under a new generation, ``tell`` a review.
+Pure tables. ``reissue`` is remove and make again under a new generation, ``credit`` the same with a credit note in
+the place of the removal, ``tell`` a review.
 Sources: Xero's status machines (facts/xero.md §5.4): a draft is deleted, an approved document without payments is
 voided, one with payments cannot be removed.
 """
@@ -28,6 +29,7 @@ class Group(StrEnum):
 class Action(StrEnum):
     UPDATE = "update"
     REISSUE = "reissue"
+    CREDIT = "credit"
     TELL = "tell"
     DELETE = "delete"
     VOID = "void"
@@ -50,7 +52,7 @@ _D, _A, _P = Group.DRAFT, Group.APPROVED, Group.PAID
 ALLOWED: Mapping[Happening, Mapping[Group, tuple[Action, ...]]] = {
     Happening.CHANGED: {
         _D: (Action.UPDATE, Action.TELL),
-        _A: (Action.UPDATE, Action.REISSUE, Action.TELL),
+        _A: (Action.UPDATE, Action.REISSUE, Action.CREDIT, Action.TELL),
         _P: (Action.TELL,),
     },
     Happening.LEFT: {
@@ -98,6 +100,8 @@ _STATUS: Mapping[str, Group] = {
     "DELETED": Group.GONE,
     "DECLINED": Group.GONE,
 }
+# Types that begin as a draft and are authorised by a call of its own, where `approve: checked` says so.
+APPROVABLE = ("Invoice",)
 _SETTLED = ("AmountPaid", "AmountCredited")  # anything settled on it: Xero refuses to void or edit its lines
 
 

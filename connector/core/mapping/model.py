@@ -102,6 +102,29 @@ class MatchRule:
 
 
 @dataclass(frozen=True, slots=True)
+class Part:
+    """Which of several documents a mapping of one document is.
+
+    ``name`` is its key, or the name of its rows (``each``, ``key``: one document for each row). ``after`` are the parts
+    that must stand before it begins.
+    """
+
+    name: str
+    line: int
+    each: Expression | None = None
+    key: Expression | None = None
+    after: tuple[str, ...] = ()
+
+    @property
+    def rows(self) -> bool:
+        return self.each is not None
+
+    def owns(self, part: str) -> bool:
+        """Whether a link's part (``deposit``, ``instalment:<row key>``) is of this one."""
+        return part.partition(":")[0] == self.name if self.rows else part == self.name
+
+
+@dataclass(frozen=True, slots=True)
 class Mapping:
     """One mapping. ``source`` and ``target`` are the ``sf`` and ``xero`` ends of a two-way one.
 
@@ -126,7 +149,7 @@ class Mapping:
     expect: Table[str, Expression] = field(default_factory=dict)
     approve: str = "checked"  # checked | draft | at-once
     life: Life = field(default_factory=Life)
-    foreign_lines: str = "keep"  # keep
+    foreign_lines: str = "keep"  # keep | conflict | replace
     limits: Limits = field(default_factory=Limits)
     mark: str = ""
     pairs: tuple[Pair, ...] = ()
@@ -135,11 +158,24 @@ class Mapping:
     create: str = "both"  # both | salesforce | xero | none
     conflict: str = "ask"  # salesforce | xero | latest | ask
     of: Expression | None = None  # the object that a back-write changes
-    unlinked: str = "skip"  # skip | wait
-    several: str = "newest"  # newest | each
+    unlinked: str = "skip"  # skip | wait | tell
+    several: str = "newest"  # newest | sum | each
     lines_of_keys: Table[str, int] = field(default_factory=dict)  # top-level key → line of the file
     plans: Table[Side, ReadPlan] = field(default_factory=dict)  # what must be read of a record, worked out once
     bound: bool = False
+    depends: str = "at-trigger"  # at-trigger | live
+    together: str = "best-effort"  # best-effort | draft-first
+    documents: tuple[Mapping, ...] = ()  # several documents of one record: each a mapping of one document
+    part: Part | None = None  # which of them this is
+
+    @property
+    def each(self) -> tuple[Mapping, ...]:
+        """The mappings of one document that this one consists of: itself, or its documents."""
+        return self.documents or (self,)
+
+    def one(self, part: str) -> Mapping:
+        """The one that a link's part belongs to; the whole where there is none (any more)."""
+        return next((one for one in self.documents if one.part is not None and one.part.owns(part)), self)
 
     def takes(self, side: Side, entity: str) -> bool:
         """Whether a record of this side and entity is this mapping's business (as its source or either end)."""

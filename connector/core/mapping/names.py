@@ -23,7 +23,11 @@ def known_names(reading: Reading, tree: Block, mapping: Mapping) -> None:
             if name in taken:
                 reading.refuse("name", f"{name} is a name of {taken[name]} and of {what}", tree.lines[what])
             taken[name] = what
-    known = _ALWAYS | set(taken)
+    known = set(_ALWAYS) | set(taken)
+    if mapping.part is not None and mapping.part.rows:
+        if mapping.part.name in known:
+            reading.refuse("name", f"as: {mapping.part.name} is a name already", mapping.part.line)
+        known.add(mapping.part.name)
     for expression, line, visible in _expressions(tree, mapping, frozenset(fields)):
         seen = (known - fields) | visible
         for name in sorted(expression.roots() - seen):
@@ -40,6 +44,8 @@ def _expressions(
 ) -> Iterator[tuple[Expression, int, frozenset[str]]]:
     """Each expression, its line, and the names it sees beside those of the source: fields only after the fields."""
     lines, none = tree.lines, frozenset[str]()
+    if mapping.part is not None:
+        yield from ((one, mapping.part.line, none) for one in (mapping.part.each, mapping.part.key) if one is not None)
     for what, visible, expressions in (
         ("when", none, list(mapping.when.values())),
         ("organisation", none, [mapping.organisation]),

@@ -12,10 +12,11 @@ from connector.core.mapping import clauses
 from connector.core.mapping.clauses import Reading
 from connector.core.mapping.expression import Expression
 from connector.core.mapping.life import Life
-from connector.core.mapping.model import Kind, Limits, LineBlock, Mapping, MatchRule, Pair
+from connector.core.mapping.model import Kind, Limits, LineBlock, Mapping, MatchRule, Pair, Part
 from connector.core.mapping.names import in_order, known_names
 from connector.core.mapping.nodes import Block, Node, plain, read_tree
 from connector.core.mapping.reads import plan
+from connector.core.mapping.several import spelled
 from connector.core.mapping.syntax import Call, Path
 from connector.core.records import Side
 
@@ -23,7 +24,7 @@ _MAPPING = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _BOTH = ("mapping", "when", "begin", "fields", "limits", "mark")
 KEYS: Table[Kind, tuple[str, ...]] = {
     Kind.DOCUMENT: (*_BOTH, "from", "read", "to", "organisation", "find", "found", "let", "lines", "expect", "approve",
-                    "life", "foreign_lines"),
+                    "life", "foreign_lines", "depends", "documents", "together"),
     Kind.TWO_WAY: (*_BOTH, "between", "organisation", "match", "matched", "create", "conflict", "life"),
     Kind.BACK_WRITE: ("mapping", "when", "begin", "fields", "limits", "from", "read", "writes", "to", "target",
                       "unlinked", "several", "let"),
@@ -39,11 +40,13 @@ _CHOICES: Table[str, tuple[str, ...]] = {  # key → what it can say; the first 
     "begin": ("new", "link", "all"),
     "found": ("stop", "link", "ask"),
     "approve": ("checked", "draft", "at-once"),
-    "foreign_lines": ("keep",),
+    "foreign_lines": ("keep", "conflict", "replace"),
+    "depends": ("at-trigger", "live"),
+    "together": ("best-effort", "draft-first"),
     "create": ("both", "sf", "xero", "none"),
     "conflict": ("ask", "sf", "xero", "latest"),
-    "unlinked": ("skip", "wait"),
-    "several": ("newest", "each"),
+    "unlinked": ("skip", "wait", "tell"),
+    "several": ("newest", "sum", "each"),
 }
 
 
@@ -52,7 +55,7 @@ def parse(text: str, file: str) -> Mapping:
     reading, tree = Reading(file), read_tree(text, file)
     kind = _kind(tree)
     reading.block(tree, f"a {kind.value} mapping", KEYS[kind])
-    for key in _NEEDED[kind]:
+    for key in ("mapping", "from") if "documents" in tree.parts else _NEEDED[kind]:
         if key not in tree.parts:
             reading.refuse("missing-key", f"a {kind.value} mapping needs {key}:", tree.line)
     name = reading.scalar(tree.parts["mapping"], "mapping")
@@ -61,9 +64,17 @@ def parse(text: str, file: str) -> Mapping:
                        "Small letters and digits, joined by single hyphens.")  # fmt: skip
     content = json.dumps(plain(tree), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     version = hashlib.sha256(content.encode()).hexdigest()[:16]
-    mapping = (_two_way if kind is Kind.TWO_WAY else _one_way)(reading, tree, kind)
-    plans = {side: plan(mapping, side) for side in Side}
-    return replace(mapping, name=name, version=version, file=file, lines_of_keys=dict(tree.lines), plans=plans)
+    if kind is Kind.DOCUMENT:
+        mapping = _documents(reading, tree)
+    else:
+        mapping = (_two_way if kind is Kind.TWO_WAY else _one_way)(reading, tree, kind)
+
+    def named(one: Mapping, lines: Table[str, int]) -> Mapping:
+        plans = {side: plan(one, side) for side in Side}
+        return replace(one, name=name, version=version, file=file, lines_of_keys=dict(lines), plans=plans)
+
+    parts = tuple(named(one, one.lines_of_keys) for one in mapping.documents)
+    return named(replace(mapping, documents=parts), tree.lines)
 
 
 def _kind(tree: Block) -> Kind:
@@ -92,7 +103,27 @@ def _named(reading: Reading, node: Node | None, what: str, *, names: bool = Fals
     return {key: reading.value(part, f"{what}: {key}")[0] for key, part in block.parts.items()}
 
 
-def _one_way(reading: Reading, tree: Block, kind: Kind) -> Mapping:
+def _documents(reading: Reading, tree: Block) -> Mapping:
+    """One document of a record, or each of several. The whole of several has the ends of the first."""
+    if "documents" not in tree.parts:
+        if "together" in tree.parts:
+            reading.refuse("unknown-key", "together: is about documents:, which is not there", tree.lines["together"])
+        return _one_way(reading, tree, Kind.DOCUMENT)
+    found: list[Mapping] = []
+    for one in spelled(reading, tree):
+        for key in ("to", "fields"):
+            if key not in one.tree.parts:
+                reading.refuse("missing-key", f"the document {one.part.name} needs {key}:", one.part.line)
+        made = _one_way(reading, one.tree, Kind.DOCUMENT, one.part)
+        found.append(replace(made, part=one.part, lines_of_keys=dict(one.tree.lines)))
+    first = found[0]
+    return replace(
+        first, documents=tuple(found), part=None, together=_chosen(reading, tree)["together"], settings=(), blocks=(),
+        find={}, expect={},
+    )  # fmt: skip
+
+
+def _one_way(reading: Reading, tree: Block, kind: Kind, part: Part | None = None) -> Mapping:
     parts = tree.parts
     if kind is Kind.BACK_WRITE:
         reading.choice(parts["writes"], "writes", ("update",))
@@ -110,7 +141,8 @@ def _one_way(reading: Reading, tree: Block, kind: Kind) -> Mapping:
         begin=chosen["begin"], read=read, when=when, organisation=organisation,
         find=_named(reading, parts.get("find"), "find"), found=chosen["found"],
         expect=_named(reading, parts.get("expect"), "expect"), approve=chosen["approve"],
-        foreign_lines=chosen["foreign_lines"], mark=_mark(reading, tree), blocks=blocks,
+        foreign_lines=chosen["foreign_lines"], depends=chosen["depends"], part=part,
+        mark=_mark(reading, tree), blocks=blocks,
         unlinked=chosen["unlinked"], several=chosen["several"],
         of=_of(reading, tree) if kind is Kind.BACK_WRITE else None,
     )  # fmt: skip

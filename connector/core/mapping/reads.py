@@ -21,6 +21,8 @@ def plan(mapping: Mapping, side: Side) -> ReadPlan:
         return ReadPlan(entity)
     if mapping.kind is Kind.TWO_WAY:
         fields = _both_ends(mapping, side)
+    elif mapping.documents and side is mapping.source.side:
+        return _together([plan(one, side) for one in mapping.documents])
     elif side is mapping.source.side:
         fields, children = _source(mapping)
     else:
@@ -37,6 +39,17 @@ def plan(mapping: Mapping, side: Side) -> ReadPlan:
     )
 
 
+def _together(plans: list[ReadPlan]) -> ReadPlan:
+    """All that several documents of one record read of it."""
+    children: dict[str, set[str]] = {}
+    for each in plans:
+        for name, paths in each.children.items():
+            children.setdefault(name, set()).update(paths)
+    fields = {path for each in plans for path in each.fields}
+    rows = {name: tuple(sorted(paths)) for name, paths in sorted(children.items())}
+    return ReadPlan(plans[0].entity, tuple(sorted(fields)), rows)
+
+
 def _both_ends(mapping: Mapping, side: Side) -> set[str]:
     expressions = [rule.sides[side] for rule in mapping.match]
     expressions += [mapping.when[side]] if side in mapping.when else []
@@ -46,6 +59,8 @@ def _both_ends(mapping: Mapping, side: Side) -> set[str]:
 
 def expressions(mapping: Mapping) -> Iterator[tuple[Expression, LineBlock | None]]:
     """Every expression of a one-way mapping, with the block of lines that it stands in."""
+    if mapping.part is not None:
+        yield from ((one, None) for one in (mapping.part.each, mapping.part.key) if one is not None)
     yield from ((one, None) for one in mapping.when.values())
     yield from ((one, None) for one in (mapping.organisation, mapping.of) if one is not None)
     for table in (mapping.let, mapping.find, mapping.expect):
@@ -63,9 +78,8 @@ def row_names(mapping: Mapping) -> frozenset[str]:
         for part in walk(expression.tree):
             if isinstance(part, Call) and part.name in _ROW_FUNCTIONS and isinstance(part.parts[0], Path):
                 out.add(part.parts[0].root)
-    for block in mapping.blocks:
-        if block.each is not None:
-            out |= block.each.roots()
+    eaches = [block.each for block in mapping.blocks] + ([mapping.part.each] if mapping.part is not None else [])
+    out |= {root for each in eaches if each is not None for root in each.roots()}
     return frozenset(out & set(mapping.read))
 
 
@@ -91,9 +105,12 @@ def _row_of(mapping: Mapping, root: str, block: LineBlock | None) -> str | None:
     """The child relationship whose rows ``root`` names in this place."""
     if root in mapping.read and root in row_names(mapping):
         return mapping.read[root]
-    if block is not None and block.each is not None and root == block.name:
-        return next((mapping.read[name] for name in block.each.roots() if name in mapping.read), None)
-    return None
+    part, each = mapping.part, None
+    if block is not None and root == block.name:
+        each = block.each
+    elif part is not None and part.rows and root == part.name:
+        each = part.each
+    return next((mapping.read[name] for name in each.roots() if name in mapping.read), None) if each else None
 
 
 def _asked_ids(expression: Expression) -> frozenset[Path]:

@@ -34,6 +34,12 @@ class Sight:
         entity = next((self._rows_entity(path) for path in paths), "")
         return Sight(self.mapping, self.catalogs, (block.name, entity), self._let)
 
+    def _part_entity(self) -> str:
+        """The entity of the rows that a document is made for each of."""
+        part = self.mapping.part
+        paths = part.each.fields_read() if part is not None and part.each is not None else frozenset()
+        return next((self._rows_entity(path) for path in paths), "")
+
     def type_of(self, expression: Expression) -> FieldType | None:
         """Raises ExpressionError: an unknown field, types that do not go together."""
         return type_of(expression.tree, self.see)
@@ -60,6 +66,9 @@ class Sight:
             return self._into(source.side, source.entity, "", path)
         if root == self.row[0] and root:
             return self._into(source.side, self.row[1], "", path) if self.row[1] else None
+        if mapping.part is not None and mapping.part.rows and root == mapping.part.name:
+            entity = self._part_entity()
+            return self._into(source.side, entity, "", path) if entity else None
         if root in mapping.read:
             if root in row_names(mapping):
                 entity = self._rows_entity(Path(root))
