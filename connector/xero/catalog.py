@@ -80,7 +80,10 @@ class XeroCatalog:
         inner = self.field(row.of, rest)
         if inner is None:
             return None
-        if row.kind is FieldKind.REFERENCE or row.read_only:
+        by_code = (
+            row.of == "Account" and rest == "Code"
+        )  # an account may be named by its code wherever one is asked for
+        if (row.kind is FieldKind.REFERENCE and not by_code) or row.read_only:
             return _read_only(inner)
         return inner
 

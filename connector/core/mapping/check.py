@@ -19,7 +19,7 @@ from connector.core.mapping.expression import Expression
 from connector.core.mapping.inference import SPOKEN, fits
 from connector.core.mapping.model import Kind, LineBlock, Mapping, Pair, Setting
 from connector.core.mapping.problem import Problem, problem
-from connector.core.mapping.reads import row_names
+from connector.core.mapping.reads import expressions, row_names
 from connector.core.mapping.shapes import LINES
 from connector.core.mapping.sight import Sight
 from connector.core.mapping.syntax import ExpressionError
@@ -102,8 +102,10 @@ def _one_way(mapping: Mapping, catalogs: Table[Side, Catalog]) -> Iterator[Probl
 
 
 def _reads(mapping: Mapping, source: Catalog) -> Iterator[Problem]:
-    rows = row_names(mapping)
+    rows, seen = row_names(mapping), {root for one, _ in expressions(mapping) for root in one.roots()}
     for name, path in mapping.read.items():
+        if mapping.part is not None and name not in seen:
+            continue  # another document of the record reads it
         known = source.children(mapping.source.entity, path) if name in rows else None
         infos = [field_info(source, mapping.source.entity, one) for one in (path, f"{path}.Id")]
         if known is None and not any(infos):

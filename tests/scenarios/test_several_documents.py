@@ -1,0 +1,146 @@
+"""Several documents of one record: a deposit and the rest, one invoice for each instalment, a bill with its payment."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from decimal import Decimal
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+import pytest_asyncio
+
+from connector.cli.demo import shipped_mappings
+from connector.cli.stage import Json, Stage, until
+from connector.core.link_state import Hold, Life, Link
+from tests.integration.kafka_views import links
+from tests.integration.spine_stage import opened, spine
+from tests.scenarios.people import deal, expense, line, linked_customer, some_polls, stage_is, won
+
+pytestmark = [pytest.mark.timeout(180), pytest.mark.asyncio(loop_scope="session")]
+
+#  Three ways to bill, told apart by the opportunity's region so that all of them run beside each other here.
+MAPPINGS: dict[str, tuple[tuple[str, str], ...]] = {
+    "account-contact": (),
+    "instead/deposit-and-rest": (("=record.IsWon", "=record.IsWon and record.Region__c == 'deposit'"),),
+    "instead/instalments": (("=record.IsWon", "=record.IsWon and record.Region__c == 'instalments'"),),
+    "instead/expense-paid": (),
+}
+DEPOSIT, INSTALMENTS, EXPENSES = "deposit-and-rest", "instalments", "expense-paid"
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def office(kafka: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stage]:
+    folder = tmp_path_factory.mktemp("several")
+    there = folder / "mappings"
+    there.mkdir()
+    for name, changes in MAPPINGS.items():
+        text = (shipped_mappings() / f"{name}.yaml").read_text("utf-8")
+        for before, after in changes:
+            assert before in text, (name, before)
+            text = text.replace(before, after)
+        (there / f"{Path(name).name}.yaml").write_text(text, "utf-8")
+    async with spine(kafka, f"t{uuid4().hex[:10]}.", folder, mappings=there) as stage:
+        await opened(stage)
+        yield stage
+
+
+async def invoices(office: Stage, start: str, status: str = "") -> dict[str, Json]:
+    """Invoices by number, of those whose number begins so."""
+    rows = [row for row in await office.xero.objects("Invoice") if str(row["InvoiceNumber"]).startswith(start)]
+    return {str(row["InvoiceNumber"]): row for row in rows if status in ("", row["Status"])}
+
+
+async def stand(office: Stage, start: str, wanted: set[str], status: str = "AUTHORISED") -> dict[str, Json]:
+    """Wait until exactly these invoices have a status."""
+
+    async def there() -> dict[str, Json] | None:
+        found = await invoices(office, start, status)
+        return found if set(found) == wanted else None
+
+    found = await until(f"{sorted(wanted)} are {status}", there)
+    assert isinstance(found, dict)
+    return found
+
+
+async def family(office: Stage, mapping: str, source: str) -> dict[str, Link]:
+    """The last link of each document of a record."""
+    out: dict[str, Link] = {}
+    for link in await links(office, mapping):
+        known = out.get(link.id.part)
+        if link.id.source == source and (known is None or known.id.generation < link.id.generation):
+            out[link.id.part] = link
+    return out
+
+
+async def test_a_deposit_and_the_rest_of_one_opportunity(office: Stage) -> None:
+    source, number, _ = await deal(office, (900, 100), Region__c="deposit")
+    await won(office, source)
+    found = await stand(office, f"OPP-{number}", {f"OPP-{number}-D", f"OPP-{number}-R"})
+    assert {name[-1]: row["SubTotal"] for name, row in found.items()} == {"D": 300, "R": 700}
+    assert sum(row["SubTotal"] for row in found.values()) == 1000, "to the cent"
+
+
+async def test_where_one_cannot_be_made_nothing_stays(office: Stage) -> None:
+    """The rest names an account that is not there: Xero refuses it, and the deposit's draft is taken back."""
+    source, number, lines = await deal(office, (900, 100), Region__c="deposit")
+    await office.salesforce.edit("OpportunityLineItem", {"Xero_Account__c": "NOPE"}, lines[0])
+    await won(office, source)
+
+    async def failed() -> dict[str, Link] | None:
+        mine = await family(office, DEPOSIT, source)
+        gone = "deposit" in mine and mine["deposit"].life is Life.ENDED and mine["deposit"].reason == "undone"
+        return mine if gone and mine["rest"].hold is Hold.FAILED else None
+
+    mine = await until("the rest is a review, the deposit is taken back", failed)
+    assert "rest" in mine["deposit"].message
+    await some_polls(office, "/api.xro/2.0/Invoices", 2)
+    assert {row["Status"] for row in (await invoices(office, f"OPP-{number}")).values()} <= {"DELETED"}
+    await office.salesforce.edit("OpportunityLineItem", {"Xero_Account__c": "200"}, lines[0])
+    await stage_is(office, source, "Closed Won")
+    found = await until("both stand once the account is mended", lambda: two(office, number))
+    assert sum(row["SubTotal"] for row in found.values()) == 1000
+
+
+async def two(office: Stage, number: str) -> dict[str, Json] | None:
+    found = await invoices(office, f"OPP-{number}", "AUTHORISED")
+    return found if len(found) == 2 else None
+
+
+async def test_an_approved_invoice_is_issued_again_when_its_deal_changes(office: Stage) -> None:
+    source, number, _ = await deal(office, (900, 100), Region__c="deposit")
+    await won(office, source)
+    await stand(office, f"OPP-{number}", {f"OPP-{number}-D", f"OPP-{number}-R"})
+    await line(office, source, 1000)
+    wanted = {f"OPP-{number}-D-2", f"OPP-{number}-R-2"}
+    found = await stand(office, f"OPP-{number}", wanted)
+    assert sum(row["SubTotal"] for row in found.values()) == 2000
+    await stand(office, f"OPP-{number}", {f"OPP-{number}-D", f"OPP-{number}-R"}, "VOIDED")
+
+
+async def test_each_instalment_is_an_invoice(office: Stage) -> None:
+    source, _, lines = await deal(office, (100, 40), Region__c="instalments")
+    await office.salesforce.edit("OpportunityLineItem", {"ServiceDate": "2027-01-31"}, lines[1])
+    await won(office, source)
+    found = await stand(office, "INS-", {f"INS-{one}" for one in lines})
+    assert str(found[f"INS-{lines[1]}"]["DateString"]).startswith("2027-01-31")
+    third = await line(office, source, 60)
+    found = await stand(office, "INS-", {f"INS-{one}" for one in (*lines, third)})
+    assert sum(row["SubTotal"] for row in found.values()) == 200
+    await office.salesforce.call("POST", "/__sim/delete", {"entity": "OpportunityLineItem", "id": lines[0]})
+    await stand(office, "INS-", {f"INS-{lines[0]}"}, "VOIDED")
+    await stage_is(office, source, "Closed Lost")
+    await stand(office, f"INS-{third}", {f"INS-{third}"}, "VOIDED")
+
+
+async def test_a_paid_expense_is_a_bill_and_its_payment(office: Stage) -> None:
+    source = await expense(office, await linked_customer(office), Amount__c=Decimal("120.00"))
+
+    async def paid() -> list[Json]:
+        rows = [row for row in await office.xero.objects("Invoice") if f"/{source}?tl=" in str(row.get("Url"))]
+        return [row for row in rows if row["Status"] == "PAID"]
+
+    (bill,) = await until("the bill is paid", paid)
+    assert (bill["Total"], bill["AmountPaid"], bill["AmountDue"]) == (120, 120, 0)
+    payments = [row for row in await office.xero.objects("Payment") if row["Invoice"]["InvoiceID"] == bill["InvoiceID"]]
+    assert [row["Amount"] for row in payments] == [120]
