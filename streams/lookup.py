@@ -195,7 +195,8 @@ class Lookup:
         mapping = self._mapping(connection, job)
         if record is None:
             return draft(job.link, job.todo, mapping)
-        foreign = evaluate.foreign_lines(mapping, record, job.link.line_ids)
+        keeps = mapping.foreign_lines == "keep"  # else they were decided on, or are to go
+        foreign = evaluate.foreign_lines(mapping, record, job.link.line_ids) if keeps else ()
         return draft(job.link, job.todo, mapping, foreign, record.fields)
 
     def _mapping(self, connection: Connection, job: Job) -> Rule:

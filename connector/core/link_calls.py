@@ -80,7 +80,7 @@ def confirmed(link: Link, event: Applied, rules: Rules, *, read: bool = False) -
         line_ids={**link.line_ids, **event.line_ids},
     )
     if attempt.operation == "remove":
-        return ended(link, link.left or "reissued")
+        return ended(link, link.left or "reissued", link.message if link.hold is Hold.NONE else "")
     link = _seen_meanwhile(_checked(link, attempt, event), side, held, event)
     return rest(link, rules)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from connector.core import link_failures as failures
-from connector.core.link_events import GONE, Settled
+from connector.core.link_events import FOREIGN, GONE, Settled
 from connector.core.link_parts import UNDONE, aimed, ended, free, sticky
 from connector.core.link_rest import rest
 from connector.core.link_state import End, Hold, Life, Link, Rules
@@ -39,7 +39,7 @@ def _undone(link: Link, message: str, rules: Rules) -> Link:
         return link
     if link.life is Life.NEW:
         return ended(link, UNDONE, message)
-    return rest(replace(free(link), left=UNDONE), rules) if link.status == "draft" else link
+    return rest(replace(free(link), left=UNDONE, message=message), rules) if link.status == "draft" else link
 
 
 def revive(link: Link, event: Settled, rules: Rules) -> Link:
@@ -76,6 +76,8 @@ def _whole(link: Link) -> set[str]:
         path.rsplit("/", 1)[0] for path in paths if "/" in path and GONE in (end.drift.get(path) for end in _ends(link))
     }
     known = {*link.agreed, *link.salesforce.drift, *link.xero.drift}
+    if any("/" in path for path in paths):
+        paths |= known & {FOREIGN}
     return paths | {path for path in known if "/" in path and path.rsplit("/", 1)[0] in out}
 
 

@@ -50,6 +50,11 @@ CONFLICT = _fix("link.conflict", "Both sides changed the same field.", "Decide w
 WAITS = _fix(
     "link.waits", "It waits for another record to be linked first.", "Nothing to do if that one is on its way."
 )
+UNLINKED = _fix(
+    "link.unlinked",
+    "The record belongs to nothing: its own object is not linked, or the other mapping did not make it.",
+    "Link it, or end this. It closes by itself once the link is there.",
+)
 LEFT = _fix(
     "link.left", "The record no longer matches, and its target cannot be taken back.", "Undo it there, or end the link."
 )

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from connector.core import link_failures as failures
 from connector.core.failure import Failure
-from connector.core.link_events import GONE
+from connector.core.link_events import GONE, TARGET
 from connector.core.link_parts import RETURNS, UNDONE, ended, farewell, free, hold, sticky
 from connector.core.link_state import End, Hold, Life, Link, Phase, Rules
 from connector.core.merge import Merge, merge
@@ -62,10 +62,12 @@ def _conflict(link: Link, verdict: Merge) -> Link:
 
 def _waiting(link: Link, rules: Rules) -> Link:
     missing = () if link.left else tuple(sorted(path for path, ref in link.refs.items() if not ref.optional))
-    if link.hold is Hold.WAITS and not missing:
+    told = link.hold is Hold.FAILED and link.code == failures.UNLINKED.code
+    if (link.hold is Hold.WAITS or told) and not missing:
         return free(link)
     if missing and link.hold in (Hold.NONE, Hold.WAITS):
-        return hold(link, Hold.WAITS, failures.WAITS, missing)
+        unlinked = rules.tells_unlinked and TARGET in missing
+        return hold(link, *((Hold.FAILED, failures.UNLINKED) if unlinked else (Hold.WAITS, failures.WAITS)), missing)
     return link
 
 

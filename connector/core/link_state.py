@@ -79,13 +79,14 @@ class Rules:
     conflict: str = "ask"  # salesforce | xero | latest | ask
     creates: frozenset[Side] = frozenset()
     matched: str = "ask"
-    changed: Mapping[str, str] = field(default_factory=dict)  # status group → update | reissue | tell
+    changed: Mapping[str, str] = field(default_factory=dict)  # status group → update | reissue | credit | tell
     left: Mapping[str, str] = field(default_factory=dict)  # status group → delete | void | tell
     deleted: Mapping[str, str] = field(default_factory=dict)
     again: str = "new"
     target_gone: str = "tell"
     approve: str = "at-once"
     never_creates: bool = False
+    tells_unlinked: bool = False  # a back-write without its target is a review, not a wait
 
     @property
     def target(self) -> Side:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from connector.core.link_events import GONE
+from connector.core.link_events import FOREIGN, GONE
 from connector.core.link_state import Life, Link, Rules
 from connector.core.records import Side
 
@@ -80,7 +80,8 @@ def _one_way(link: Link, rules: Rules, path: str, moved: set[Side]) -> str:
         return "keep"
     if path in link.once and _born(link, path):
         return "quiet"
-    if (rules.target in moved and _known(link, rules, path)) or _edited_line(link, rules, path):
+    edited = _edited_line(link, rules, path) or _foreign(link, rules, path)
+    if (rules.target in moved and _known(link, rules, path)) or edited:
         verdict = _by_policy(link, rules)
         return "keep" if verdict == rules.target.value else verdict
     return rules.source.value
@@ -101,6 +102,11 @@ def _edited_line(link: Link, rules: Rules, path: str) -> bool:
         other.startswith(line) and (text != GONE if out else text == GONE)
         for other, text in link.end(rules.target).drift.items()
     )
+
+
+def _foreign(link: Link, rules: Rules, path: str) -> bool:
+    """Whether lines that nobody agreed on stand beside ours, where the mapping does not just keep them."""
+    return "/" in path and link.end(rules.target).drift.get(FOREIGN, EMPTY[0]) not in EMPTY
 
 
 def _born(link: Link, path: str) -> bool:

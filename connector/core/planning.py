@@ -16,7 +16,7 @@ from connector.core.document import Document, Flat, NotWanted, Refused
 from connector.core.failure import Failure, Kind
 from connector.core.identity import LinkId, document_key
 from connector.core.link_events import TARGET, LinkEvent, Observed, Wanted
-from connector.core.link_parts import newer
+from connector.core.link_parts import REBORN, newer
 from connector.core.link_state import Life, Link, Rules
 from connector.core.mapping import evaluate
 from connector.core.mapping.evaluate import BackWrite, Context
@@ -153,6 +153,7 @@ def rules_of(mapping: Rule) -> Rules:
         target_gone=life.target_gone.value,
         approve=mapping.approve if mapping.target.entity in APPROVABLE else "at-once",
         never_creates=mapping.kind is MappingKind.BACK_WRITE,
+        tells_unlinked=mapping.unlinked == "tell",
     )
 
 
@@ -417,7 +418,7 @@ def current(link_id: LinkId, links: Links, record: Record, again: str) -> tuple[
 def _reborn(link: Link, record: Record, again: str) -> bool:
     """Whether a record may be born anew: its target was taken away or went, or it came back and `again` says new. A
     record that is not newer than what ended the link says nothing."""
-    allowed = link.reason in ("reissued", "target-gone") or (link.reason in ("left", "deleted") and again == "new")
+    allowed = link.reason in REBORN or (link.reason in ("left", "deleted") and again == "new")
     return allowed and newer(link.end(record.side), record.version, record.stamp)
 
 

@@ -56,7 +56,7 @@ def bound(
     stands = {(one.id.tenant, one.id.part): one for one in planned if one.wanted}
     failing = {one.id for one in planned if draft_first and one.wanted and one.fails}
     drafts = [one for one in planned if draft_first and one.drafted]
-    for one in planned:
+    for one in sorted(planned, key=lambda each: each.link is None):  # who is freed says so before another is born
         if one.link is None and (nothing_new or failing - {one.id}):
             continue
         refs, tenant = dict(one.event.refs), one.id.tenant

@@ -84,13 +84,13 @@ def _one_way(mapping: Mapping, catalogs: Table[Side, Catalog]) -> Iterator[Probl
     if mapping.part is not None:
         for one in (mapping.part.each, mapping.part.key):
             yield from _typed(mapping, sight, one, mapping.part.line)
-    for key, expressions in (
+    for key, several in (
         ("when", tuple(mapping.when.values())),
         ("organisation", (mapping.organisation,)),
         ("target", (mapping.of,)),
         ("let", tuple(mapping.let.values())),
     ):
-        for expression in expressions:
+        for expression in several:
             yield from _typed(mapping, sight, expression, mapping.lines_of_keys.get(key, 1))
     for setting in mapping.settings:
         yield from _setting(mapping, sight, target, mapping.target.entity, setting)
@@ -195,9 +195,9 @@ def _rows(mapping: Mapping, target: Catalog, entity: str, block: LineBlock) -> I
 
 
 def _lookups(mapping: Mapping, sight: Sight, target: Catalog) -> Iterator[Problem]:
-    for key, expressions in (("find", mapping.find), ("expect", mapping.expect)):
+    for key, named in (("find", mapping.find), ("expect", mapping.expect)):
         line = mapping.lines_of_keys.get(key, 1)
-        for name, expression in expressions.items():
+        for name, expression in named.items():
             yield from _typed(mapping, sight, expression, line, f"{key} {name}: ")
             if key == "find" and field_info(target, mapping.target.entity, name) is None:
                 yield problem(mapping, key, "unknown-field", f"{mapping.target} has no field {name}")

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from connector.core.catalog import FieldInfo
 from connector.core.document import Flat, line_path
+from connector.core.link_events import FOREIGN
 from connector.core.mapping.convert import CONVERTERS, fitted, tidy
 from connector.core.mapping.model import Kind, Mapping, Setting
 from connector.core.mapping.rows import observe_rows
@@ -125,6 +126,9 @@ def _observe_lines(mapping: Mapping, fields: Fields, lines: Table[str, str], fla
             value = _seen(mapping.target.side, row, path, setting.info)
             if value is not None:
                 flat[line_path(name, key, path)] = value
+    if mapping.foreign_lines == "conflict":
+        theirs = set(by_id) - set(lines.values()) if lines else set()
+        flat[FOREIGN] = sorted(theirs) or None
 
 
 def line_settings(mapping: Mapping, key: str) -> dict[str, Setting]:

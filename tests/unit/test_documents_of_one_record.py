@@ -1,0 +1,281 @@
+"""Several documents of one record: which are made, which waits for which, and what one that fails does to the others."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+
+from connector.core.failure import Failure, Kind
+from connector.core.identity import LinkId
+from connector.core.link import Act, outputs
+from connector.core.link_events import Applied as Done
+from connector.core.link_events import LinkEvent, Rejected, Settled, Started
+from connector.core.link_state import Hold, Life, Link
+from connector.core.mapping.bind import bind
+from connector.core.mapping.check import check
+from connector.core.mapping.parse import parse
+from connector.core.planning import Applied
+from connector.core.records import Record, Side, Version
+from connector.core.values import Value
+from connector.errors import MappingError
+from tests.unit.mapping_catalogs import CATALOGS
+from tests.unit.settle_desk import NOW, Desk
+
+HEAD = """\
+mapping: deal
+from: salesforce.Opportunity
+read: { rows: OpportunityLineItems }
+when: =record.IsWon
+to: xero.Invoice
+together: %s
+life: { changed: { approved: credit }, left: { draft: delete, approved: void }, again: new }
+fields: { Type: ACCREC, Contact: c1, Date: 2026-03-01 }
+"""
+TWO = """\
+documents:
+  - key: deposit
+    fields: { InvoiceNumber: { set: "=record.Number__c + '-D' + suffix(generation)", write: once } }
+    lines: [ { key: one, fields: { Description: A, Quantity: 1, UnitAmount: =record.Shipping__c } } ]
+  - key: rest
+    %s
+    fields: { InvoiceNumber: { set: "=record.Number__c + '-R' + suffix(generation)", write: once } }
+    lines: [ { key: one, fields: { Description: B, Quantity: 1, UnitAmount: =record.Amount } } ]
+"""
+ROWS = """\
+documents:
+  - each: =rows
+    as: stage
+    key: =stage.Id
+    when: =stage.Quantity > 0
+    fields: { InvoiceNumber: { set: "=record.Number__c + stage.Id + suffix(generation)", write: once } }
+    lines: [ { key: one, fields: { Description: =stage.Description, Quantity: 1, UnitAmount: =stage.UnitPrice } } ]
+"""
+REFUSED = Failure("xero.account", Kind.FIX, "No such account.")
+
+
+class Office:
+    """Plan and settle over tables in memory, with a company that takes what it is sent."""
+
+    def __init__(self, text: str) -> None:
+        self.desk = Desk(())
+        self.desk.home.applied["deal"] = Applied(bind(parse(text, "deal.yaml"), CATALOGS))
+        self.desk.home.caught_up = True
+        self.version = 10
+        self.calls = 0
+        self.done = 0
+
+    async def says(self, **fields: Value) -> None:
+        """The opportunity is read, as it is now."""
+        self.version += 1
+        known: Mapping[str, Value] = {
+            "IsWon": True, "Number__c": "N", "Amount": Decimal(700), "Shipping__c": Decimal(300),
+            "OpportunityLineItems": [], **fields,
+        }  # fmt: skip
+        stamp = NOW + timedelta(seconds=self.version)
+        record = Record(Side.SALESFORCE, "org", "Opportunity", "o1", Version(1, self.version), NOW, stamp, fields=known)
+        await self.desk.take(record)
+        await self.settled()
+
+    async def settled(self) -> None:
+        """Everything that was sent is folded."""
+        for _ in range(200):
+            if self.done == len(self.desk.sent):
+                return
+            link_id, event = self.desk.sent[self.done]
+            self.done += 1
+            await self.desk.fold(link_id, event)
+        raise AssertionError("it never comes to rest")
+
+    def links(self) -> dict[str, Link]:
+        """The last link of each document."""
+        out: dict[str, Link] = {}
+        for link in self.desk.tables.links.scan(0):
+            if link.id.part not in out or out[link.id.part].id.generation < link.id.generation:
+                out[link.id.part] = link
+        return out
+
+    async def tell(self, link: Link, event: LinkEvent) -> None:
+        await self.desk.fold(link.id, event)
+        await self.settled()
+
+    def act(self, part: str) -> str:
+        link = self.links()[part]
+        rules = self.desk.home.rules("deal", link.mapping_version, link.id.part)
+        assert rules is not None
+        todo = outputs(link, rules).todo
+        return todo.act.value if todo is not None else ""
+
+    async def works(self, part: str, refused: Failure | None = None) -> None:
+        """The write loop does what a document needs next."""
+        link = self.links()[part]
+        rules = self.desk.home.rules("deal", link.mapping_version, link.id.part)
+        assert rules is not None
+        todo = outputs(link, rules).todo
+        assert todo is not None
+        self.calls += 1
+        call, status = f"c{self.calls}", {Act.APPROVE: "approved", Act.REMOVE: "gone"}.get(todo.act, "draft")
+        await self.tell(link, Started(call, Side.XERO, todo.act.value, todo.changed, NOW, NOW))
+        if refused is not None:
+            await self.tell(link, Rejected(call, refused, NOW))
+            return
+        self.version += 1
+        target = link.xero.id or f"x{self.calls}"
+        await self.tell(link, Done(call, target, Version(1, self.version), NOW, {**todo.whole}, status))
+
+
+def two(together: str = "best-effort", more: str = "") -> Office:
+    return Office(HEAD % together + TWO % (more or "approve: checked"))
+
+
+async def test_each_document_has_a_link_of_its_own() -> None:
+    office = two()
+    await office.says()
+    assert {part: link.seen(Side.SALESFORCE)["InvoiceNumber"] for part, link in office.links().items()} == {
+        "deposit": '"N-D"', "rest": '"N-R"',
+    }  # fmt: skip
+    assert {link.id.document for link in office.links().values()} == {"salesforce:o1#deposit", "salesforce:o1#rest"}
+
+
+async def test_what_comes_after_waits_until_the_other_stands() -> None:
+    office = two(more="after: deposit")
+    await office.says()
+    assert office.links()["rest"].hold is Hold.WAITS
+    await office.works("deposit")
+    assert office.links()["rest"].hold is Hold.WAITS, "a draft that will be approved does not stand yet"
+    await office.works("deposit")
+    assert office.links()["rest"].hold is Hold.NONE
+    assert office.act("rest") == "create"
+
+
+async def test_drafts_wait_for_each_other() -> None:
+    office = two("draft-first")
+    await office.says()
+    await office.works("deposit")
+    assert office.act("deposit") == "", "the other is not drafted yet"
+    await office.works("rest")
+    assert (office.act("deposit"), office.act("rest")) == ("approve", "approve")
+    await office.works("deposit")
+    await office.works("rest")
+    assert {link.status for link in office.links().values()} == {"approved"}
+
+
+@pytest.mark.parametrize("order", [("deposit", "rest"), ("rest", "deposit")])
+async def test_beside_one_that_fails_no_draft_stays(order: tuple[str, str]) -> None:
+    office = two("draft-first")
+    await office.says()
+    for part in order:
+        if office.act(part) == "create":
+            await office.works(part, REFUSED if part == "rest" else None)
+    if office.act("deposit") == "remove":
+        await office.works("deposit")
+    deposit, rest = office.links()["deposit"], office.links()["rest"]
+    assert (deposit.life, deposit.reason) == (Life.ENDED, "undone")
+    assert "rest" in deposit.message
+    assert (rest.hold, rest.code) == (Hold.FAILED, "xero.account"), "one review names the culprit"
+
+
+async def test_once_the_culprit_is_mended_all_begin_anew() -> None:
+    office = two("draft-first")
+    await office.says()
+    await office.works("deposit")
+    await office.works("rest", REFUSED)
+    await office.works("deposit")
+    await office.says()
+    assert office.links()["deposit"].id.generation == 1, "nothing begins beside what fails still"
+    await office.says(Amount=Decimal(800))
+    deposit = office.links()["deposit"]
+    assert (deposit.id.generation, deposit.seen(Side.SALESFORCE)["InvoiceNumber"]) == (2, '"N-D-2"')
+    await office.works("rest")
+    await office.works("deposit")
+    assert (office.act("deposit"), office.act("rest")) == ("approve", "approve")
+
+
+async def test_what_a_mapping_refuses_lets_none_of_the_set_begin() -> None:
+    office = two("draft-first")
+    await office.says(Amount="seven")
+    assert {part: link.code for part, link in office.links().items()} == {"rest": "mapping.type"}
+
+
+async def test_best_effort_makes_what_it_can() -> None:
+    office = two()
+    await office.says(Amount="seven")
+    assert office.act("deposit") == "create"
+    assert office.links()["rest"].code == "mapping.type"
+
+
+def stage(name: str, price: int, quantity: int = 1) -> dict[str, Value]:
+    return {"Id": name, "Quantity": Decimal(quantity), "UnitPrice": Decimal(price), "Description": name}
+
+
+async def test_each_row_is_a_document_and_one_that_goes_takes_it_along() -> None:
+    office = Office(HEAD % "best-effort" + ROWS)
+    await office.says(OpportunityLineItems=[stage("a", 1), stage("b", 2), stage("c", 3, 0)])
+    assert set(office.links()) == {"stage:a", "stage:b"}
+    await office.works("stage:a")
+    await office.says(OpportunityLineItems=[stage("b", 2)])
+    assert office.act("stage:a") == "remove"
+    assert office.links()["stage:b"].left == ""
+
+
+async def test_rows_of_one_key_are_one_review() -> None:
+    office = Office(HEAD % "best-effort" + ROWS)
+    await office.says(OpportunityLineItems=[stage("a", 1), stage("a", 2)])
+    assert {part: link.code for part, link in office.links().items()} == {"*": "mapping.document-key"}
+    await office.says(OpportunityLineItems=[stage("a", 1)])
+    assert office.links()["*"].hold is Hold.NONE
+    assert office.act("stage:a") == "create"
+
+
+async def test_a_record_that_leaves_takes_all_its_documents_back() -> None:
+    office = two()
+    await office.says()
+    for part in ("deposit", "rest", "rest"):
+        await office.works(part)
+    await office.says(IsWon=False)
+    assert (office.act("deposit"), office.act("rest")) == ("remove", "remove")
+
+
+async def test_nothing_approved_is_undone() -> None:
+    office = two("draft-first")
+    await office.says()
+    for part in ("deposit", "rest", "deposit", "rest"):
+        await office.works(part)
+    await office.tell(office.links()["deposit"], Settled("undo", "draft-first", NOW, "late"))
+    assert (office.links()["deposit"].left, office.act("deposit")) == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        (TWO % "after: other", "mapping.after"),
+        (TWO.replace("key: rest", "key: deposit") % "approve: draft", "mapping.duplicate-document"),
+        (TWO.replace("key: rest", "key: =record.Id") % "approve: draft", "mapping.document-key"),
+        (ROWS.replace("key: =stage.Id", "key: =record.Id"), "mapping.line-key"),
+        ("documents: []\n", "mapping.documents"),
+    ],
+)
+def test_what_cannot_be_a_set_is_refused(text: str, code: str) -> None:
+    with pytest.raises(MappingError) as refused:
+        parse(HEAD % "best-effort" + text, "deal.yaml")
+    assert refused.value.code == code
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        (HEAD % "draft-first" + TWO % "approve: at-once", "mapping.draft-first"),
+        (HEAD % "best-effort" + TWO.replace(" + suffix(generation)", "") % "approve: draft", "mapping.credit"),
+    ],
+)
+def test_what_cannot_work_is_told(text: str, code: str) -> None:
+    assert code in {one.code for one in check((parse(text, "deal.yaml"),), CATALOGS)}
+
+
+def test_a_part_is_no_part_of_the_id() -> None:
+    link_id = LinkId("demo", "deal", "salesforce:o1#stage:a", "t")
+    assert (link_id.source, link_id.part, LinkId.parse(link_id.key)) == ("o1", "stage:a", link_id)
+    assert replace(link_id, document="salesforce:o1").part == ""
