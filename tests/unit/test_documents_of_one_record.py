@@ -1,4 +1,4 @@
-"""Several documents of one record: which are made, which waits for which, and what one that fails does to the others."""
+"""Several documents of one record: which are made, which waits for which, what one that fails does to the others."""
 
 from __future__ import annotations
 
