@@ -19,10 +19,12 @@ from connector.core.link_events import TARGET, LinkEvent, Observed, Wanted
 from connector.core.link_parts import REBORN, newer
 from connector.core.link_state import Life, Link, Rules
 from connector.core.mapping import evaluate
+from connector.core.mapping.credit import credit_note, credit_part, credited
 from connector.core.mapping.evaluate import BackWrite, Context
 from connector.core.mapping.life import APPROVABLE, Action, Group, group
 from connector.core.mapping.model import Kind as MappingKind
 from connector.core.mapping.model import Mapping as Rule
+from connector.core.marks import mark_of
 from connector.core.records import Record, Side
 from connector.core.siblings import Sibling, bound
 from connector.core.unborn import Unborn
@@ -76,7 +78,7 @@ class Applied:
     @property
     def versions(self) -> tuple[Rule, ...]:
         """Today's and all that are kept: each document of a record by itself."""
-        return tuple(one for rule in (self.mapping, *self.kept.values()) for one in rule.each)
+        return tuple(one for rule in (self.mapping, *self.kept.values()) for one in rule.every)
 
 
 class Links(Protocol):
@@ -182,9 +184,11 @@ def plan(record: Record, applied: Applied, links: Links, scene: Scene) -> tuple[
 def _source(record: Record, applied: Applied, links: Links, scene: Scene) -> Iterator[Planned]:
     """Each document of the record, in each tenant that it may be in."""
     planned: list[Sibling] = []
+    met: list[LinkId] = []
     draft_first, moves = applied.mapping.together == "draft-first", False
     for part in _parts(record, applied.mapping, links, scene):
         found, told = _in_each(record, applied.mapping, links, scene, part), list[Failure | None]()
+        met += [link_id for link_id, _ in found]
         for link_id, link in found:
             if link is None and any(other is not None and other.life is not Life.ENDED for _, other in found):
                 moves = True  # to another tenant: first what it has there must go
@@ -194,6 +198,27 @@ def _source(record: Record, applied: Applied, links: Links, scene: Scene) -> Ite
                 planned.append(one)
                 told.append(one.event.refusal)
     yield from bound(planned, draft_first=draft_first, nothing_new=draft_first and moves)
+    yield from _credits(record, applied, links, met)
+
+
+def _credits(record: Record, applied: Applied, links: Links, planned: Sequence[LinkId]) -> Iterator[Planned]:
+    """The credit notes of the generations that were approved when their record outgrew them, whatever it says now."""
+    for link_id in planned:
+        for generation in range(1, link_id.generation + 1):
+            old = links.link(replace(link_id, generation=generation))
+            rule = applied.of(old).credits if old is not None and old.reason == "credited" else None
+            if old is None or rule is None:
+                continue
+            flat = credit_note(old.seen(Side.XERO), old.end(record.side).stamp)
+            part = credit_part(link_id.part, generation)
+            key = document_key(record.side, record.id, part)
+            said = _wanted(record, replace(rule, version=old.mapping_version))
+            known, refs = texts(flat)
+            mark = mark_of(rule, record, flat, part=part)
+            yield replace(link_id, document=key, generation=1), replace(
+                said, flat=known, refs=refs, once=tuple(known), order=old.order, entity=rule.target.entity,
+                mark=canonical(list(mark)) if mark else "", money=old.money,
+            )  # fmt: skip
 
 
 def _parts(record: Record, mapping: Rule, links: Links, scene: Scene) -> tuple[str, ...]:
@@ -201,7 +226,7 @@ def _parts(record: Record, mapping: Rule, links: Links, scene: Scene) -> tuple[s
     if not mapping.documents:
         return ("",)
     first = LinkId(scene.connection, mapping.name, key_of(record), scene.tenant)
-    known = links.parts(first)
+    known = tuple(part for part in links.parts(first) if credited(part) is None)
     found = () if record.deleted else evaluate.parts(mapping, record, scene.context(first))
     return tuple(dict.fromkeys((*((ALL,) if isinstance(found, Refused) else found), *known)))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 import pytest
@@ -69,13 +69,21 @@ class Office:
         self.done = 0
 
     async def says(self, **fields: Value) -> None:
-        """The opportunity is read, as it is now."""
+        """The opportunity was changed, and is read as often as anybody asks for it."""
+        stamp = NOW + timedelta(seconds=self.version)
+        for _ in range(5):
+            self.desk.asked.clear()
+            await self._read(stamp, **fields)
+            if "o1" not in [object_id for _, object_id in self.desk.asked]:
+                return
+        raise AssertionError("it is asked for without end")
+
+    async def _read(self, stamp: datetime, **fields: Value) -> None:
         self.version += 1
         known: Mapping[str, Value] = {
             "IsWon": True, "Number__c": "N", "Amount": Decimal(700), "Shipping__c": Decimal(300),
             "OpportunityLineItems": [], **fields,
         }  # fmt: skip
-        stamp = NOW + timedelta(seconds=self.version)
         record = Record(Side.SALESFORCE, "org", "Opportunity", "o1", Version(1, self.version), NOW, stamp, fields=known)
         await self.desk.take(record)
         await self.settled()
@@ -123,8 +131,8 @@ class Office:
             await self.tell(link, Rejected(call, refused, NOW))
             return
         self.version += 1
-        target = link.xero.id or f"x{self.calls}"
-        await self.tell(link, Done(call, target, Version(1, self.version), NOW, {**todo.whole}, status))
+        target, shown = link.xero.id or f"x{self.calls}", link.seen(Side.XERO)
+        await self.tell(link, Done(call, target, Version(1, self.version), NOW, {**shown, **todo.whole}, status))
 
 
 def two(together: str = "best-effort", more: str = "") -> Office:
@@ -279,3 +287,34 @@ def test_a_part_is_no_part_of_the_id() -> None:
     link_id = LinkId("demo", "deal", "salesforce:o1#stage:a", "t")
     assert (link_id.source, link_id.part, LinkId.parse(link_id.key)) == ("o1", "stage:a", link_id)
     assert replace(link_id, document="salesforce:o1").part == ""
+
+
+async def test_what_was_approved_is_credited_and_made_anew() -> None:
+    office = two()
+    await office.says()
+    await office.works("rest")
+    await office.works("rest")
+    await office.says(Amount=Decimal(750))
+    links = office.links()
+    assert (links["rest"].id.generation, office.act("rest")) == (2, "create")
+    assert links["rest"].seen(Side.SALESFORCE)["InvoiceNumber"] == '"N-R-2"'
+    note = links["rest~credit-1"].seen(Side.SALESFORCE)
+    assert (note["Type"], note["CreditNoteNumber"]) == ('"ACCRECCREDIT"', '"CR-N-R"')
+    assert note["LineItems/one/UnitAmount"] == '{"#":"700"}', "what stood in the invoice"
+    assert office.act("rest~credit-1") == "create"
+    before = len(office.desk.sent)
+    await office.says(Amount=Decimal(750))
+    assert [event for _, event in office.desk.sent[before:] if isinstance(event, Settled)] == []
+    assert set(office.links()) == {"deposit", "rest", "rest~credit-1"}
+
+
+async def test_the_credit_note_stays_when_the_record_leaves() -> None:
+    office = two()
+    await office.says()
+    await office.works("rest")
+    await office.works("rest")
+    await office.says(Amount=Decimal(750))
+    await office.works("rest~credit-1")
+    await office.says(IsWon=False, Amount=Decimal(750))
+    assert office.links()["rest~credit-1"].left == ""
+    assert office.act("rest") == "", "the new one was not born yet"

@@ -53,7 +53,11 @@ def test_the_ready_made_mappings_fit_the_catalogs_of_both_parties() -> None:
     schema = build_schema(TABLES, PICKLISTS, currencies=False)
     shapes = [shape_of(describe(schema, entity, Permissions(), "62.0")) for entity in schema.entities.values()]
     salesforce = SalesforceCatalog({}).with_objects(shapes)
-    assert check(READY, {Side.SALESFORCE: salesforce, Side.XERO: XeroCatalog()}) == ()
+    catalogs = {Side.SALESFORCE: salesforce, Side.XERO: XeroCatalog()}
+    assert check(READY, catalogs) == ()
+    instead = tuple(parse(path.read_text(), path.name) for path in sorted((FOLDER / "instead").glob("*.yaml")))
+    assert len(instead) >= 3
+    assert check((*READY, *instead), catalogs) == ()
 
 
 def test_the_test_mapping_has_no_problem() -> None:

@@ -163,19 +163,27 @@ class Mapping:
     lines_of_keys: Table[str, int] = field(default_factory=dict)  # top-level key → line of the file
     plans: Table[Side, ReadPlan] = field(default_factory=dict)  # what must be read of a record, worked out once
     bound: bool = False
-    depends: str = "at-trigger"  # at-trigger | live
+    depends: str = "at-trigger"  # at-trigger
     together: str = "best-effort"  # best-effort | draft-first
     documents: tuple[Mapping, ...] = ()  # several documents of one record: each a mapping of one document
     part: Part | None = None  # which of them this is
+    credits: Mapping | None = None  # of the credit notes that take back what was approved
 
     @property
     def each(self) -> tuple[Mapping, ...]:
         """The mappings of one document that this one consists of: itself, or its documents."""
         return self.documents or (self,)
 
+    @property
+    def every(self) -> tuple[Mapping, ...]:
+        """As ``each``, with the credit notes."""
+        return (*self.each, *(one.credits for one in self.each if one.credits is not None))
+
     def one(self, part: str) -> Mapping:
         """The one that a link's part belongs to; the whole where there is none (any more)."""
-        return next((one for one in self.documents if one.part is not None and one.part.owns(part)), self)
+        own, follows, _ = part.partition("~")
+        found = next((one for one in self.documents if one.part is not None and one.part.owns(own)), self)
+        return found.credits if follows and found.credits is not None else found
 
     def takes(self, side: Side, entity: str) -> bool:
         """Whether a record of this side and entity is this mapping's business (as its source or either end)."""

@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from connector.core.mapping import clauses
 from connector.core.mapping.clauses import Reading
+from connector.core.mapping.credit import credits_of
 from connector.core.mapping.expression import Expression
 from connector.core.mapping.life import Life
 from connector.core.mapping.model import Kind, Limits, LineBlock, Mapping, MatchRule, Pair, Part
@@ -41,7 +42,7 @@ _CHOICES: Table[str, tuple[str, ...]] = {  # key → what it can say; the first 
     "found": ("stop", "link", "ask"),
     "approve": ("checked", "draft", "at-once"),
     "foreign_lines": ("keep", "conflict", "replace"),
-    "depends": ("at-trigger", "live"),
+    "depends": ("at-trigger",),
     "together": ("best-effort", "draft-first"),
     "create": ("both", "sf", "xero", "none"),
     "conflict": ("ask", "sf", "xero", "latest"),
@@ -71,7 +72,9 @@ def parse(text: str, file: str) -> Mapping:
 
     def named(one: Mapping, lines: Table[str, int]) -> Mapping:
         plans = {side: plan(one, side) for side in Side}
-        return replace(one, name=name, version=version, file=file, lines_of_keys=dict(lines), plans=plans)
+        one = replace(one, name=name, version=version, file=file, lines_of_keys=dict(lines), plans=plans)
+        notes = credits_of(one)
+        return one if notes is None else replace(one, credits=replace(notes, plans={}))
 
     parts = tuple(named(one, one.lines_of_keys) for one in mapping.documents)
     return named(replace(mapping, documents=parts), tree.lines)
