@@ -34,7 +34,7 @@ from connector.core.link_parts import judge
 from connector.core.link_state import Life, Link, Phase, Rules
 from connector.core.merge import Merge
 from tests.unit.fold_history import History
-from tests.unit.test_link_states import BILL, OWNED, PAIR, explore
+from tests.unit.test_link_states import BILL, OWNED, PAIR, SET, explore
 
 MODULES = (
     link, link_agree, link_calls, link_decide, link_look, link_moves, link_parts, link_rest, link_state, link_table,
@@ -100,7 +100,7 @@ def caught(mutation: Mutation, histories: int, depth: int = 5) -> str:
 
 
 def _explored(depth: int) -> str:
-    for rules in (BILL, PAIR, OWNED):
+    for rules in (BILL, PAIR, OWNED, SET):
         try:
             explore(rules, depth)
         except AssertionError as error:
@@ -231,6 +231,18 @@ def _late_wins(link: Link, event: Wanted, rules: Rules) -> Link:
     return replace(link, left="")
 
 
+def _undoes_anything(link: Link, message: str, rules: Rules) -> Link:
+    return link_rest.rest(replace(link, left=link_parts.UNDONE), rules)
+
+
+def _undoes_nothing(link: Link, message: str, rules: Rules) -> Link:
+    return link
+
+
+def _credits_drafts(link: Link, rules: Rules, changed: Any) -> bool:
+    return bool(changed) and not link.left and "credit" in rules.changed.values()
+
+
 ZERO = timedelta(0)
 MUTATIONS: tuple[Mutation, ...] = (
     Mutation("a lost call is forgotten", {(Phase.CREATING, Unknown): _forget}),
@@ -266,6 +278,10 @@ MUTATIONS: tuple[Mutation, ...] = (
     Mutation("what carries our mark is not adopted", {(Phase.NEW, Observed): _adopts_nothing}),
     Mutation("take → ignore during a change", {(Phase.UPDATING, Wanted): ignore, (Phase.UNSURE, Wanted): ignore}),
     Mutation("see → ignore", {(Phase.LIVE, Observed): ignore}),
+    Mutation("a draft does not wait for the others", names={"WITH": "@none/"}),
+    Mutation("what is approved is taken back", names={"_undone": _undoes_anything}),
+    Mutation("a draft stays beside one that failed", names={"_undone": _undoes_nothing}),
+    Mutation("drafts are credited", names={"_credited": _credits_drafts}),
     Mutation("confirm → ignore", {(Phase.UPDATING, Applied): ignore}),
 )  # fmt: skip
 

@@ -43,6 +43,9 @@ class Look:
         known += [one.part for one in ids if (one.connection, one.mapping, one.source) == mine]
         return tuple(part for part in dict.fromkeys(known) if part)
 
+    def documents(self, link_id: LinkId) -> tuple[Link, ...]:
+        return self.tables.links.documents(link_id)
+
     def owner(self, connection: str, mapping: str, side: Side, object_id: str) -> LinkId | None:
         return self._target(connection, mapping, side, object_id, also_gone=False)
 
@@ -66,7 +69,8 @@ class Plan:
         scene, sent = connection.scene(), 0
         for applied in tuple(connection.mappings()):
             for link_id, event in plan(record, applied, look, scene):
-                if self._says_nothing(connection, link_id, event):
+                counts = applied.mapping.several == "sum"  # its sum may have been asked for again
+                if not counts and self._says_nothing(connection, link_id, event):
                     continue
                 await self.send(connection, link_id.key, event)
                 sent += 1

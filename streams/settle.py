@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 
 from connector.core.identity import LinkId
 from connector.core.link import new_link, outputs, step, version_of
-from connector.core.link_events import TARGET, Due, Found, LinkEvent, Observed, Started, Wanted
+from connector.core.link_events import OF, TARGET, Due, Found, LinkEvent, Observed, Started, Wanted
 from connector.core.link_state import Life, Link, Rules
 from connector.core.records import Side
 from connector.core.siblings import only_known
@@ -20,6 +20,7 @@ from connector.errors import DataError
 from connector.kafka.link_codec import Call, LinkEventEnvelope, Target
 from streams.connection import Connection
 from streams.siblings import Siblings
+from streams.sums import Sums
 from streams.tables import Tables
 
 LEFT = "left"  # why a link ended: its record no longer matches, or belongs elsewhere
@@ -35,9 +36,11 @@ class Settle:
     send: Send
     ask: Ask
     siblings: Siblings = field(init=False)
+    sums: Sums = field(init=False)
 
     def __post_init__(self) -> None:
         self.siblings = Siblings(self.tables, self.send, self.ask)
+        self.sums = Sums(self.tables, self.send)
 
     async def fold(self, connection: Connection, envelope: LinkEventEnvelope, offset: int) -> None:
         """Fold one value of ``link-events.v1``. Raises DataError for a mapping that nobody applied."""
@@ -108,7 +111,7 @@ class Settle:
         found: dict[str, str] = {}
         for path, ref in refs.items():
             if not only_known(path):
-                if self.siblings.ripe(connection, path, ref, tenant):
+                if path != OF and self.siblings.ripe(connection, path, ref, tenant):
                     found[path] = canonical("")
                 continue
             target = self.tables.targets.get(connection.name, ref.mapping, ref.document)
@@ -144,6 +147,9 @@ class Settle:
             await self._wake(connection, link)
             await self._join_twin(connection, link, rules)
         await self.siblings.follow(connection, link, rules)
+        await self.sums.follow(connection, link)
+        if link.life is Life.ENDED:
+            await self._wake(connection, link)
 
     async def _ask(self, connection: Connection, link: Link, side: Side, object_id: str) -> None:
         entity = connection.rule(link).end(side).entity
@@ -154,13 +160,15 @@ class Settle:
         for document, _ in ends(link):
             for key in connection.waiting.on(link.id.mapping, document):
                 waiting = self.tables.links.get(LinkId.parse(key))
-                if waiting is None or self._knows(waiting, link.id.mapping, document):
+                if waiting is None or self._knows(waiting, link, document):
                     await self.send(connection, key, Due(connection.clock()))
 
-    def _knows(self, waiting: Link, mapping: str, document: str) -> bool:
-        """Whether a link waits for the id of an object: who waits for how it stands is woken by that."""
+    def _knows(self, waiting: Link, link: Link, document: str) -> bool:
+        """Whether a link waits for the id of an object, or adds up what becomes of it. Who waits for how a document
+        stands is woken by that."""
         return any(
-            (ref.mapping, ref.document) == (mapping, document) and only_known(path)
+            (ref.mapping, ref.document) == (link.id.mapping, document)
+            and (path == OF or (only_known(path) and link.life is Life.LIVE))
             for path, ref in waiting.refs.items()
         )
 

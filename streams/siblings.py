@@ -59,17 +59,10 @@ class Siblings:
         """A document that stands, beside one that was taken back: the record is read again, and planned as a whole."""
         if link.life is not Life.LIVE or link.left or culprit(link) or not self._draft_first(connection, link):
             return
-        last: dict[str, LinkId] = {}
-        for one in self.tables.links.family(link.id):
-            if one.part not in last or last[one.part].generation < one.generation:
-                last[one.part] = one
-        for one in last.values():
-            other = self.tables.links.get(one)
-            if other is not None and other.life is Life.ENDED and other.reason == UNDONE:
-                entity = connection.rule(link).source.entity
-                organisation = connection.organisation(link.id.side, link.id.tenant)
-                await self.ask(connection, organisation, entity, link.id.source, f"link {link.id.mapping}")
-                return
+        if any(one.life is Life.ENDED and one.reason == UNDONE for one in self.tables.links.documents(link.id)):
+            entity = connection.rule(link).source.entity
+            organisation = connection.organisation(link.id.side, link.id.tenant)
+            await self.ask(connection, organisation, entity, link.id.source, f"link {link.id.mapping}")
 
     def _draft_first(self, connection: Connection, link: Link) -> bool:
         applied = connection.applied.get(link.id.mapping)

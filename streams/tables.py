@@ -13,6 +13,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from connector.core.identity import LinkId, join_key, record_key
 from connector.core.link_state import Link
+from connector.core.mapping.credit import credited
 from connector.core.records import Side, Version
 from connector.errors import EngineStop
 from connector.kafka.codec import Codec, Decoded
@@ -120,6 +121,15 @@ class LinkTable:
                 break
             key = rows[-1]
         return out
+
+    def documents(self, link_id: LinkId) -> tuple[Link, ...]:
+        """The links of all documents of the same mapping and record: of each the last generation, no credit notes."""
+        last: dict[tuple[str, str], LinkId] = {}
+        for one in self.family(link_id):
+            known = last.get((one.tenant, one.part))
+            if credited(one.part) is None and (known is None or known.generation < one.generation):
+                last[one.tenant, one.part] = one
+        return tuple(link for one in last.values() if (link := self.get(one)) is not None)
 
     def peek(self, key: bytes) -> Link | None:
         """A link as it stands now, from outside an agent; not remembered."""

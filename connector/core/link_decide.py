@@ -33,13 +33,14 @@ def settle(link: Link, event: Settled, rules: Rules) -> Link:
 
 
 def _undone(link: Link, message: str, rules: Rules) -> Link:
-    """Another document of the same record failed: a draft goes, what was not born yet is not. What came further, or
-    has failed itself, stays."""
+    """Another document of the same record failed: a draft goes, what was not born yet is not. What came further, was
+    there before us, or has failed itself, stays."""
     if link.hold is Hold.FAILED or link.left:
         return link
     if link.life is Life.NEW:
         return ended(link, UNDONE, message)
-    return rest(replace(free(link), left=UNDONE, message=message), rules) if link.status == "draft" else link
+    ours = link.status == "draft" and link.born is not None
+    return rest(replace(free(link), left=UNDONE, message=message), rules) if ours else link
 
 
 def revive(link: Link, event: Settled, rules: Rules) -> Link:

@@ -82,10 +82,10 @@ def _told(link: Link, rules: Rules, verdict: Merge) -> Link:
     ):
         return ended(link, link.left or "target-gone")
     parting = _farewell(link, rules)
-    changed = bool(verdict.to[rules.target])
-    if changed and _credited(link, rules):
+    changed = verdict.to[rules.target]
+    if _credited(link, rules, changed):
         return ended(link, "credited")
-    told = parting or _unwelcome(link, rules, changed)
+    told = parting or _unwelcome(link, rules, bool(changed))
     if told is None or link.hold is Hold.FAILED or (parting is None and link.hold is not Hold.NONE):
         return link
     return hold(link, Hold.FAILED, told)
@@ -111,16 +111,14 @@ def _farewell(link: Link, rules: Rules) -> Failure | None:
     return replace(failures.LEFT, code=f"link.{link.left}-{link.status or 'unknown'}")
 
 
-def _credited(link: Link, rules: Rules) -> bool:
-    """Whether a change makes a new document, and this one is credited: once nothing is in doubt about either end."""
-    doubt = any(link.end(side).asked is not None for side in Side)
-    return (
-        not rules.two_way
-        and not link.left
-        and not doubt
-        and link.hold is Hold.NONE
-        and rules.changed.get(link.status) == "credit"
-    )
+def _credited(link: Link, rules: Rules, changed: Iterable[str]) -> bool:
+    """Whether a change makes a new document, and this one is credited: once nothing is in doubt about either end, and
+    for what both once agreed on. What an adopted document spells differently is only set right."""
+    if rules.two_way or link.left or link.hold is not Hold.NONE or rules.changed.get(link.status) != "credit":
+        return False
+    lines = any("/" in path for path in link.agreed)
+    outgrown = any(path in link.agreed or (lines and "/" in path) for path in changed)
+    return outgrown and all(link.end(side).asked is None for side in Side)
 
 
 def _unwelcome(link: Link, rules: Rules, changed: bool) -> Failure | None:

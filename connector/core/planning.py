@@ -15,7 +15,7 @@ from typing import Protocol
 from connector.core.document import Document, Flat, NotWanted, Refused
 from connector.core.failure import Failure, Kind
 from connector.core.identity import LinkId, document_key
-from connector.core.link_events import TARGET, LinkEvent, Observed, Wanted
+from connector.core.link_events import OF, TARGET, LinkEvent, Observed, Wanted
 from connector.core.link_parts import REBORN, newer
 from connector.core.link_state import Life, Link, Rules
 from connector.core.mapping import evaluate
@@ -27,6 +27,7 @@ from connector.core.mapping.model import Mapping as Rule
 from connector.core.marks import mark_of
 from connector.core.records import Record, Side
 from connector.core.siblings import Sibling, bound
+from connector.core.sums import newest
 from connector.core.unborn import Unborn
 from connector.core.values import Ref, canonical
 
@@ -95,6 +96,9 @@ class Links(Protocol):
 
     def pending(self, link_id: LinkId) -> bool:
         """Whether something about this link has been planned and is not folded yet."""
+
+    def documents(self, link_id: LinkId) -> tuple[Link, ...]:
+        """The links of all documents of the same mapping and record: of each the last generation, no credit notes."""
 
     def parts(self, link_id: LinkId) -> tuple[str, ...]:
         """The parts of all links of the same mapping and record, also of those planned and not folded yet."""
@@ -319,15 +323,23 @@ def _back_write(
     if mapping.several == "newest" and _superseded(result.of, links, scene):
         return None
     flat, refs = texts(result.flat)
+    if mapping.several == "sum":
+        share = {**refs, OF: replace(result.of, optional=True)}
+        return replace(_wanted(record, mapping), flat=flat, refs=share, entity=mapping.target.entity)
     aim = Ref(result.of.mapping, result.of.document, optional=mapping.unlinked == "skip")
     return replace(_wanted(record, mapping), flat=flat, refs={**refs, TARGET: aim}, entity=mapping.target.entity)
 
 
 def _superseded(of: Ref, links: Links, scene: Scene) -> bool:
-    """Whether the document that this record is has a later generation: the later one speaks for the source."""
+    """Whether the document that this record is has a later generation, or was born before another document of the same
+    record that lives: the later one speaks for the source."""
     side, _, object_id = of.document.partition(":")
     link_id = links.owner(scene.connection, of.mapping, Side(side), object_id)
-    return link_id is not None and links.link(link_id.next_generation()) is not None
+    if link_id is None or links.link(link_id.next_generation()) is not None:
+        return link_id is not None
+    mine, others = links.link(link_id), links.documents(link_id) if link_id.part else ()
+    last = newest([*others, *((mine,) if mine is not None else ())], Side(side))
+    return last is not None and last.id.document != link_id.document
 
 
 def _target(record: Record, applied: Applied, links: Links, scene: Scene) -> Iterator[Planned]:

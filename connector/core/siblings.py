@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from connector.core import link_failures as failures
 from connector.core.identity import LinkId
 from connector.core.link import state, step
-from connector.core.link_events import AFTER, WITH, Wanted
+from connector.core.link_events import AFTER, OF, WITH, Wanted
 from connector.core.link_state import Hold, Life, Link, Rules, State
 from connector.core.mapping.life import APPROVABLE
 from connector.core.mapping.model import Mapping as Rule
@@ -93,12 +93,13 @@ def waits_on(link: Link, document: str) -> Iterator[str]:
 
 def only_known(path: str) -> bool:
     """Whether a reference asks for an id alone, not for how its link stands."""
-    return not path.startswith((AFTER, WITH))
+    return not path.startswith((AFTER, WITH, OF))
 
 
 def fallen(link: Link, others: Iterable[Link]) -> Link | None:
     """The one beside which a draft of a ``draft-first`` set must not stay, if there is one."""
-    if link.left or link.attempt is not None or culprit(link) or (link.life is Life.LIVE and link.status != "draft"):
+    stays = link.life is Life.LIVE and (link.status != "draft" or link.born is None)
+    if link.life is Life.ENDED or link.left or link.attempt is not None or link.hold is Hold.FAILED or stays:
         return None
     return next((other for other in others if culprit(other)), None)
 

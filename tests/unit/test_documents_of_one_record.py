@@ -318,3 +318,70 @@ async def test_the_credit_note_stays_when_the_record_leaves() -> None:
     await office.says(IsWon=False, Amount=Decimal(750))
     assert office.links()["rest~credit-1"].left == ""
     assert office.act("rest") == "", "the new one was not born yet"
+
+
+PAID = """\
+mapping: paid
+from: xero.Invoice
+writes: update
+to: salesforce.Opportunity
+target: =source('deal', record)
+several: %s
+fields: { Amount_Paid__c: =record.AmountPaid, Invoice_Status__c: =record.Status }
+"""
+
+
+async def paying(several: str) -> Office:
+    """Both documents approved, and the back-write of what was paid on them."""
+    office = two()
+    office.desk.home.applied["paid"] = Applied(bind(parse(PAID % several, "paid.yaml"), CATALOGS))
+    await office.says()
+    for part in ("deposit", "deposit", "rest", "rest"):
+        await office.works(part)
+    return office
+
+
+async def pays(office: Office, part: str, amount: int, status: str = "AUTHORISED") -> None:
+    """Xero shows the invoice of a document."""
+    office.version += 1
+    fields: Mapping[str, Value] = {"Status": status, "AmountPaid": Decimal(amount), "Type": "ACCREC"}
+    stamp, object_id = NOW + timedelta(seconds=office.version), office.links()[part].xero.id
+    record = Record(Side.XERO, "t", "Invoice", object_id, Version(1, office.version), NOW, stamp, fields=fields)
+    await office.desk.take(record)
+    await office.settled()
+
+
+def told(office: Office) -> dict[str, str]:
+    """What is to be written to the opportunity, by all links that aim at it."""
+    out: dict[str, str] = {}
+    for link in office.desk.tables.links.scan(0):
+        if link.id.mapping == "paid" and link.salesforce.id:
+            assert link.salesforce.id == "o1"
+            assert not out, "one link speaks"
+            out = link.seen(Side.XERO)
+    return out
+
+
+async def test_numbers_of_all_documents_are_added_up() -> None:
+    office = await paying("sum")
+    await pays(office, "deposit", 300, "PAID")
+    assert told(office) == {}, "the last one has not been seen yet"
+    await pays(office, "rest", 100)
+    assert told(office) == {"Amount_Paid__c": '{"#":"400"}', "Invoice_Status__c": '"AUTHORISED"'}
+    await pays(office, "rest", 700, "PAID")
+    assert told(office) == {"Amount_Paid__c": '{"#":"1000"}', "Invoice_Status__c": '"PAID"'}
+    await pays(office, "deposit", 0, "VOIDED")
+    assert told(office)["Amount_Paid__c"] == '{"#":"700"}', "what was voided counts no more"
+
+
+async def test_the_newest_of_several_documents_speaks() -> None:
+    office = await paying("newest")
+    await pays(office, "deposit", 300, "PAID")
+    await pays(office, "rest", 100)
+    assert told(office) == {"Amount_Paid__c": '{"#":"100"}', "Invoice_Status__c": '"AUTHORISED"'}
+
+
+def test_a_sum_is_over_the_documents_of_one_record() -> None:
+    text = (PAID % "sum").replace("source('deal', record)", "source('deal', record.Reference)")
+    rules = (parse(HEAD % "best-effort" + TWO % "approve: draft", "deal.yaml"), parse(text, "paid.yaml"))
+    assert "mapping.sum" in {one.code for one in check(rules, CATALOGS)}

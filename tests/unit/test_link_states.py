@@ -16,6 +16,7 @@ from connector.core.identity import LinkId
 from connector.core.link import Act, new_link, outputs, state, step
 from connector.core.link_events import (
     GONE,
+    WITH,
     Applied,
     Asked,
     Due,
@@ -29,16 +30,24 @@ from connector.core.link_events import (
     Wanted,
 )
 from connector.core.link_failures import STICKY
+from connector.core.link_parts import UNDONE
 from connector.core.link_state import End, Hold, Life, Link, Phase, Rules
 from connector.core.records import Side, Version
+from connector.core.values import Ref
 
 SF, XERO = Side.SALESFORCE, Side.XERO
 T0 = datetime(2026, 3, 1, tzinfo=UTC)
 A, B, C = '"a"', '"b"', '"c"'
-DEPTH = 8
+DEPTH, SET_DEPTH = 8, 5
 BILL = Rules(SF, creates=frozenset((XERO,)), left={"draft": "delete"}, deleted={"draft": "delete"})
 PAIR = Rules(SF, two_way=True, creates=frozenset((SF, XERO)), owners={"P": "latest"})
 OWNED = Rules(SF, two_way=True, creates=frozenset((XERO,)), owners={"P": "xero"})
+#  One draft of several: it waits for the others, is taken back beside one that fails, and is credited once approved.
+SET = Rules(
+    SF, creates=frozenset((XERO,)), left={"draft": "delete"}, deleted={"draft": "delete"}, approve="checked",
+    changed={"draft": "update", "approved": "credit"},
+)  # fmt: skip
+BESIDE = {f"{WITH}b": Ref("m", "salesforce:s#b", optional=True)}
 FIX = Failure("x.fix", Kind.FIX, "No.")
 RETRY = Failure("x.retry", Kind.RETRY, "Later.", retry_after=5)
 TAKEN = Failure("x.taken", Kind.RESOLVE, "There is one.")
@@ -116,6 +125,11 @@ def alphabet(link: Link, rules: Rules) -> list[LinkEvent]:
         Settled("create", "ann", T0), Settled("link", "ann", T0, "x"),
         Due(T0), Due(now), Due(now, merged_into="m"), Asked(SF), Asked(XERO),
     ]  # fmt: skip
+    if rules is SET:
+        events += [
+            wanted(link, A, refs=BESIDE), Due(T0, {f"{WITH}b": '""'}), observed(link, A, "approved"),
+            Settled("undo", "draft-first", T0, "b failed"),
+        ]  # fmt: skip
     return [event for event in events if event is not None]
 
 
@@ -127,7 +141,7 @@ def key(link: Link) -> tuple[object, ...]:
     attempt = link.attempt
     return (
         link.life, link.reason, link.hold, link.code, link.hold_paths, link.left, link.status, link.looked,
-        link.refused, link.tries, link.not_before, link.born, bool(link.closed), link.mapping_version,
+        link.refused, frozenset(link.refs), link.message if link.reason == UNDONE else "", link.tries, link.not_before, link.born, bool(link.closed), link.mapping_version,
         frozenset(link.agreed.items()), frozenset(link.flips.items()),
         *(_end(end, order) for end in known),
         attempt and (attempt.side, attempt.operation, frozenset(attempt.sent.items()), attempt.last_sent,
@@ -183,6 +197,11 @@ def holds_in(link: Link, event: LinkEvent, rules: Rules, offset: int) -> None:
             assert not link.xero.id, "no birth beside what is there"
             assert not link.left
             assert task.changed
+    if any(path.startswith(WITH) for path in link.refs):
+        assert task is None or task.act is not Act.APPROVE, "who waits for another is not approved"
+    if link.left == UNDONE and task is not None and link.attempt is None:
+        assert task.act is Act.REMOVE
+        assert link.status == "draft", "only a draft is taken back"
     for path in set(link.salesforce.drift) & set(link.xero.drift):
         assert link.seen(SF).get(path) != link.seen(XERO).get(path), "what both hold is agreed"
     assert (follows.review is not None) == (link.hold in (Hold.FAILED, Hold.CONFLICT))
@@ -224,6 +243,17 @@ def holds_between(link: Link, event: LinkEvent, after: Link, rules: Rules) -> No
         holds_after_a_look(link, event, after)
     if isinstance(event, Observed | Wanted):
         holds_after_a_sight(link, event, after, rules)
+    if after.reason == "credited" and link.life is Life.LIVE:
+        assert link.attempt is None or after.status == "approved"
+        assert after.status == "approved", "only what is approved is credited"
+        assert after.xero.asked is None, "and nothing about it is in doubt"
+        assert after.seen(XERO), "what is credited is known"
+    if isinstance(event, Settled) and event.decision == "undo":
+        ours = link.life is Life.NEW or (link.status == "draft" and link.born is not None)
+        stays = not ours or link.hold is Hold.FAILED
+        assert not stays or (after.life, after.left) == (link.life, link.left), "what came further stays"
+        gone = after.life is Life.ENDED or after.left == UNDONE
+        assert stays or gone or link.attempt is not None or link.left, "a draft goes"
     if link.life is Life.ENDED and not isinstance(event, Started):
         assert after.life is Life.ENDED, "what is over stays over"
     if link.life is Life.LIVE:
@@ -256,8 +286,8 @@ def holds_between(link: Link, event: LinkEvent, after: Link, rules: Rules) -> No
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize(
     ("rules", "events", "least"),
-    [(BILL, DEPTH, 30_000), (PAIR, DEPTH, 20_000), (OWNED, DEPTH, 20_000)],
-    ids=["document", "pair", "owned"],
+    [(BILL, DEPTH, 30_000), (PAIR, DEPTH, 20_000), (OWNED, DEPTH, 20_000), (SET, SET_DEPTH, 3_000)],
+    ids=["document", "pair", "owned", "draft of a set"],
 )
 def test_every_state_of_one_link_holds(rules: Rules, events: int, least: int) -> None:
     states = explore(rules, events)

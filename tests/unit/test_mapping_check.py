@@ -6,6 +6,7 @@ import textwrap
 
 import pytest
 
+from connector.core.catalog import Catalog
 from connector.core.mapping.check import Problem, check
 from connector.core.mapping.parse import parse
 from connector.core.records import Side
@@ -53,7 +54,7 @@ def test_the_ready_made_mappings_fit_the_catalogs_of_both_parties() -> None:
     schema = build_schema(TABLES, PICKLISTS, currencies=False)
     shapes = [shape_of(describe(schema, entity, Permissions(), "62.0")) for entity in schema.entities.values()]
     salesforce = SalesforceCatalog({}).with_objects(shapes)
-    catalogs = {Side.SALESFORCE: salesforce, Side.XERO: XeroCatalog()}
+    catalogs: dict[Side, Catalog] = {Side.SALESFORCE: salesforce, Side.XERO: XeroCatalog()}
     assert check(READY, catalogs) == ()
     instead = tuple(parse(path.read_text(), path.name) for path in sorted((FOLDER / "instead").glob("*.yaml")))
     assert len(instead) >= 3

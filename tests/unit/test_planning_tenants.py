@@ -46,6 +46,12 @@ class Known:
 
     former = owner
 
+    def parts(self, link_id: LinkId) -> tuple[str, ...]:
+        return ()
+
+    def documents(self, link_id: LinkId) -> tuple[Link, ...]:
+        return ()
+
     def pending(self, link_id: LinkId) -> bool:
         return False
 

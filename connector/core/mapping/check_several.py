@@ -7,15 +7,27 @@ from collections.abc import Iterator
 from connector.core.mapping.life import APPROVABLE, Action, Group
 from connector.core.mapping.model import Mapping
 from connector.core.mapping.problem import Problem, problem
+from connector.core.mapping.syntax import Call, Path
 from connector.core.records import Side
 
 
 def together(mapping: Mapping) -> Iterator[Problem]:
     """`draft-first` is about drafts; `credit` about invoices and bills."""
+    if mapping.several == "sum":
+        yield from _summed(mapping)
     for one in mapping.each:
         yield from _credit(one)
         if mapping.together == "draft-first" and one.part is not None:
             yield from _drafted(one)
+
+
+def _summed(mapping: Mapping) -> Iterator[Problem]:
+    """Sums are over the documents of one record: each record that says something is one of them."""
+    tree = mapping.of.tree if mapping.of is not None else None
+    own = isinstance(tree, Call) and tree.name == "source" and tree.parts[1] == Path("record")
+    if not own or mapping.unlinked != "skip":
+        yield problem(mapping, "several", "sum", "sum adds up the documents of one record",
+                      "Say target: =source('mapping', record) and unlinked: skip.")  # fmt: skip
 
 
 def _drafted(one: Mapping) -> Iterator[Problem]:
