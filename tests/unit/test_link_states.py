@@ -141,7 +141,8 @@ def key(link: Link) -> tuple[object, ...]:
     attempt = link.attempt
     return (
         link.life, link.reason, link.hold, link.code, link.hold_paths, link.left, link.status, link.looked,
-        link.refused, frozenset(link.refs), link.message if link.reason == UNDONE else "", link.tries, link.not_before, link.born, bool(link.closed), link.mapping_version,
+        link.refused, frozenset(link.refs), link.tries, link.not_before, link.born, bool(link.closed),
+        link.mapping_version, link.message if link.reason == UNDONE else "",
         frozenset(link.agreed.items()), frozenset(link.flips.items()),
         *(_end(end, order) for end in known),
         attempt and (attempt.side, attempt.operation, frozenset(attempt.sent.items()), attempt.last_sent,
@@ -237,12 +238,8 @@ def holds_after_a_sight(link: Link, event: Observed | Wanted, after: Link, rules
         assert after.end(SF).asked is not None or after.code == "link.again", "a record that is back is seen to"
 
 
-def holds_between(link: Link, event: LinkEvent, after: Link, rules: Rules) -> None:
-    """What is true of every move."""
-    if isinstance(event, Found):
-        holds_after_a_look(link, event, after)
-    if isinstance(event, Observed | Wanted):
-        holds_after_a_sight(link, event, after, rules)
+def holds_in_a_set(link: Link, event: LinkEvent, after: Link) -> None:
+    """What is credited, and what is taken back because of another document."""
     if after.reason == "credited" and link.life is Life.LIVE:
         assert link.attempt is None or after.status == "approved"
         assert after.status == "approved", "only what is approved is credited"
@@ -254,6 +251,15 @@ def holds_between(link: Link, event: LinkEvent, after: Link, rules: Rules) -> No
         assert not stays or (after.life, after.left) == (link.life, link.left), "what came further stays"
         gone = after.life is Life.ENDED or after.left == UNDONE
         assert stays or gone or link.attempt is not None or link.left, "a draft goes"
+
+
+def holds_between(link: Link, event: LinkEvent, after: Link, rules: Rules) -> None:
+    """What is true of every move."""
+    if isinstance(event, Found):
+        holds_after_a_look(link, event, after)
+    if isinstance(event, Observed | Wanted):
+        holds_after_a_sight(link, event, after, rules)
+    holds_in_a_set(link, event, after)
     if link.life is Life.ENDED and not isinstance(event, Started):
         assert after.life is Life.ENDED, "what is over stays over"
     if link.life is Life.LIVE:
