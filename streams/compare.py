@@ -101,7 +101,7 @@ class CompareLoop:
             applied = connection.applied.get(link.id.mapping)
             if link.id.connection != connection.name or applied is None or link.life is Life.ENDED:
                 continue
-            if applied.mapping.end(Side.SALESFORCE).entity == entity and link.salesforce.left != "deleted":
+            if connection.rule(link).end(Side.SALESFORCE).entity == entity and link.salesforce.left != "deleted":
                 own = link.id.source if link.id.side is Side.SALESFORCE else ""
                 out.add(link.salesforce.id or own)
         return frozenset(out - {""})

@@ -15,7 +15,7 @@ from connector.cli.stage import Json, Stage, until
 from connector.core.link_state import Hold, Life, Link
 from tests.integration.kafka_views import links
 from tests.integration.spine_stage import opened, spine
-from tests.scenarios.people import deal, expense, line, linked_customer, some_polls, stage_is, won
+from tests.scenarios.people import deal, expense, line, linked_customer, record, some_polls, stage_is, won
 
 pytestmark = [pytest.mark.timeout(180), pytest.mark.asyncio(loop_scope="session")]
 
@@ -25,6 +25,7 @@ MAPPINGS: dict[str, tuple[tuple[str, str], ...]] = {
     "instead/deposit-and-rest": (("=record.IsWon", "=record.IsWon and record.Region__c == 'deposit'"),),
     "instead/instalments": (("=record.IsWon", "=record.IsWon and record.Region__c == 'instalments'"),),
     "instead/expense-paid": (),
+    "instead/paid-to-opportunity": (),
 }
 DEPOSIT, INSTALMENTS, EXPENSES = "deposit-and-rest", "instalments", "expense-paid"
 
@@ -81,6 +82,31 @@ async def test_a_deposit_and_the_rest_of_one_opportunity(office: Stage) -> None:
     assert sum(row["SubTotal"] for row in found.values()) == 1000, "to the cent"
 
 
+async def test_the_opportunity_shows_what_was_paid_on_both(office: Stage) -> None:
+    source, number, _ = await deal(office, (900, 100), Region__c="deposit")
+    await won(office, source)
+    found = await stand(office, f"OPP-{number}", {f"OPP-{number}-D", f"OPP-{number}-R"})
+    for invoice in found.values():
+        await pay(office, invoice)
+    total = sum(row["Total"] for row in found.values())
+
+    async def shown() -> bool:
+        opportunity = await record(office, "Opportunity", source)
+        return (opportunity["Amount_Paid__c"], opportunity["Invoice_Status__c"]) == (total, "PAID")
+
+    await until(f"{total} is shown as paid", shown)
+
+
+async def pay(office: Stage, invoice: Json) -> None:
+    """Somebody receives the whole of it on the bank account."""
+    bank = next(row for row in await office.xero.objects("Account") if row["Type"] == "BANK")
+    payment: Json = {
+        "Invoice": {"InvoiceID": invoice["InvoiceID"]}, "Account": {"AccountID": bank["AccountID"]},
+        "Date": "2026-11-23", "Amount": invoice["Total"],
+    }  # fmt: skip
+    await office.xero.call("POST", "/__sim/edit", {"entity": "Payment", "fields": payment})
+
+
 async def test_where_one_cannot_be_made_nothing_stays(office: Stage) -> None:
     """The rest names an account that is not there: Xero refuses it, and the deposit's draft is taken back."""
     source, number, lines = await deal(office, (900, 100), Region__c="deposit")
@@ -127,10 +153,24 @@ async def test_each_instalment_is_an_invoice(office: Stage) -> None:
     third = await line(office, source, 60)
     found = await stand(office, "INS-", {f"INS-{one}" for one in (*lines, third)})
     assert sum(row["SubTotal"] for row in found.values()) == 200
+    await office.salesforce.edit("OpportunityLineItem", {"UnitPrice": Decimal(50)}, lines[1])
+    again = await stand(office, f"INS-{lines[1]}-2", {f"INS-{lines[1]}-2"})
+    assert [row["SubTotal"] for row in again.values()] == [50], "an approved one is made anew"
+    await credited(office, f"CR-INS-{lines[1]}", 40)
     await office.salesforce.call("POST", "/__sim/delete", {"entity": "OpportunityLineItem", "id": lines[0]})
     await stand(office, "INS-", {f"INS-{lines[0]}"}, "VOIDED")
     await stage_is(office, source, "Closed Lost")
     await stand(office, f"INS-{third}", {f"INS-{third}"}, "VOIDED")
+
+
+async def credited(office: Stage, number: str, net: int) -> None:
+    """Wait for the credit note of what an invoice held."""
+
+    async def there() -> list[Json]:
+        return [row for row in await office.xero.objects("CreditNote") if row["CreditNoteNumber"] == number]
+
+    (note,) = await until(f"{number} is there", there)
+    assert (note["Type"], note["SubTotal"]) == ("ACCRECCREDIT", net)
 
 
 async def test_a_paid_expense_is_a_bill_and_its_payment(office: Stage) -> None:
