@@ -16,10 +16,18 @@ BACK = Rules(XERO, never_creates=True, tells_unlinked=True)
 AIM = Ref("deals", "xero:i9")
 
 
+def wants(story: Story, **more: str) -> Story:
+    """Our line says something; ``more`` are fields of the head."""
+    line = more.pop("line")
+    return story.tell(story.record(SF, {"Lines/1/Text": line, **more}))
+
+
 def beside(theirs: str = THEIRS) -> Story:
     """An invoice of ours with one line, and what a person added."""
     story = Story().born(Lines_1_Text=RED)
-    return story.shows(**{"Lines_1_Text": RED, FOREIGN: NONE}).shows(**{"Lines_1_Text": RED, FOREIGN: theirs})
+    for foreign in (NONE, theirs):
+        story.shows(**{"Lines_1_Text": RED, FOREIGN: foreign})
+    return story
 
 
 # --- foreign_lines: conflict -------------------------------------------------------------------------------------
@@ -30,32 +38,32 @@ def test_lines_of_others_are_nothing_until_ours_change() -> None:
 
 
 def test_a_change_of_our_lines_beside_lines_of_others_is_a_question() -> None:
-    story = beside().wants(**{"Lines/1/Text": BLUE})
+    story = wants(beside(), line=BLUE)
     assert (story.state, story.todo) == (State.CONFLICT, None)
 
 
 def test_the_decision_for_the_record_takes_their_lines_out() -> None:
-    story = beside().wants(**{"Lines/1/Text": BLUE}).tell(Settled("salesforce", "ann", NOON))
+    story = wants(beside(), line=BLUE).tell(Settled("salesforce", "ann", NOON))
     assert story.todo is not None
     assert story.todo.changed == {"Lines/1/Text": BLUE, FOREIGN: ""}
     story.writes(**{FOREIGN: NONE})
     assert story.state is State.CLEAN
-    assert story.wants(**{"Lines/1/Text": GREEN}).todo is not None, "and nobody is asked again"
+    assert wants(story, line=GREEN).todo is not None, "and nobody is asked again"
 
 
 def test_the_decision_for_the_document_leaves_all_as_it_is() -> None:
-    story = beside().wants(**{"Lines/1/Text": BLUE}).tell(Settled("xero", "ann", NOON))
+    story = wants(beside(), line=BLUE).tell(Settled("xero", "ann", NOON))
     assert (story.state, story.todo) == (State.CLEAN, None)
 
 
 def test_a_field_of_the_head_changes_beside_lines_of_others() -> None:
-    story = beside().wants(**{"Lines/1/Text": RED, "Due": BLUE})
+    story = wants(beside(), line=RED, Due=BLUE)
     assert story.todo is not None
     assert story.todo.changed == {"Due": BLUE}
 
 
 def test_where_nobody_added_a_line_nobody_is_asked() -> None:
-    story = beside(NONE).wants(**{"Lines/1/Text": BLUE})
+    story = wants(beside(NONE), line=BLUE)
     assert story.todo is not None
     assert story.todo.act is Act.UPDATE
 
