@@ -158,7 +158,11 @@ class Connection:
         return Scene(
             connection=self.name,
             tenant=self.tenant,
-            settings={"currency": self.settings.currency, "name": self.name},
+            settings={
+                "currency": self.settings.currency,
+                "name": self.name,
+                "url": self.settings.salesforce.url.rstrip("/"),
+            },
             lookups=self.settings.lookups,
             salesforce_url=self.settings.salesforce.url,
             tenants={name: each.tenant for each in self.settings.xero for name in (each.name, each.tenant) if name},

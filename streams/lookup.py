@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
+from connector.core.below import PARENTS, located
 from connector.core.link import Act
 from connector.core.link_events import Found, LinkEvent
 from connector.core.link_state import Link
@@ -59,12 +60,21 @@ class Lookup:
         found: dict[int, Found] = {}
         for turn in range(max(len(each) for each in rules)):
             open_ = [place for place, each in enumerate(rules) if place not in found and turn < len(each)]
-            hits = await self._find(connection, jobs[0], [rules[place][turn][1] for place in open_])
+            wanted = [self._located(connection, jobs[place], rules[place][turn][1]) for place in open_]
+            hits = await self._find(connection, jobs[0], wanted)
             for place, records in zip(open_, hits, strict=True):
                 hit = self._hit(connection, jobs[place], rules[place][turn][0], records)
                 if hit is not None:
                     found[place] = hit
         return [found.get(place) or self._nothing(connection, job) for place, job in enumerate(jobs)]
+
+    def _located(self, connection: Connection, job: Job, criteria: Fields) -> Fields:
+        """What stands below an object is looked for there: its reference is known by now."""
+        entity = self._mapping(connection, job).end(job.todo.side).entity
+        if entity not in PARENTS or job.todo.side is Side.SALESFORCE:
+            return criteria
+        known = {path: from_canonical(text) for path, text in job.link.seen(job.link.id.side).items() if text}
+        return {**criteria, **located(entity, known)}
 
     async def _find(self, connection: Connection, job: Job, wanted: Sequence[Fields]) -> Sequence[tuple[Record, ...]]:
         side = job.todo.side
@@ -99,18 +109,27 @@ class Lookup:
     async def _probe(self, connection: Connection, jobs: Sequence[Job]) -> list[Found]:
         """By id where we know it, else by our mark. What carries our mark, or equals all that we sent, is ours."""
         targets = await self._read([job for job in jobs if job.todo.target], connection)
-        unnamed = {place: self._mark(connection, job) for place, job in enumerate(jobs) if not job.todo.target}
-        marks = {place: mark for place, mark in unnamed.items() if mark is not None}
-        hits = await self._find(connection, jobs[0], [{mark[0]: mark[1]} for mark in marks.values()])
-        marked = dict(zip(marks, hits, strict=True))
+        unnamed = {place: self._marked(connection, job) for place, job in enumerate(jobs) if not job.todo.target}
+        marks = {place: criteria for place, criteria in unnamed.items() if criteria}
+        hits = await self._find(connection, jobs[0], list(marks.values()))
+        marked = dict(zip(marks, [self._free(connection, jobs[0], found) for found in hits], strict=True))
         out: list[Found] = []
         for place, job in enumerate(jobs):
             known = targets.get(job.todo.target)
             out.append(self._probed(connection, job, (known,) if known else marked.get(place, ())))
         return out
 
-    def _mark(self, connection: Connection, job: Job) -> tuple[str, str] | None:
-        return mark_of(job.link, self._mapping(connection, job), job.todo.side)
+    def _marked(self, connection: Connection, job: Job) -> Fields:
+        """By what the target of a lost create is found; empty where nothing tells it."""
+        mark = mark_of(job.link, self._mapping(connection, job), job.todo.side)
+        return self._located(connection, job, {mark[0]: mark[1]} if mark is not None else {})
+
+    def _free(self, connection: Connection, job: Job, found: tuple[Record, ...]) -> tuple[Record, ...]:
+        """Below one object two links may want the same (an amount of a day): what another link has is not meant."""
+        mapping = self._mapping(connection, job)
+        if mapping.end(job.todo.side).entity not in PARENTS:
+            return found
+        return tuple(one for one in found if not self.claimed(connection, mapping.name, one.side, one.id))
 
     async def _read(self, jobs: Sequence[Job], connection: Connection) -> dict[str, Record]:
         """The targets of the jobs, by id, as they are now."""
@@ -132,7 +151,7 @@ class Lookup:
         self, connection: Connection, mapping: Rule, link: Link, record: Record, *, policy: str = "", call: str = ""
     ) -> Found:
         lines = _by_content(mapping, link, record) if not link.line_ids else dict(link.line_ids)
-        flat, _ = texts(evaluate.observed(mapping, record, lines))
+        flat, _ = texts({} if record.deleted else evaluate.observed(mapping, record, lines))
         return Found(
             record.side,
             (record.id,),
@@ -143,7 +162,7 @@ class Lookup:
             version=record.version,
             stamp=record.stamp,
             flat=flat,
-            status=group(record.side, record.entity, record.fields).value,
+            status="gone" if record.deleted else group(record.side, record.entity, record.fields).value,
             line_ids=lines,
         )
 
@@ -227,6 +246,8 @@ def _is_ours(mapping: Rule, link: Link, record: Record, flat: dict[str, str]) ->
     if mark is not None and mark[0] in ("Url", "ContactNumber") and record.fields.get(mark[0]) == mark[1]:
         return True
     sent = link.attempt.sent if link.attempt is not None else {}
+    if record.entity in PARENTS and record.side is Side.XERO:
+        return bool(sent) and all(flat[path] == text for path, text in sent.items() if path in flat)
     return bool(sent) and all(flat.get(path) == text for path, text in sent.items())
 
 

@@ -13,11 +13,14 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterat
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
+from connector.core.below import PARENTS
 from connector.core.link_events import Due
 from connector.core.link_state import Link
 from connector.core.party import Applied
+from connector.core.planning import observe
 from connector.core.records import Record, Side, Version
 from connector.core.sending import Draft
 from connector.core.values import canonical
@@ -29,6 +32,7 @@ from connector.kafka.lease import LeaseLost
 from connector.kafka.link_codec import Call
 from connector.kafka.positions import Position, read_positions, write_position
 from connector.kafka.producer import Producer
+from connector.salesforce.files import file_bytes
 from connector.xero.avro import from_value, topic_of
 from connector.xero.money import Chart, totals
 from connector.xero.poller import poll
@@ -180,6 +184,7 @@ class Owned:
         return WriteLoop(
             self.connection, side, tenant, self.outbox.link_event, self._announce, self._proved, self.new_id,
             expected_totals, self._answer_record, lookup, self.brake,
+            partial(file_bytes, self.source.party),
         )  # fmt: skip
 
     # --- what the loops use --------------------------------------------------------------------------------------
@@ -209,11 +214,24 @@ class Owned:
 
     async def _emit(self, connection: Connection, record: Record) -> None:
         """Into its topic. A record that no schema takes is a dead letter, and stops no other."""
+        if record.side is Side.XERO and record.entity in PARENTS:
+            await self._shown(connection, record)
+            return
         try:
             await self.outbox.record(connection, record)
         except DataError as error:
             where = f"{record.side.value} {record.entity}"
             await self.notices.bury(connection, where, canonical(record.fields).encode(), error)
+
+    async def _shown(self, connection: Connection, record: Record) -> None:
+        """What stands below an object has no topic: its link is told itself. Raises TryAgain in a rebalance."""
+        if not self.gate.is_open:
+            raise TryAgain("lease.in-doubt", f"Connection {connection.name} is not ours at this moment.", retry_after=1)
+        for applied in connection.mappings():
+            target = self.tables.targets.peek(connection.name, applied.mapping.name, f"{record.side.value}:{record.id}")
+            link = self.tables.links.peek(target.link.encode()) if target is not None and not target.gone else None
+            if link is not None:
+                await self.outbox.link_event(connection, link.id.key, observe(record, applied.of(link), link.line_ids))
 
     async def _clear(self, connection: Connection, read: Read, version: Version, parents: Mapping[str, str]) -> None:
         await self.outbox.answered(connection, read.organisation, read.entity, read.id, version, parents)

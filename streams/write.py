@@ -10,7 +10,7 @@ import asyncio
 import hashlib
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from itertools import groupby
@@ -25,7 +25,7 @@ from connector.core.mapping.model import Mapping as Rule
 from connector.core.party import Answer, Applied, NoAnswer, Operation, Outcome, Party, Request, Undecided
 from connector.core.party import Rejected as Refused
 from connector.core.records import Record, Side
-from connector.core.sending import Draft, confirmed
+from connector.core.sending import Draft, confirmed, content_of, with_file
 from connector.errors import DataError, EngineStop, TryAgain, TwinledgerError, Unavailable
 from connector.kafka.link_codec import Call, Member
 from streams.brake import Brake
@@ -44,6 +44,7 @@ _log = logging.getLogger(__name__)
 Report = Callable[[Connection, bytes, LinkEvent], Awaitable[int]]
 Announce = Callable[[Connection, Call], Awaitable[None]]
 Lease = Callable[[], Awaitable[datetime]]
+Files = Callable[[str], Awaitable[bytes]]
 
 
 @dataclass(slots=True)
@@ -61,6 +62,7 @@ class WriteLoop:
     answer_record: Callable[[Connection, str, str, Applied], Record | None]  # organisation, entity
     lookup: Lookup
     brake: Brake
+    files: Files | None = None  # fetches what an attachment holds, by its id in Salesforce
     failures: int = 0
     ear: asyncio.Event = field(default_factory=asyncio.Event)
     aside: dict[tuple[str, str, str, str], float] = field(default_factory=dict)  # kinds of work, until when they rest
@@ -138,6 +140,9 @@ class WriteLoop:
         drafts = await self.lookup.fresh(self.connection, jobs)
         if drafts is None:
             return True  # somebody changed a target meanwhile: the links were told, and will say what they need now
+        drafts = await self._filled(drafts)
+        if not drafts:
+            return True
         if self.connection.draining:
             return False
         drafts = drafts[: self.party.room([piece.write for piece in drafts])]
@@ -155,6 +160,25 @@ class WriteLoop:
         if not await attempt.first(request):
             await self._beside(attempt.again(request), group)
         return True
+
+    async def _filled(self, drafts: Sequence[Draft]) -> Sequence[Draft]:
+        """With the files that they name, fetched before the call is announced: its digest is part of the announcement.
+        None of them while Salesforce is away: this kind of work rests, and nothing else does."""
+        out: list[Draft] = []
+        for piece in drafts:
+            name, text = content_of(piece)
+            if not name or self.files is None:
+                out.append(with_file(piece, text.encode()) if text else piece)
+                continue
+            try:
+                out.append(with_file(piece, await self.files(name)))
+            except DataError as error:
+                out.append(replace(piece, unfit=error))
+            except Unavailable as error:
+                self.warn(error)
+                self.aside[_kind(Job(piece.link, piece.todo))] = asyncio.get_running_loop().time() + ASIDE_SECONDS
+                return []
+        return out
 
     async def _beside(self, repeats: Coroutine[Any, Any, None], group: asyncio.TaskGroup) -> None:
         """One call without an answer holds up its own links only, until there are too many of them."""
@@ -205,6 +229,9 @@ class _Attempt:
 
     def prepared(self) -> Request:
         """Raises DataError, before anything is announced, when a write among them cannot be spelled."""
+        for piece in self.drafts:
+            if piece.unfit is not None:
+                raise piece.unfit
         return self.loop.party.prepare([piece.write for piece in self.drafts], self.call)
 
     async def first(self, request: Request) -> bool:

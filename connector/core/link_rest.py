@@ -81,6 +81,8 @@ def _told(link: Link, rules: Rules, verdict: Merge) -> Link:
         and (link.left in (*RETURNS, UNDONE) or rules.target_gone == "recreate")
     ):
         return ended(link, link.left or "target-gone")
+    if _kept(link, rules):
+        return ended(link, "kept")
     parting = _farewell(link, rules)
     changed = verdict.to[rules.target]
     if _credited(link, rules, changed):
@@ -89,6 +91,12 @@ def _told(link: Link, rules: Rules, verdict: Merge) -> Link:
     if told is None or link.hold is Hold.FAILED or (parting is None and link.hold is not Hold.NONE):
         return link
     return hold(link, Hold.FAILED, told)
+
+
+def _kept(link: Link, rules: Rules) -> bool:
+    """The record is gone, and what was made of it stays, as its mapping says (a note, a file): nothing follows."""
+    policy = rules.deleted if link.left == "deleted" else rules.left
+    return not rules.two_way and link.left in RETURNS and policy.get(link.status) == "keep"
 
 
 def _tells(link: Link) -> bool:

@@ -31,8 +31,13 @@ MARKS: Mapping[str, tuple[str, ...]] = {
     "BankTransaction": ("Url",),
     "BankTransfer": ("Reference",),
     "ManualJournal": ("Url",),
+    "Attachment": ("FileName",),  # below one object there is one file of a name
+    "HistoryRecord": ("Details",),  # it has no id: its words are what it is known by
 }
-NATURAL = frozenset({"Code", "Name", "InvoiceNumber", "CreditNoteNumber", "PurchaseOrderNumber", "QuoteNumber"})
+NATURAL = frozenset(
+    {"Code", "Name", "InvoiceNumber", "CreditNoteNumber", "PurchaseOrderNumber", "QuoteNumber", "FileName", "Details"}
+)
+WITHIN = frozenset({"Details"})  # a text that must name its record: our own mark follows where it does not
 NUMBERED_ELSEWHERE = frozenset({"ACCPAY", "ACCPAYCREDIT"})  # the supplier's number, not ours
 
 
@@ -53,6 +58,8 @@ def mark_of(
     for field in MARKS.get(target.entity, ()):
         if field in NATURAL:
             value = None if flat.get("Type") in NUMBERED_ELSEWHERE and field != "Code" else flat.get(field)
+            if field in WITHIN and isinstance(value, str) and record.id not in value:
+                value = f"{value} ({_reference(mapping.name, record, generation, salesforce_url)})"
         else:
             value = _OURS[field](f"{mapping.name}/{part}" if part else mapping.name, record, generation, salesforce_url)
         if isinstance(value, str):

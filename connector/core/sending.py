@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
+from connector.core.below import CONTENT, FILE
 from connector.core.document import split_line_path
 from connector.core.link import Act, Todo
 from connector.core.link_events import Applied, Texts
 from connector.core.link_state import Link
 from connector.core.mapping import evaluate
-from connector.core.mapping.life import group
+from connector.core.mapping.life import Group, group, removal
 from connector.core.mapping.model import Mapping as Rule
 from connector.core.party import Applied as Answered
 from connector.core.party import Operation, Row, Write
 from connector.core.planning import texts
 from connector.core.records import Record, Side, Version
 from connector.core.row_writes import row_writes
-from connector.core.values import Fields, Value, from_canonical
+from connector.core.values import Fields, Value, canonical, from_canonical
+from connector.errors import DataError
 
 REMOVED = {"delete": "DELETED", "void": "VOIDED"}
+DIGEST = "Sha256"  # the path under which a link keeps the digest of a file that was sent
 AMOUNTS = ("SubTotal", "TotalTax", "Total")
 
 
@@ -32,6 +37,24 @@ class Draft:
     todo: Todo
     write: Write
     sent: Texts
+    digest: str = ""  # sha256 of the bytes of a file that was fetched for it
+    unfit: DataError | None = None  # why it cannot be sent, known before it is spelled
+
+
+def with_file(piece: Draft, content: bytes) -> Draft:
+    """The bytes of the file that a draft names. They go into the call alone: Kafka keeps their digest."""
+    fields = {**piece.write.fields, CONTENT: base64.b64encode(content).decode("ascii")}
+    fields.pop(FILE, None)
+    digest = hashlib.sha256(content).hexdigest()
+    return replace(piece, write=replace(piece.write, fields=fields), digest=digest)
+
+
+def content_of(piece: Draft) -> tuple[str, str]:
+    """(file to fetch, text of our own) of an attachment that is to be made; one of them, or neither."""
+    if piece.write.entity != "Attachment" or piece.todo.act is not Act.CREATE:
+        return "", ""
+    given = piece.write.fields
+    return str(given.get(FILE) or ""), str(given.get(CONTENT) or "")
 
 
 def draft(
@@ -62,7 +85,7 @@ def _fields(
     link: Link, todo: Todo, mapping: Rule, foreign: tuple[Fields, ...], before: Fields | None
 ) -> tuple[dict[str, Value], dict[str, str]]:
     if todo.act is Act.REMOVE:
-        return {"Status": REMOVED[todo.how]}, {}
+        return _removal(link, todo, mapping), {}
     if todo.act is Act.APPROVE:
         return {"Status": "AUTHORISED"}, {}
     flat = {path: from_canonical(text) for path, text in todo.changed.items() if text}
@@ -72,6 +95,13 @@ def _fields(
     if todo.act is Act.CREATE and mapping.end(todo.side).entity == "Invoice":
         fields.setdefault("Status", "AUTHORISED" if mapping.approve == "at-once" else "DRAFT")
     return fields, dict(todo.changed)
+
+
+def _removal(link: Link, todo: Todo, mapping: Rule) -> dict[str, Value]:
+    """By the target's own words where they are known: an approved order is deleted, an allocation taken away."""
+    where = Group(link.status) if link.status in tuple(Group) else Group.DRAFT
+    known = removal(todo.side, mapping.end(todo.side).entity, where)
+    return dict(known) if known is not None else {"Status": REMOVED[todo.how]}
 
 
 def mark_of(link: Link, mapping: Rule, side: Side) -> tuple[str, str] | None:
@@ -101,6 +131,8 @@ def confirmed(
         return Applied(call, answered.target, version)
     lines = {**piece.link.line_ids, **_line_ids(piece, mapping, record.fields)}
     flat, _ = texts(evaluate.observed(mapping, record, lines))
+    if piece.digest:
+        flat[DIGEST] = canonical(piece.digest)
     status = group(record.side, record.entity, record.fields).value
     wrong = _differences(expected, record.fields)
     return Applied(call, answered.target, version, record.stamp, flat, status, lines, wrong)

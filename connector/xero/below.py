@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from urllib.parse import quote
 
+from connector.core.below import PARENTS
 from connector.core.party import Applied, Operation, Outcome, Request, Undecided, Write
 from connector.core.records import Record, Side, Version
 from connector.core.values import Fields, Value
@@ -39,20 +40,15 @@ class Below:
     gone: tuple[str, Value] = ("", None)  # the field and value that take it away again
 
 
-_WITH_NOTES = frozenset(
-    {"Contact", "Item", "Invoice", "Payment", "CreditNote", "Prepayment", "Overpayment", "BankTransaction",
-     "BankTransfer", "PurchaseOrder", "Quote", "ManualJournal"}
-)  # fmt: skip
-_WITH_FILES = _WITH_NOTES - {"Item", "Payment", "Prepayment", "Overpayment"} | {"Account"}
 BELOW: Mapping[str, Below] = {
     below.name: below
     for below in (
         Below(
             "Allocation", "Allocations", "Allocations", "AllocationID",
-            frozenset({"CreditNote", "Prepayment", "Overpayment"}), ("IsDeleted", True),
+            PARENTS["Allocation"], ("IsDeleted", True),
         ),
-        Below("Attachment", "Attachments", "Attachments", "AttachmentID", _WITH_FILES),
-        Below("HistoryRecord", "History", "HistoryRecords", "", _WITH_NOTES),
+        Below("Attachment", "Attachments", "Attachments", "AttachmentID", PARENTS["Attachment"]),
+        Below("HistoryRecord", "History", "HistoryRecords", "", PARENTS["HistoryRecord"]),
         Below(
             "TrackingOption", "Options", "Options", "TrackingOptionID", frozenset({"TrackingCategory"}),
             ("Status", "DELETED"),
@@ -112,7 +108,7 @@ def _take_away(below: Below, write: Write) -> Request:
 
 
 def _file(write: Write, path: str, key: str) -> Request:
-    """The file's own bytes; ``Content`` holds them in base64."""
+    """The file's own bytes; ``Content`` holds them in base64 (as a text of ours it was encoded on the way)."""
     name, content = str(write.fields.get("FileName") or ""), str(write.fields.get("Content") or "")
     if not name or "/" in name:
         raise DataError("xero.no-file-name", f"The attachment {write.id} has no usable file name: {name[:100]!r}.")
@@ -141,13 +137,15 @@ def outcome(write: Write, rows: Sequence[Mapping[str, object]]) -> Outcome:
     own = own_id(below, rows[0])
     if not own:
         return Undecided(write.id, f"The answer has no {below.id_field}: it is looked for through its parent.")
-    return Applied(write.id, f"{parent.plural}/{parent_id}/{below.segment}/{own}", read_fields(rows[0], below.name))
+    fields: dict[str, Value] = {**read_fields(rows[0], below.name), parent.name: {parent.id_field: parent_id}}
+    return Applied(write.id, f"{parent.plural}/{parent_id}/{below.segment}/{own}", fields)
 
 
 def own_id(below: Below, raw: Mapping[str, object]) -> str:
     """Its id; a note has none and is known by its words. Empty where the answer does not say it."""
     if not below.id_field:
-        return hashlib.sha256(str(raw.get("Details") or "").encode()).hexdigest()[:MOST_ID]
+        words = " ".join(str(raw.get("Details") or "").split())
+        return hashlib.sha256(words.encode()).hexdigest()[:MOST_ID]
     value = str(raw.get(below.id_field) or raw.get(f"{below.id_field[:-1]}d") or "")
     return "" if value == ZERO_ID else value
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
+from connector.core.below import CONTENT, FILE, PARENTS
 from connector.core.catalog import FieldInfo, FieldType
 from connector.xero.entities import ENTITIES
-from connector.xero.field import Field, FieldKind
+from connector.xero.field import BOOLEAN, REFERENCE, TEXT, WHOLE, Field, FieldKind
 from connector.xero.fields import FIELDS
 
 # lists whose entries are named by a type: Phones.DEFAULT, Addresses.POBOX, Tracking.Region
@@ -40,6 +41,9 @@ REQUIRED: Mapping[str, frozenset[str]] = {
     "ManualJournal": frozenset({"Narration", "JournalLines"}),
     "TrackingCategory": frozenset({"Name"}),
     "Currency": frozenset({"Code"}),
+    "Allocation": frozenset({"Invoice", "Amount", "Date"}),
+    "Attachment": frozenset({"FileName"}),
+    "HistoryRecord": frozenset({"Details"}),
 }
 # written once, refused later
 CREATE_ONLY: Mapping[str, frozenset[str]] = {
@@ -54,11 +58,29 @@ CREATE_ONLY: Mapping[str, frozenset[str]] = {
 OWN_IDS = frozenset(entity.id_field for entity in ENTITIES.values() if entity.name not in ("TaxRate", "Currency"))
 
 
+_OWN_FIELDS: Mapping[str, Mapping[str, Field]] = {
+    "Allocation": FIELDS["Allocation"],
+    "Attachment": {
+        "AttachmentID": Field(TEXT, read_only=True), "FileName": Field(TEXT, max_length=255),
+        "Url": Field(TEXT, read_only=True), "MimeType": Field(TEXT, max_length=255), "IncludeOnline": Field(BOOLEAN),
+        "ContentLength": Field(WHOLE, read_only=True),
+        FILE: Field(TEXT, max_length=18),  # a file version of Salesforce: its bytes are fetched when it is sent
+        CONTENT: Field(TEXT, max_length=10_000),  # a text of our own, for a file that holds a link
+    },
+    "HistoryRecord": {"Details": Field(TEXT, max_length=2450)},  # 2,500 with room for our mark
+}  # fmt: skip
+# what stands below an object names it by its entity
+BELOW_FIELDS: Mapping[str, Mapping[str, Field]] = {
+    name: {**{parent: Field(REFERENCE, parent) for parent in sorted(PARENTS[name])}, **own}
+    for name, own in _OWN_FIELDS.items()
+}
+
+
 class XeroCatalog:
     """What Xero's objects look like: the same for every organisation."""
 
     def has(self, entity: str) -> bool:
-        return entity in ENTITIES
+        return entity in ENTITIES or entity in BELOW_FIELDS
 
     def children(self, entity: str, name: str) -> str | None:
         """The rows under a line list; ``LineItem`` is an entity of the table of fields."""
@@ -70,7 +92,7 @@ class XeroCatalog:
     def field(self, entity: str, path: str) -> FieldInfo | None:
         """``Name``, ``Contact.ContactID``, ``Phones.DEFAULT``, ``Addresses.POBOX.City``, ``Tracking.Region``."""
         name, _, rest = path.partition(".")
-        row = FIELDS.get(entity, {}).get(name)
+        row = BELOW_FIELDS.get(entity, FIELDS.get(entity, {})).get(name)
         if row is None or not rest:
             return None if row is None else _info(entity, name, row)
         if name in KEYED and row.kind is FieldKind.LIST:

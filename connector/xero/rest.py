@@ -17,8 +17,8 @@ from connector.errors import AuthError, DataError, TryAgain, Unavailable
 from connector.http import HttpClient
 from connector.xero import writer
 from connector.xero.auth import TokenSource
-from connector.xero.below import BELOW, Below, address, parent_of, record_below, rows_below, where_below
-from connector.xero.criteria import matching
+from connector.xero.below import BELOW, Below, address, own_id, parent_of, record_below, rows_below, where_below
+from connector.xero.criteria import MOST, matching
 from connector.xero.entities import Entity, entity
 from connector.xero.failures import CONCURRENT_RETRY, DEFAULT_RETRY, seconds_of
 from connector.xero.novelties import Novelties
@@ -199,14 +199,17 @@ class XeroParty:
         return [one for criteria in wanted for one in await self._look(about, (criteria,), version)]  # more than a page
 
     async def _find_below(self, below: Below, criteria: Fields, version: Version) -> tuple[Record, ...]:
-        found = await self._below(below, *parent_of(below, criteria), version)
-        return matching(found, {name: value for name, value in criteria.items() if name not in below.parents})
+        found = await self._below(below, *parent_of(below, criteria), version) or []
+        own = {name: value for name, value in criteria.items() if name not in below.parents}
+        if below.id_field:
+            return matching(found, own)
+        return tuple(one for one in found if own_id(below, one.fields) == own_id(below, own))[:MOST]
 
-    async def _below(self, below: Below, parent: Entity, parent_id: str, version: Version) -> list[Record]:
-        """All of a kind below one object."""
+    async def _below(self, below: Below, parent: Entity, parent_id: str, version: Version) -> list[Record] | None:
+        """All of a kind below one object; None where the object is not there."""
         answer = await self.get(where_below(below, parent, parent_id))
         if answer.status == 404:
-            return []
+            return None
         read_at = EPOCH + timedelta(milliseconds=self._now_ms())
         try:
             rows = rows_below(below, parent, load(answer.body))
@@ -215,9 +218,19 @@ class XeroParty:
             raise Unavailable("xero.unreadable", f"Xero's answer cannot be read: {error.message}") from error
 
     async def _read_below(self, below: Below, ids: Sequence[str], version: Version) -> ReadResult:
+        """What its parent's list, which is complete, no longer shows was taken away: that is told, not inferred."""
         found: dict[str, Record] = {}
         for parent, parent_id in dict.fromkeys(address(one)[:2] for one in ids):
-            found |= {record.id: record for record in await self._below(below, parent, parent_id, version)}
+            shown = await self._below(below, parent, parent_id, version)
+            if shown is None:
+                continue
+            mine = [one for one in ids if address(one)[:2] == (parent, parent_id)]
+            read_at = EPOCH + timedelta(milliseconds=self._now_ms())
+            found |= {
+                one: Record(Side.XERO, self.tenant, below.name, one, version, read_at, None, deleted=True)
+                for one in mine
+            }
+            found |= {record.id: record for record in shown}
         missing = tuple(one for one in dict.fromkeys(ids) if one not in found)
         return ReadResult(tuple(found[one] for one in dict.fromkeys(ids) if one in found), missing)
 

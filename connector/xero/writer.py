@@ -103,6 +103,8 @@ def outcomes(writes: Sequence[Write], answer: Answer) -> tuple[Outcome, ...]:
         return _all_rejected(writes, too_many(answer))
     if answer.status in (401, 403):
         return _all_rejected(writes, STATUSES[answer.status])
+    if answer.status == 404 and writes[0].entity in BELOW and writes[0].operation is Operation.UPDATE:
+        return (below.outcome(writes[0], ()),)  # somebody has taken it away already
     if answer.status == 404 and len(writes) == 1:
         return _all_rejected(writes, STATUSES[404])
     try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping as Table
 from dataclasses import replace
 
+from connector.core.below import STAYS
 from connector.core.catalog import Catalog, FieldInfo, FieldType
 from connector.core.mapping.model import Kind, LineBlock, Mapping, Pair, Setting
 from connector.core.mapping.shapes import COMPOUNDS, KEYED, LINES
@@ -65,6 +66,7 @@ def _typed(catalog: Catalog | None, entity: str, setting: Setting) -> Setting:
     info = field_info(catalog, entity, setting.path)
     # A constant of a field that is set at birth only needs no `write: once`: it never changes.
     fixed = setting.plain and info is not None and not info.updatable
+    fixed = fixed or (info is not None and entity in STAYS)
     return replace(setting, info=info, once=setting.once or fixed)
 
 

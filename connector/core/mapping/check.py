@@ -11,6 +11,7 @@ from collections.abc import Mapping as Table
 
 from connector.core.catalog import Catalog, FieldInfo, FieldType
 from connector.core.mapping.bind import field_info, line_entity, written
+from connector.core.mapping.check_below import below, is_below
 from connector.core.mapping.check_links import across
 from connector.core.mapping.check_several import together
 from connector.core.mapping.convert import fitted, from_plain
@@ -38,6 +39,9 @@ REQUIRED: Table[tuple[Side, str], tuple[str, ...]] = {
     (Side.XERO, "Item"): ("Code",),
     (Side.XERO, "Account"): ("Code", "Name", "Type"),
     (Side.XERO, "Payment"): ("Amount",),
+    (Side.XERO, "Allocation"): ("Invoice", "Amount", "Date"),
+    (Side.XERO, "Attachment"): ("FileName",),
+    (Side.XERO, "HistoryRecord"): ("Details",),
     (Side.SALESFORCE, "Opportunity"): ("Name", "StageName", "CloseDate"),
     (Side.SALESFORCE, "OpportunityLineItem"): ("PricebookEntryId", "Quantity"),
 }
@@ -71,6 +75,7 @@ def _one(mapping: Mapping, catalogs: Table[Side, Catalog]) -> Iterator[Problem]:
     else:
         yield from _one_way(mapping, catalogs)
     yield from _mark(mapping, catalogs)
+    yield from below(mapping)
     if mapping.begin == "link" and not mapping.find and mapping.kind is Kind.DOCUMENT:
         yield problem(mapping, "begin", "begin-link", "begin: link needs a `find` to link what exists", "Add `find`.")
 
@@ -287,6 +292,8 @@ def _mark(mapping: Mapping, catalogs: Table[Side, Catalog]) -> Iterator[Problem]
     if mapping.kind is not Kind.DOCUMENT or mapping.target.side is Side.SALESFORCE:
         return
     fields = MARKS.get(mapping.target.entity, ())
+    if is_below(mapping):
+        return  # told from its siblings by what it must hold anyway
     if not any(name in paths or name not in NATURAL for name in fields):
         yield problem(mapping, "fields", "mark", f"nothing tells our {mapping.target.entity} after a lost answer",
                       f"Set {' or '.join(fields)}." if fields else "No field of it could carry our mark.")  # fmt: skip

@@ -183,9 +183,8 @@ def line_block(reading: Reading, node: Node, side: Side) -> LineBlock:
     )
 
 
-def life(reading: Reading, node: Node) -> Life:
+def life(reading: Reading, node: Node, default: Life) -> Life:
     block = reading.block(node, "life", [happening.value for happening in Happening])
-    default = Life()
     given: dict[Happening, Action] = {}
     tables: dict[Happening, Mapping[Group, Action]] = {}
     for key, part in block.parts.items():

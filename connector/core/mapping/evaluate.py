@@ -11,6 +11,7 @@ from collections.abc import Mapping as Table
 from dataclasses import dataclass, field
 from decimal import Decimal
 
+from connector.core.below import LOOKED_FOR, located
 from connector.core.document import Document, Flat, NotWanted, Refused, line_path, split_line_path
 from connector.core.failure import Failure, Kind
 from connector.core.mapping.convert import fitted, from_plain
@@ -26,7 +27,7 @@ from connector.core.mapping.scope import Scope
 from connector.core.mapping.shapes import own_fields, reach
 from connector.core.mapping.spell import line_ids, ordered_keys, spell
 from connector.core.mapping.syntax import ExpressionError
-from connector.core.marks import mark_of
+from connector.core.marks import WITHIN, mark_of
 from connector.core.records import Record, Side
 from connector.core.values import Ref, Value
 from connector.errors import ConfigurationError, DataError
@@ -262,7 +263,11 @@ def _document(
     if mark is not None and mark[0] not in flat:
         flat[mark[0]] = mark[1]
         once.add(mark[0])
+    elif mark is not None and mark[0] in WITHIN:
+        flat[mark[0]] = mark[1]
     find = {name: fitted(_at(f"find {name}", value, scope), None) for name, value in mapping.find.items()}
+    if not find and mapping.target.entity in LOOKED_FOR:
+        find = located(mapping.target.entity, flat)
     return Document(
         mapping.target.entity,
         flat,

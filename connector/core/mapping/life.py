@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
 
+from connector.core.below import PARENTS, STAYS, TAKEN_AWAY
 from connector.core.records import Side
 from connector.core.values import Fields
 
@@ -31,6 +32,7 @@ class Action(StrEnum):
     REISSUE = "reissue"
     CREDIT = "credit"
     TELL = "tell"
+    KEEP = "keep"
     DELETE = "delete"
     VOID = "void"
     RECREATE = "recreate"
@@ -56,14 +58,14 @@ ALLOWED: Mapping[Happening, Mapping[Group, tuple[Action, ...]]] = {
         _P: (Action.TELL,),
     },
     Happening.LEFT: {
-        _D: (Action.DELETE, Action.TELL),
-        _A: (Action.VOID, Action.TELL),
-        _P: (Action.TELL,),
+        _D: (Action.DELETE, Action.TELL, Action.KEEP),
+        _A: (Action.VOID, Action.TELL, Action.KEEP),
+        _P: (Action.TELL, Action.KEEP),
     },
     Happening.DELETED: {
-        _D: (Action.DELETE, Action.TELL),
-        _A: (Action.VOID, Action.TELL),
-        _P: (Action.TELL,),
+        _D: (Action.DELETE, Action.TELL, Action.KEEP),
+        _A: (Action.VOID, Action.TELL, Action.KEEP),
+        _P: (Action.TELL, Action.KEEP),
     },
 }
 ALLOWED_ONCE: Mapping[Happening, tuple[Action, ...]] = {
@@ -83,6 +85,14 @@ class Life:
     deleted: Mapping[Group, Action] = field(default_factory=lambda: {_D: Action.TELL, _A: Action.TELL, _P: Action.TELL})
     again: Action = Action.TELL
     target_gone: Action = Action.TELL
+
+
+_KEPT: Mapping[Group, Action] = dict.fromkeys((_D, _A, _P), Action.KEEP)
+
+
+def usual(side: Side, entity: str) -> Life:
+    """The life of a target whose mapping says nothing: a note and a file stay, whatever becomes of their record."""
+    return Life(left=_KEPT, deleted=_KEPT) if side is Side.XERO and entity in STAYS else Life()
 
 
 # Xero's own words for where a document stands. What is not listed here has no draft: it can always be changed.
@@ -109,6 +119,8 @@ def group(side: Side, entity: str, fields: Fields) -> Group:
     """Where an object stands, by its own fields. A Salesforce object and a contact are always ``draft``."""
     if side is Side.SALESFORCE:
         return Group.DRAFT
+    if entity in PARENTS:
+        return Group.GONE if fields.get("IsDeleted") is True else Group.APPROVED
     if entity == "Contact":
         return Group.GONE if fields.get("ContactStatus") in ("ARCHIVED", "GDPRREQUEST") else Group.DRAFT
     found = _STATUS.get(str(fields.get("Status") or ""), Group.DRAFT)
@@ -135,6 +147,8 @@ def removal(side: Side, entity: str, where: Group) -> Fields | None:
         return None
     if entity == "Contact":
         return {"ContactStatus": "ARCHIVED"}
+    if entity in PARENTS:
+        return TAKEN_AWAY.get(entity)
     return _REMOVALS.get(entity, {}).get(where)
 
 
@@ -149,5 +163,6 @@ _REMOVALS: Mapping[str, Mapping[Group, Fields]] = {
     "Quote": {Group.DRAFT: _DELETED, Group.APPROVED: _DELETED},
     "BankTransaction": {Group.DRAFT: _DELETED, Group.APPROVED: _DELETED},
     "Payment": {Group.APPROVED: _DELETED},
+    "BankTransfer": {Group.APPROVED: _DELETED},
     "Account": {Group.DRAFT: {"Status": "ARCHIVED"}},
 }

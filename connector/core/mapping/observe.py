@@ -30,7 +30,7 @@ def observed(mapping: Mapping, record: Record, lines: Table[str, str]) -> Flat:
     fields = own_fields(record)
     flat: dict[str, Value] = {}
     for setting in mapping.settings:
-        if has(record.side, fields, setting.path):
+        if has(record.side, fields, setting.path, record.entity):
             flat[setting.path] = _seen(record.side, fields, setting.path, setting.info)
     for name in _marks(mapping, record):
         flat.setdefault(name, _seen(record.side, fields, name, None))

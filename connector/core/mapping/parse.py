@@ -12,7 +12,7 @@ from connector.core.mapping import clauses
 from connector.core.mapping.clauses import Reading
 from connector.core.mapping.credit import credits_of
 from connector.core.mapping.expression import Expression
-from connector.core.mapping.life import Life
+from connector.core.mapping.life import Life, usual
 from connector.core.mapping.model import Kind, Limits, LineBlock, Mapping, MatchRule, Pair, Part
 from connector.core.mapping.names import in_order, known_names
 from connector.core.mapping.nodes import Block, Node, plain, read_tree
@@ -151,12 +151,12 @@ def _one_way(reading: Reading, tree: Block, kind: Kind, part: Part | None = None
     )  # fmt: skip
     known_names(reading, tree, replace(mapping, let=let, settings=settings))
     let, settings = in_order(reading, tree, let, settings)
-    life, limits = _brakes(reading, tree)
+    life, limits = _brakes(reading, tree, usual(target.side, target.entity))
     return replace(mapping, let=let, settings=settings, life=life, limits=limits)
 
 
-def _brakes(reading: Reading, tree: Block) -> tuple[Life, Limits]:
-    life = clauses.life(reading, tree.parts["life"]) if "life" in tree.parts else Life()
+def _brakes(reading: Reading, tree: Block, default: Life) -> tuple[Life, Limits]:
+    life = clauses.life(reading, tree.parts["life"], default) if "life" in tree.parts else default
     limits = clauses.limits(reading, tree.parts["limits"]) if "limits" in tree.parts else Limits()
     return life, limits
 
@@ -223,7 +223,7 @@ def _two_way(reading: Reading, tree: Block, kind: Kind) -> Mapping:
         when = {SIDES[alias]: reading.expression(part, f"when: {alias}") for alias, part in block.parts.items()}
         _only_own(reading, block, when)
     rules = tuple(_rule(reading, part) for part in reading.items(parts["match"], "match")) if "match" in parts else ()
-    life, limits = _brakes(reading, tree)
+    life, limits = _brakes(reading, tree, Life())
     name = reading.scalar(parts["organisation"], "organisation") if "organisation" in parts else ""
     if name.startswith("="):
         reading.refuse("organisation", "a two-way mapping is for one organisation", tree.lines["organisation"],

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from connector.core.below import UNSHOWN
 from connector.core.mapping.syntax import ExpressionError
 from connector.core.records import Record, Side
 from connector.core.values import Fields, Value
@@ -40,6 +41,11 @@ REFERENCES: Mapping[str, str] = {
     "BankAccount": "AccountID",
     "BrandingTheme": "BrandingThemeID",
     "Item": "ItemID",
+    "Quote": "QuoteID",
+    "Payment": "PaymentID",
+    "BankTransaction": "BankTransactionID",
+    "BankTransfer": "BankTransferID",
+    "ManualJournal": "ManualJournalID",
 }
 
 ADDRESS_PARTS = ("Street", "City", "State", "PostalCode", "Country")
@@ -112,10 +118,10 @@ def pick(side: Side, fields: Fields, path: str) -> Value:
     return _leaf(value, names) if side is Side.XERO else value
 
 
-def has(side: Side, fields: Fields, path: str) -> bool:
+def has(side: Side, fields: Fields, path: str, entity: str = "") -> bool:
     """Whether the record says anything about the path. Salesforce answers what was asked; Xero leaves nulls out."""
     if side is Side.XERO:
-        return True
+        return path not in UNSHOWN.get(entity, ())
     return any(name.split(".")[0] in fields for name in (*components(path), path))
 
 
