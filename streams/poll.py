@@ -141,6 +141,9 @@ class ObjectPoll:
     async def _deleted(self, one: Followed, since: datetime, known: Known) -> datetime:
         """Ask what we were told is deleted; a span that reaches too far back is compared as a whole."""
         now = self.connection.clock()
+        shape = self.party.catalog.objects.get(one.entity)
+        if shape is not None and not shape.replicated:
+            return now  # files: nobody tells of their deletion, and what was made of them stays
         start = max(since - OVERLAP, now - DELETED_REACH)
         span = await self.replication.deleted(one.entity, start, now)
         told = dict.fromkeys(one_id for one_id in span.ids if one_id not in known.gone)

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from connector.core.below import PARENTS
 from connector.core.link import Act, Outputs, Todo
 from connector.core.link_state import Life, Link
 from connector.core.records import Side
@@ -157,4 +158,6 @@ def _rank(job: Job) -> tuple[int, int, str, str]:
     """Jobs that one call can carry stand side by side."""
     entity = job.link.entity
     place = ORDER.index(entity) if entity in ORDER else len(ORDER)
+    if entity in PARENTS:  # made after what it stands below, taken away before
+        place = -1 if job.todo.act is Act.REMOVE else len(ORDER) + 1
     return place, ACTS.index(job.todo.act), job.link.id.mapping, job.link.id.document

@@ -142,7 +142,7 @@ class WriteLoop:
             return True  # somebody changed a target meanwhile: the links were told, and will say what they need now
         drafts = await self._filled(drafts)
         if not drafts:
-            return True
+            return True  # what they need of the other side cannot be had now
         if self.connection.draining:
             return False
         drafts = drafts[: self.party.room([piece.write for piece in drafts])]
@@ -161,7 +161,7 @@ class WriteLoop:
             await self._beside(attempt.again(request), group)
         return True
 
-    async def _filled(self, drafts: Sequence[Draft]) -> Sequence[Draft]:
+    async def _filled(self, drafts: Sequence[Draft]) -> list[Draft]:
         """With the files that they name, fetched before the call is announced: its digest is part of the announcement.
         None of them while Salesforce is away: this kind of work rests, and nothing else does."""
         out: list[Draft] = []

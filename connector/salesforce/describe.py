@@ -48,6 +48,7 @@ class ObjectShape:
     children: Mapping[str, tuple[str, str]]
     creatable: bool
     updatable: bool
+    replicated: bool = True  # whether getDeleted can be asked for it
 
     def parent(self, relationship: str) -> FieldShape | None:
         """The reference field behind a relationship name."""
@@ -163,7 +164,8 @@ def shape_of(raw: object) -> ObjectShape:
         if isinstance(one, dict) and isinstance(one.get("relationshipName"), str)
     }
     creatable, updatable = raw.get("createable") is not False, raw.get("updateable") is not False
-    return ObjectShape(raw["name"], {one.name: one for one in fields}, children, creatable, updatable)
+    replicated = raw.get("replicateable") is not False
+    return ObjectShape(raw["name"], {one.name: one for one in fields}, children, creatable, updatable, replicated)
 
 
 def _field(raw: object) -> FieldShape:

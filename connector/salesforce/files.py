@@ -1,4 +1,4 @@
-"""The bytes of a file that stands in Salesforce, by the id of its version. A version never changes: equal ids, equal bytes.
+"""The bytes of a file that stands in Salesforce, by the id of its version: equal ids, equal bytes.
 
 Its size is asked first, so that what is too large for the other side is never fetched.
 """
@@ -33,7 +33,7 @@ async def file_bytes(org: Org, version_id: str, *, largest: int = LARGEST) -> by
     size = await _size(org, version_id)
     if size > largest:
         raise DataError(
-            "salesforce.file-too-large", f"The file {version_id} has {size} bytes; an attachment has at most {largest}.",
+            "salesforce.file-too-large", f"The file {version_id} has {size} bytes; Xero takes {largest}.",
             remedy="Put a smaller file in its place, or write a link to the record instead (Content:).",
         )  # fmt: skip
     try:

@@ -121,9 +121,21 @@ def _file(write: Write, path: str, key: str) -> Request:
     online = write.fields.get("IncludeOnline") is True and path.startswith(("Invoices/", "CreditNotes/"))
     return Request(
         "PUT", f"{path}/{quote(name, safe='')}", (("IncludeOnline", "true"),) if online else (),
-        (("Content-Type", str(write.fields.get("MimeType") or "application/octet-stream")), ("Idempotency-Key", key)),
+        (("Content-Type", str(write.fields.get("MimeType") or _media(name))), ("Idempotency-Key", key)),
         body,
     )  # fmt: skip
+
+
+_MEDIA: Mapping[str, str] = {  # a table of our own: the same bytes and headers on every machine
+    "csv": "text/csv", "doc": "application/msword", "gif": "image/gif", "html": "text/html", "jpeg": "image/jpeg",
+    "jpg": "image/jpeg", "pdf": "application/pdf", "png": "image/png", "txt": "text/plain", "zip": "application/zip",
+    "docx": "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+    "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", "xls": "application/vnd.ms-excel",
+}  # fmt: skip
+
+
+def _media(name: str) -> str:
+    return _MEDIA.get(name.rpartition(".")[2].lower(), "application/octet-stream")
 
 
 def outcome(write: Write, rows: Sequence[Mapping[str, object]]) -> Outcome:

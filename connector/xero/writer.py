@@ -8,6 +8,7 @@ alone, because anything more changes that contact; 500s say nothing about the wr
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from connector.core.failure import Failure, Kind
@@ -148,13 +149,21 @@ def _below(write: Write, body: Any) -> Outcome:
     """What stands below an object is answered as a list of one, or as itself."""
     errors = tuple(messages(body))
     if errors:
-        return Rejected(write.id, failure(errors))
+        return Rejected(write.id, _too_early(write, failure(errors)))
     found = body.get(BELOW[write.entity].plural) if isinstance(body, Mapping) else None
     rows = [row for row in found if isinstance(row, Mapping)] if isinstance(found, list) else []
     try:
         return below.outcome(write, rows)
     except DataError as error:
         return Undecided(write.id, error.message)
+
+
+def _too_early(write: Write, why: Failure) -> Failure:
+    """What is to be allocated may be a draft of ours that is approved in a moment: that is waited for."""
+    early = write.entity == "Allocation" and write.operation is Operation.CREATE
+    if not early or why.code not in ("xero.status", "xero.not-approved"):
+        return why
+    return replace(why, code="xero.not-approved", kind=Kind.WAIT, remedy="Approve the credit and the invoice in Xero.")
 
 
 def _elements(writes: Sequence[Write], body: Any) -> tuple[Outcome, ...]:

@@ -107,6 +107,7 @@ def _rest_routes(rest: Rest) -> list[Route]:
         ("GET", "/sobjects/{entity}/{id}", rest.retrieve),
         ("PATCH", "/sobjects/{entity}/{id}", rest.update),
         ("DELETE", "/sobjects/{entity}/{id}", rest.delete),
+        ("GET", "/sobjects/{entity}/{id}/VersionData", rest.version_data),
         ("GET", "/sobjects/{entity}/{key}/{value:path}", rest.retrieve_by_key),
         ("PATCH", "/sobjects/{entity}/{key}/{value:path}", rest.upsert),
     ]

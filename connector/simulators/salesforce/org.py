@@ -12,6 +12,7 @@ from typing import Any
 from starlette.responses import HTMLResponse, Response
 
 from connector.simulators.control import Clock, Refused
+from connector.simulators.salesforce import content
 from connector.simulators.salesforce.dml import Dml
 from connector.simulators.salesforce.events import Bus
 from connector.simulators.salesforce.ids import full_id
@@ -85,7 +86,7 @@ class Org:
     def __init__(self, settings: Settings, clock: Clock) -> None:
         self.settings = settings
         self.clock = clock
-        self.schema = build_schema(TABLES, PICKLISTS, currencies=settings.multi_currency)
+        self.schema = build_schema((*TABLES, *content.TABLES), PICKLISTS, currencies=settings.multi_currency)
         self.store = Store(self.schema, clock.now)
         self.permissions = Permissions()
         rules = Rules(self.store, settings.currency if settings.multi_currency else None)

@@ -12,6 +12,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
+from connector.simulators.salesforce.content import VERSION, content_of
 from connector.simulators.salesforce.describe import describe, describe_global
 from connector.simulators.salesforce.filters import QueryError
 from connector.simulators.salesforce.ids import full_id
@@ -157,6 +158,14 @@ class Rest:
         entity = self.entity(request)
         return self._shown(request, entity, self._row(entity, request.path_params["id"]))
 
+    async def version_data(self, request: Request) -> Response:
+        """The bytes of a file, as they were uploaded."""
+        entity = self.entity(request)
+        if entity.name != VERSION:
+            raise Refusal("NOT_FOUND", "The requested resource does not exist")
+        row = self._row(entity, request.path_params["id"])
+        return Response(content_of(row), media_type="application/octetstream")
+
     async def update(self, request: Request) -> Response:
         entity, raw = self.entity(request), await body_of(request)
         record_id = self._id(request.path_params["id"])
@@ -209,14 +218,14 @@ class Rest:
     # --- replication -------------------------------------------------------------------------------------------------
 
     async def updated(self, request: Request) -> Response:
-        entity = self.entity(request)
+        entity = self._replicated(request)
         start, end = self._span(request, OLDEST_UPDATED)
         rows = self.org.store.since(entity.name, start)
         ids = [row["Id"] for row in rows if start <= _time(row["LastModifiedDate"]) < end]
         return answer({"ids": ids, "latestDateCovered": rest_time(min(end, self.org.clock.now()))})
 
     async def deleted(self, request: Request) -> Response:
-        entity = self.entity(request)
+        entity = self._replicated(request)
         start, end = self._span(request, OLDEST_DELETED)
         gone = [
             {"id": row["Id"], "deletedDate": rest_time(_time(row["SystemModstamp"]))}
@@ -227,6 +236,12 @@ class Rest:
         earliest = rest_time(now - OLDEST_DELETED)
         covered = rest_time(min(end, now))
         return answer({"deletedRecords": gone, "earliestDateAvailable": earliest, "latestDateCovered": covered})
+
+    def _replicated(self, request: Request) -> Entity:
+        entity = self.entity(request)
+        if not entity.replicated:  # the platform's exact words are not known to us
+            raise Refusal("INVALID_TYPE", f"sObject type '{entity.name}' is not supported for replication.")
+        return entity
 
     def _span(self, request: Request, oldest: timedelta) -> tuple[datetime, datetime]:
         """start and end of a replication call; seconds are ignored, as documented."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from decimal import ROUND_HALF_UP, Decimal
 
+from connector.simulators.salesforce.content import VERSION, new_version, publish
 from connector.simulators.salesforce.schema import Entity
 from connector.simulators.salesforce.store import Row, Store, Transaction
 from connector.simulators.salesforce.values import Refusal, Stored, missing
@@ -31,12 +32,16 @@ class Rules:
             return row | self._stage(row, tx)
         if entity.name == "OpportunityLineItem":
             return self._new_line(row)
+        if entity.name == VERSION:
+            return new_version(self.store, tx, row)
         if entity.name == "PricebookEntry":
             product = self.store.tables["Product2"].get(str(row.get("Product2Id")), {})
             return row | {"Name": product.get("Name"), "ProductCode": product.get("ProductCode")}
         return row
 
     def after_insert(self, tx: Transaction, entity: Entity, record_id: str) -> None:
+        if entity.name == VERSION:
+            publish(self.store, tx, record_id)
         if entity.name == "OpportunityLineItem":
             self.roll_up(tx, str(self.store.tables[entity.name][record_id]["OpportunityId"]))
 

@@ -240,6 +240,17 @@ Xero_Tax__c     string(50)
 Status__c       picklist(255) values=ExpenseStatus restricted
 Xero_Bill_Id__c string(36)
 """),
+    Table("Credit__c", "a05", _NAMED + """
+Number__c       string(40)
+Amount__c       currency(16.2)
+Allocated__c    currency(16.2)
+Date__c         date
+Account__c      reference ->Account=Account__r/Credits__r
+Opportunity__c  reference ->Opportunity=Opportunity__r/Credits__r
+Description__c  textarea(32768)
+Xero_Tax__c     string(50)
+Status__c       picklist(255) values=ExpenseStatus restricted
+"""),
 )  # fmt: skip
 
 CHANNEL = "TwinledgerSync__chn"

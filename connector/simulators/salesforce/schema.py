@@ -50,8 +50,8 @@ class Field:
 
     @property
     def long_text(self) -> bool:
-        """Long text can neither be filtered nor sorted by."""
-        return self.type == "textarea" and self.length > 255
+        """Long text can neither be filtered nor sorted by; nor can the bytes of a file."""
+        return (self.type == "textarea" and self.length > 255) or self.type == "base64"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +74,7 @@ class Entity:
     children: Mapping[str, Child]
     writable: bool = True
     tracked: bool = True  # whether the platform offers change events for it
+    replicated: bool = True  # whether getDeleted and getUpdated know it
 
     @property
     def custom(self) -> bool:
@@ -115,7 +116,8 @@ class Schema:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """One object as the compact table writes it; ``flags``: readonly (no writes), untracked (no change events)."""
+    """One object as the compact table writes it; ``flags``: readonly (no writes), untracked (no change events),
+    unreplicated (no getDeleted)."""
 
     name: str
     prefix: str
@@ -139,7 +141,10 @@ def build_schema(tables: Iterable[Table], picklists: Mapping[str, tuple[str, ...
             if child is not None and field.reference_to:
                 children.setdefault(field.reference_to, {})[child.name] = replace(child, entity=table.name)
         tracked = "untracked" not in table.flags
-        entities[table.name] = Entity(table.name, table.prefix, fields, {}, "readonly" not in table.flags, tracked)
+        entities[table.name] = Entity(
+            table.name, table.prefix, fields, {}, "readonly" not in table.flags, tracked,
+            "unreplicated" not in table.flags,
+        )  # fmt: skip
     return Schema({name: replace(entity, children=children.get(name, {})) for name, entity in entities.items()})
 
 
