@@ -34,7 +34,8 @@ from connector.kafka.positions import Position, read_positions, write_position
 from connector.kafka.producer import Producer
 from connector.salesforce.files import file_bytes
 from connector.xero.avro import from_value, topic_of
-from connector.xero.money import Chart, totals
+from connector.xero.expected import expected
+from connector.xero.money import Chart
 from connector.xero.poller import poll
 from connector.xero.position import Watermark
 from connector.xero.records import EPOCH
@@ -336,14 +337,11 @@ class Owned:
 
 def expected_totals(piece: Draft, connection: Connection) -> dict[str, Decimal] | str:
     """What Xero must answer for a document, computed before it is sent; empty where it has no lines, why not if not."""
-    if "LineItems" not in piece.write.fields:
-        return {}
     tenant = piece.link.id.tenant
     rates = connection.tax_rates(tenant)
     accounts = connection.reference.get((tenant, "Account"), {}).values()
     tax = {str(a.fields.get("Code")): str(a.fields.get("TaxType")) for a in accounts if a.fields.get("TaxType")}
     try:
-        found = totals(piece.write.fields, Chart(rates, tax), piece.write.entity)
+        return expected(piece.write.fields, piece.write.entity, Chart(rates, tax))
     except TwinledgerError as error:
         return error.message
-    return {"SubTotal": found.sub_total, "TotalTax": found.total_tax, "Total": found.total}

@@ -19,9 +19,10 @@ from connector.core.link_events import OF, TARGET, LinkEvent, Observed, Wanted
 from connector.core.link_parts import REBORN, newer
 from connector.core.link_state import Life, Link, Rules
 from connector.core.mapping import evaluate
+from connector.core.mapping.approval import approve_of
 from connector.core.mapping.credit import credit_note, credit_part, credited
 from connector.core.mapping.evaluate import BackWrite, Context
-from connector.core.mapping.life import APPROVABLE, Action, Group, group
+from connector.core.mapping.life import Action, Group, group
 from connector.core.mapping.model import Kind as MappingKind
 from connector.core.mapping.model import Mapping as Rule
 from connector.core.marks import mark_of
@@ -157,7 +158,7 @@ def rules_of(mapping: Rule) -> Rules:
         deleted=_by_name(life.deleted),
         again=life.again.value,
         target_gone=life.target_gone.value,
-        approve=mapping.approve if mapping.target.entity in APPROVABLE else "at-once",
+        approve=approve_of(mapping),
         never_creates=mapping.kind is MappingKind.BACK_WRITE,
         tells_unlinked=mapping.unlinked == "tell",
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
@@ -14,6 +14,7 @@ from connector.core.link import Act, Todo
 from connector.core.link_events import Applied, Texts
 from connector.core.link_state import Link
 from connector.core.mapping import evaluate
+from connector.core.mapping.approval import born_as, final_status
 from connector.core.mapping.life import Group, group, removal
 from connector.core.mapping.model import Mapping as Rule
 from connector.core.party import Applied as Answered
@@ -87,13 +88,13 @@ def _fields(
     if todo.act is Act.REMOVE:
         return _removal(link, todo, mapping), {}
     if todo.act is Act.APPROVE:
-        return {"Status": "AUTHORISED"}, {}
+        return {"Status": final_status(mapping.end(todo.side).entity)}, {}
     flat = {path: from_canonical(text) for path, text in todo.changed.items() if text}
     fields = dict(
         evaluate.spell(mapping, todo.side, flat, link.order, line_ids=link.line_ids, foreign=foreign, before=before)
     )
-    if todo.act is Act.CREATE and mapping.end(todo.side).entity == "Invoice":
-        fields.setdefault("Status", "AUTHORISED" if mapping.approve == "at-once" else "DRAFT")
+    if todo.act is Act.CREATE and todo.side is Side.XERO and (status := born_as(mapping)):
+        fields.setdefault("Status", status)
     return fields, dict(todo.changed)
 
 
@@ -148,13 +149,26 @@ def _line_ids(piece: Draft, mapping: Rule, answer: Fields) -> dict[str, str]:
     return evaluate.line_ids(mapping, tuple(order), answer)
 
 
+def _reached(answer: Fields, path: str) -> Value:
+    """A field of an answer; a number in the path names a row."""
+    value: Value = answer
+    for name in path.split("."):
+        if isinstance(value, Mapping):
+            value = value.get(name)
+        elif isinstance(value, Sequence) and not isinstance(value, str) and name.isdigit() and int(name) < len(value):
+            value = value[int(name)]
+        else:
+            return None
+    return value
+
+
 def _differences(expected: Mapping[str, Decimal] | str, answer: Fields) -> str:
     """Each amount that came back different, to the cent; empty if all agree."""
     if isinstance(expected, str):
         return expected
     wrong: list[str] = []
     for name, ours in expected.items():
-        theirs = answer.get(name)
+        theirs = _reached(answer, name)
         if isinstance(theirs, Decimal) and theirs != ours:
             wrong.append(f"{name} {theirs} instead of {ours}")
     return ", ".join(wrong)

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from collections.abc import Mapping as Table
 
 from connector.core.catalog import Catalog, FieldInfo, FieldType
+from connector.core.mapping.approval import APPROVALS, AT_ONCE, OURS_ALONE
 from connector.core.mapping.bind import field_info, line_entity, written
 from connector.core.mapping.check_below import below, is_below
 from connector.core.mapping.check_links import across
@@ -46,7 +47,6 @@ REQUIRED: Table[tuple[Side, str], tuple[str, ...]] = {
     (Side.SALESFORCE, "OpportunityLineItem"): ("PricebookEntryId", "Quantity"),
 }
 _OFTEN_REQUIRED = ("Name", "LastName")  # of any object: asked of the catalog
-_APPROVED_BY_US = ("Invoice", "CreditNote")  # `approve:` decides their Status
 _CONVERT = "Convert it with text(), number() or date(), or choose a field of its type."
 
 
@@ -227,8 +227,13 @@ def _whole(mapping: Mapping, target: Catalog) -> Iterator[Problem]:
         yield problem(mapping, "fields", "missing-required", f"{mapping.target} needs lines", "Add lines:.")
     if mapping.expect and not mapping.lines:
         yield problem(mapping, "expect", "expect", "nothing can be expected of an object without lines of Xero")
-    if mapping.target.side is Side.XERO and entity in _APPROVED_BY_US and "Status" in paths:
+    if mapping.target.side is Side.XERO and entity in OURS_ALONE and "Status" in paths:
         yield problem(mapping, "fields", "status", "Status is what approve: decides", "Take Status out of fields.")
+    approval = APPROVALS.get(entity) if mapping.target.side is Side.XERO else None
+    if mapping.approve and approval is None:
+        yield problem(mapping, "approve", "approve", f"{mapping.target} has no draft to approve", "Take approve: out.")
+    elif approval is not None and mapping.approve == AT_ONCE and not approval.at_once:
+        yield problem(mapping, "approve", "approve", f"{mapping.target} begins as a draft", "Say checked, or draft.")
 
 
 # --- two-way ---------------------------------------------------------------------------------------------------------

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from connector.core.mapping.life import APPROVABLE, Action, Group
+from connector.core.mapping.approval import APPROVALS
+from connector.core.mapping.life import Action, Group
 from connector.core.mapping.model import Mapping
 from connector.core.mapping.problem import Problem, problem
 from connector.core.mapping.syntax import Call, Path
@@ -32,7 +33,7 @@ def _summed(mapping: Mapping) -> Iterator[Problem]:
 
 def _drafted(one: Mapping) -> Iterator[Problem]:
     """What has no draft is made once the others stand; what is approved at once would not wait for them."""
-    drafts = one.target.side is Side.XERO and one.target.entity in APPROVABLE
+    drafts = one.target.side is Side.XERO and one.target.entity in APPROVALS
     if not drafts and one.part is not None and not one.part.after:
         yield problem(one, "to", "draft-first", f"{one.target} has no draft that could wait for the others",
                       "Say after: with the key of a document that it follows.")  # fmt: skip

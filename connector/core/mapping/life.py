@@ -99,7 +99,7 @@ def usual(side: Side, entity: str) -> Life:
 _STATUS: Mapping[str, Group] = {
     "DRAFT": Group.DRAFT,
     "SUBMITTED": Group.DRAFT,
-    "SENT": Group.DRAFT,  # a quote
+    "SENT": Group.APPROVED,  # a quote: the customer has it
     "AUTHORISED": Group.APPROVED,
     "ACCEPTED": Group.APPROVED,
     "BILLED": Group.APPROVED,
@@ -110,8 +110,6 @@ _STATUS: Mapping[str, Group] = {
     "DELETED": Group.GONE,
     "DECLINED": Group.GONE,
 }
-# Types that begin as a draft and are authorised by a call of its own, where `approve: checked` says so.
-APPROVABLE = ("Invoice",)
 _SETTLED = ("AmountPaid", "AmountCredited")  # anything settled on it: Xero refuses to void or edit its lines
 
 

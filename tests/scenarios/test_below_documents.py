@@ -1,0 +1,249 @@
+"""What hangs on a document of Xero: credits set against invoices, notes that name the record, files of Salesforce."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import shutil
+from collections.abc import AsyncIterator
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+import pytest_asyncio
+import yaml
+
+from connector.cli.stage import Json, Stage, until
+from connector.core.link_state import Life
+from connector.core.values import from_canonical
+from tests.integration.kafka_views import link_of
+from tests.integration.spine_stage import arm, changed_mappings, hits, opened, spine
+from tests.scenarios.people import (
+    clean,
+    deal,
+    decide,
+    fresh,
+    invoice,
+    invoices,
+    record,
+    waits_for_a_person,
+    won,
+)
+
+pytestmark = [pytest.mark.timeout(180), pytest.mark.asyncio(loop_scope="module")]
+
+NOTES, FILES, CREDITS, PARTS = (
+    "record-link-note", "files-to-attachments", "credit-to-credit-note", "credit-note-allocation",
+)  # fmt: skip
+POLLED = ("ContentDocumentLink", "Credit__c")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def scene(kafka: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stage]:
+    folder = tmp_path_factory.mktemp("below")
+    mappings = changed_mappings(folder, {})
+    for file in sorted((mappings / "more").glob("*.yaml")):
+        shutil.copy(file, mappings)
+    (mappings / "link-file.yaml").write_text(LINK_FILE, "utf-8")
+    async with spine(kafka, f"t{uuid4().hex[:10]}.", folder, mappings=mappings, start=False) as stage:
+        _poll(stage.config)
+        await stage.prepare()
+        await stage.start_connector()
+        await stage.ready()
+        await opened(stage)
+        yield stage
+
+
+LINK_FILE = """
+mapping: link-file
+from: salesforce.Opportunity
+when: =record.IsWon and record.NextStep == 'link'
+to: xero.Attachment
+fields:
+  Invoice: =target('opportunity-to-invoice', record)
+  FileName: Salesforce.html
+  Content: ='<a href="' + connection.url + '/' + record.Id + '">' + record.Id + '</a>'
+"""
+
+
+def _poll(config: Path) -> None:
+    """What is no member of the channel is polled."""
+    settings = yaml.safe_load(config.read_text("utf-8"))
+    salesforce = settings["connections"][0]["salesforce"]
+    salesforce |= {"capture": dict.fromkeys(POLLED, "poll"), "poll_seconds": 1}
+    config.write_text(yaml.safe_dump(settings, sort_keys=False), "utf-8")
+
+
+async def below(scene: Stage, path: str) -> Json:
+    """What Xero answers about one object, as another app would ask."""
+    answer = await scene.xero.call("GET", f"/api.xro/2.0/{path}", headers=await scene.token())
+    return dict(answer)
+
+
+async def attachments(scene: Stage, invoice_id: str) -> list[Json]:
+    return list((await below(scene, f"Invoices/{invoice_id}/Attachments"))["Attachments"])
+
+
+async def upload(scene: Stage, place: str, name: str, data: bytes) -> str:
+    """Somebody puts a file on a record; gives the id of its version."""
+    content = base64.b64encode(data).decode("ascii")
+    fields: Json = {"PathOnClient": name, "VersionData": content, "FirstPublishLocationId": place}
+    return await scene.salesforce.edit("ContentVersion", fields)
+
+
+async def lying(scene: Stage, version: str, place: str) -> str:
+    """The link by which a file lies on a record."""
+    document = (await record(scene, "ContentVersion", version))["ContentDocumentId"]
+    rows = await scene.salesforce.objects("ContentDocumentLink")
+    return str(next(r["Id"] for r in rows if (r["ContentDocumentId"], r["LinkedEntityId"]) == (document, place)))
+
+
+async def credit(scene: Stage, opportunity: str, amount: int, allocated: int) -> str:
+    account = (await record(scene, "Opportunity", opportunity))["AccountId"]
+    fields: Json = {
+        "Name": fresh("Credit"), "Number__c": uuid4().hex[:8], "Amount__c": Decimal(amount), "Date__c": "2026-11-20",
+        "Allocated__c": Decimal(allocated), "Account__c": account, "Opportunity__c": opportunity,
+        "Status__c": "Approved",
+    }  # fmt: skip
+    return await scene.salesforce.edit("Credit__c", fields)
+
+
+async def notes(scene: Stage, invoice_id: str, words: str) -> list[Json]:
+    rows = (await below(scene, f"Invoices/{invoice_id}/History"))["HistoryRecords"]
+    return [row for row in rows if words in str(row["Details"])]
+
+
+async def test_a_note_names_the_record_and_stays(scene: Stage) -> None:
+    opportunity, number, _ = await deal(scene, (100,))
+    await won(scene, opportunity)
+    made = await invoice(scene, number)
+    await clean(scene, NOTES, opportunity)
+    (note,) = await notes(scene, made["InvoiceID"], opportunity)
+    assert f"{scene.salesforce.base}/{opportunity}" in note["Details"]
+    await scene.salesforce.edit("Opportunity", {"Name": fresh("Renamed")}, opportunity)
+    await scene.salesforce.edit("Opportunity", {"StageName": "Closed Lost"}, opportunity)
+
+    async def kept() -> bool:
+        link = await link_of(scene, NOTES, opportunity)
+        return link is not None and link.life is Life.ENDED
+
+    await until("the note's link is over", kept)
+    link = await link_of(scene, NOTES, opportunity)
+    assert link is not None
+    assert link.reason == "kept"
+    assert await notes(scene, made["InvoiceID"], opportunity) == [note]
+
+
+async def test_a_note_whose_answer_was_lost_is_written_once(scene: Stage) -> None:
+    opportunity, number, _ = await deal(scene, (100,))
+    cut = await arm(scene.xero, "cut-after-commit", "PUT", "/api.xro/2.0/Invoices/")
+    await won(scene, opportunity)
+    made = await invoice(scene, number)
+    await clean(scene, NOTES, opportunity)
+    assert await hits(scene.xero, cut) == 1
+    assert len(await notes(scene, made["InvoiceID"], opportunity)) == 1
+
+
+async def test_the_files_of_a_record_hang_on_its_invoice(scene: Stage) -> None:
+    opportunity, number, _ = await deal(scene, (100,))
+    data = bytes(range(256)) * 40
+    version = await upload(scene, opportunity, "Signed contract.pdf", data)
+    link_id = await lying(scene, version, opportunity)
+    await won(scene, opportunity)
+    made = await invoice(scene, number)
+    link = await clean(scene, FILES, link_id)
+    (file,) = await attachments(scene, made["InvoiceID"])
+    assert file["FileName"].startswith("Signed contract 069")
+    assert (file["MimeType"], file["ContentLength"]) == ("application/pdf", len(data))
+    digest = from_canonical(link.seen(link.id.side.other)["Sha256"])
+    assert digest == hashlib.sha256(data).hexdigest(), "the link knows what was sent"
+    again = await upload(scene, opportunity, "Appendix.txt", b"second")
+    await clean(scene, FILES, await lying(scene, again, opportunity))
+    assert len(await attachments(scene, made["InvoiceID"])) == 2
+
+
+async def test_a_file_that_is_too_large_is_a_review(scene: Stage) -> None:
+    opportunity, number, _ = await deal(scene, (100,))
+    await won(scene, opportunity)
+    made = await invoice(scene, number)
+    version = await upload(scene, opportunity, "film.zip", b"0" * 10_000_001)
+    link = await lying(scene, version, opportunity)
+    await waits_for_a_person(scene, FILES, link, "salesforce.file-too-large")
+    assert await attachments(scene, made["InvoiceID"]) == []
+
+
+async def test_a_text_of_our_own_becomes_a_file(scene: Stage) -> None:
+    opportunity, number, _ = await deal(scene, (100,), NextStep="link")
+    await won(scene, opportunity)
+    made = await invoice(scene, number)
+    await clean(scene, "link-file", opportunity)
+    (file,) = await attachments(scene, made["InvoiceID"])
+    assert (file["FileName"], file["MimeType"]) == ("Salesforce.html", "text/html")
+
+
+async def test_a_file_that_somebody_else_attached_is_not_replaced(scene: Stage) -> None:
+    opportunity, number, _ = await deal(scene, (100,))
+    await won(scene, opportunity)
+    made = await invoice(scene, number)
+    path = f"Invoices/{made['InvoiceID']}/Attachments/Salesforce.html"
+    headers = [*await scene.token(), ("Content-Type", "text/html"), ("Accept", "application/json")]
+    url = f"{scene.xero.base}/api.xro/2.0/{path}"
+    assert (await scene.xero.http.request("PUT", url, headers=headers, body=b"theirs")).status == 200
+    await scene.salesforce.edit("Opportunity", {"NextStep": "link"}, opportunity)
+    await waits_for_a_person(scene, "link-file", opportunity, "link.taken")
+    (file,) = await attachments(scene, made["InvoiceID"])
+    assert file["ContentLength"] == len(b"theirs")
+
+
+async def credited(scene: Stage, number: str) -> Any:
+    (row,) = await invoices(scene, number)
+    return row["AmountCredited"]
+
+
+async def test_a_credit_is_set_against_an_invoice_changed_and_taken_away(scene: Stage) -> None:
+    opportunity, number, _ = await deal(scene, (100,))
+    await won(scene, opportunity)
+    await invoice(scene, number)
+    source = await credit(scene, opportunity, 50, 30)
+    await clean(scene, PARTS, source)
+    assert await credited(scene, number) == 30
+
+    await scene.salesforce.edit("Credit__c", {"Allocated__c": Decimal(45)}, source)
+
+    async def anew() -> bool:
+        return bool(await credited(scene, number) == 45)
+
+    await until("the allocation was made anew", anew)
+    await scene.salesforce.edit("Credit__c", {"Allocated__c": Decimal(0)}, source)
+
+    async def gone() -> bool:
+        return bool(await credited(scene, number) == 0)
+
+    await until("the allocation is taken away", gone)
+    (note,) = [row for row in await scene.xero.objects("CreditNote") if row["Reference"].startswith("Credit ")][-1:]
+    assert note["Status"] == "AUTHORISED"
+
+
+async def test_an_allocation_whose_answer_was_lost_is_made_once(scene: Stage) -> None:
+    opportunity, number, _ = await deal(scene, (100,))
+    await won(scene, opportunity)
+    await invoice(scene, number)
+    cut = await arm(scene.xero, "cut-after-commit", "PUT", "/api.xro/2.0/CreditNotes/")
+    source = await credit(scene, opportunity, 50, 20)
+    await clean(scene, PARTS, source)
+    assert await hits(scene.xero, cut) == 1
+    assert await credited(scene, number) == 20
+
+
+async def test_an_allocation_of_more_than_is_left_is_a_review(scene: Stage) -> None:
+    opportunity, number, _ = await deal(scene, (100,))
+    await won(scene, opportunity)
+    await invoice(scene, number)
+    source = await credit(scene, opportunity, 10, 60)
+    link = await waits_for_a_person(scene, PARTS, source, "xero.over-allocated")
+    await scene.salesforce.edit("Credit__c", {"Allocated__c": Decimal(6)}, source)
+    await decide(scene, link, "retry")
+    await clean(scene, PARTS, source)
+    assert await credited(scene, number) == 6
