@@ -14,7 +14,7 @@ from connector.core.identity import LinkId
 from connector.core.link import state, step
 from connector.core.link_events import AFTER, OF, WITH, Wanted
 from connector.core.link_state import Hold, Life, Link, Rules, State
-from connector.core.mapping.approval import APPROVALS
+from connector.core.mapping.approval import AT_ONCE, approve_of
 from connector.core.mapping.model import Mapping as Rule
 from connector.core.values import Ref
 
@@ -39,7 +39,7 @@ class Sibling:
 
     @property
     def drafted(self) -> bool:
-        return self.wanted and self.rule.target.entity in APPROVALS
+        return self.wanted and approve_of(self.rule) != AT_ONCE
 
     @property
     def fails(self) -> bool:

@@ -43,7 +43,7 @@ def approve_of(mapping: Mapping) -> str:
         return AT_ONCE
     if any(setting.path == "Status" for setting in mapping.settings):
         return AT_ONCE
-    return mapping.approve or approval.usual
+    return mapping.approve
 
 
 def born_as(mapping: Mapping) -> str:

@@ -230,7 +230,7 @@ def _whole(mapping: Mapping, target: Catalog) -> Iterator[Problem]:
     if mapping.target.side is Side.XERO and entity in OURS_ALONE and "Status" in paths:
         yield problem(mapping, "fields", "status", "Status is what approve: decides", "Take Status out of fields.")
     approval = APPROVALS.get(entity) if mapping.target.side is Side.XERO else None
-    if mapping.approve and approval is None:
+    if "approve" in mapping.lines_of_keys and approval is None:
         yield problem(mapping, "approve", "approve", f"{mapping.target} has no draft to approve", "Take approve: out.")
     elif approval is not None and mapping.approve == AT_ONCE and not approval.at_once:
         yield problem(mapping, "approve", "approve", f"{mapping.target} begins as a draft", "Say checked, or draft.")

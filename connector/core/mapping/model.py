@@ -147,7 +147,7 @@ class Mapping:
     settings: tuple[Setting, ...] = ()  # in the order of evaluation
     blocks: tuple[LineBlock, ...] = ()
     expect: Table[str, Expression] = field(default_factory=dict)
-    approve: str = ""  # checked | draft | at-once; empty: as usual for its kind
+    approve: str = "checked"  # checked | draft | at-once
     life: Life = field(default_factory=Life)
     foreign_lines: str = "keep"  # keep | conflict | replace
     limits: Limits = field(default_factory=Limits)

@@ -9,11 +9,12 @@ from collections.abc import Mapping as Table
 from dataclasses import replace
 
 from connector.core.mapping import clauses
+from connector.core.mapping.approval import APPROVALS
 from connector.core.mapping.clauses import Reading
 from connector.core.mapping.credit import credits_of
 from connector.core.mapping.expression import Expression
 from connector.core.mapping.life import Life, usual
-from connector.core.mapping.model import Kind, Limits, LineBlock, Mapping, MatchRule, Pair, Part
+from connector.core.mapping.model import End, Kind, Limits, LineBlock, Mapping, MatchRule, Pair, Part
 from connector.core.mapping.names import in_order, known_names
 from connector.core.mapping.nodes import Block, Node, plain, read_tree
 from connector.core.mapping.reads import plan
@@ -143,7 +144,7 @@ def _one_way(reading: Reading, tree: Block, kind: Kind, part: Part | None = None
         "", "", kind, source, target,
         begin=chosen["begin"], read=read, when=when, organisation=organisation,
         find=_named(reading, parts.get("find"), "find"), found=chosen["found"],
-        expect=_named(reading, parts.get("expect"), "expect"), approve=chosen["approve"],
+        expect=_named(reading, parts.get("expect"), "expect"), approve=_approve(target, tree, chosen),
         foreign_lines=chosen["foreign_lines"], depends=chosen["depends"], part=part,
         mark=_mark(reading, tree), blocks=blocks,
         unlinked=chosen["unlinked"], several=chosen["several"],
@@ -153,6 +154,12 @@ def _one_way(reading: Reading, tree: Block, kind: Kind, part: Part | None = None
     let, settings = in_order(reading, tree, let, settings)
     life, limits = _brakes(reading, tree, usual(target.side, target.entity))
     return replace(mapping, let=let, settings=settings, life=life, limits=limits)
+
+
+def _approve(target: End, tree: Block, chosen: Table[str, str]) -> str:
+    """Unsaid: as documents of its kind usually are."""
+    approval = APPROVALS.get(target.entity) if target.side is Side.XERO else None
+    return approval.usual if approval is not None and "approve" not in tree.parts else chosen["approve"]
 
 
 def _brakes(reading: Reading, tree: Block, default: Life) -> tuple[Life, Limits]:
