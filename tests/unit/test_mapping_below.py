@@ -100,7 +100,7 @@ def test_they_are_ordinary_targets(text: str) -> None:
         (FILE + "  File: =record.Name\n", "mapping.below"),
         (FILE.replace("  Content: ='see ' + connection.url + '/' + record.Id\n", ""), "mapping.below"),
         (PART + "life: { changed: { approved: update } }\n", "mapping.life"),
-        (PART.replace("  CreditNote: =target('opportunity-to-invoice', record)\n", ""), "mapping.below"),
+        (PART.replace("  CreditNote: =record.Number__c\n", ""), "mapping.below"),
     ],
 )
 def test_what_xero_has_no_word_for_is_refused_with_its_line(text: str, code: str) -> None:
