@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Annotated, Any
 
 import typer
@@ -12,6 +13,20 @@ app = typer.Typer(no_args_is_help=True, help="Simulated parties: they speak the 
 
 Port = Annotated[int, typer.Option("--port", "-p", min=0, max=65_535, help="Port to listen on; 0 takes a free one.")]
 Host = Annotated[str, typer.Option("--host", help="Address to listen on.")]
+
+
+class Edition(StrEnum):
+    """The country of a demo company: its taxes, its currency, its chart of accounts."""
+
+    UK = "uk"
+    AU = "au"
+    NZ = "nz"
+    US = "us"
+
+
+EditionName = Annotated[Edition, typer.Option("--edition", case_sensitive=False, help="Country of the demo company.")]
+WebhookUrl = Annotated[str, typer.Option("--webhook-url", help="Address that webhooks are sent to.")]
+WebhookKey = Annotated[str, typer.Option("--webhook-key", help="Key that they are signed with.")]
 
 
 @app.command("salesforce")
@@ -26,14 +41,17 @@ def simulate_salesforce(port: Port = 0, host: Host = "127.0.0.1") -> None:
 
 
 @app.command("xero")
-def simulate_xero(port: Port = 0, host: Host = "127.0.0.1") -> None:
+def simulate_xero(
+    port: Port = 0, host: Host = "127.0.0.1", edition: EditionName = Edition.UK, webhook_url: WebhookUrl = "",
+    webhook_key: WebhookKey = "",
+) -> None:  # fmt: skip
     """Run a Xero demo company until Ctrl-C. Prints one JSON line when it is ready."""
     try:
         from connector.simulators.xero.app import build, ready
         from connector.simulators.xero.world import Settings
     except ImportError as error:
         raise _missing(error) from error
-    settings = Settings()
+    settings = Settings.of(edition.value.upper(), webhook_url=webhook_url, webhook_key=webhook_key)
     _serve(build(settings), port, host, ready(settings))
 
 

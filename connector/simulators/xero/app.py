@@ -10,7 +10,8 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import asdict
 from typing import Any
 
@@ -20,7 +21,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from connector.simulators.control import answer_json, control_routes, guarded
+from connector.simulators.control import Refused, answer_json, control_routes, guarded
 from connector.simulators.faults import HALF_BATCH, FaultMiddleware
 from connector.simulators.xero import below
 from connector.simulators.xero.batches import Batch, per_element, read_body, refused, validation_exception, write_batch
@@ -67,7 +68,23 @@ def build(settings: Settings | None = None) -> Starlette:
         world.tokens.withdraw()
         return answer_json(world.state())
 
+    async def webhooks(request: Request) -> Response:
+        """Where to post to and with which key; without an address no more."""
+        if request.method == "POST":
+            given = await request.json()
+            try:
+                world.hooks.configure(str(given.get("url") or ""), str(given.get("key") or ""))
+            except ValueError as error:
+                raise Refused(str(error)) from None
+        return answer_json(world.hooks.state())
+
+    @asynccontextmanager
+    async def sending(_app: Starlette) -> AsyncIterator[None]:
+        async with world.hooks.running():
+            yield
+
     more = [
+        Route("/webhooks", guarded(webhooks), methods=["GET", "POST"]),
         Route("/withdraw", guarded(withdraw), methods=["POST"]),
         Route("/limits", guarded(limits), methods=["POST"]),
         Route("/doubts", guarded(doubts), methods=["POST"]),
@@ -83,7 +100,7 @@ def build(settings: Settings | None = None) -> Starlette:
         Route(f"{BASE}/{{entity}}/{{id:path}}", api.call, methods=["GET", "PUT", "POST", "DELETE"]),
         Route("/{rest:path}", api.nowhere, methods=["GET", "PUT", "POST", "DELETE"]),
     ]
-    app = Starlette(routes=routes, middleware=[Middleware(FaultMiddleware, control=world.control)])
+    app = Starlette(routes=routes, middleware=[Middleware(FaultMiddleware, control=world.control)], lifespan=sending)
     app.state.world, app.state.control = world, world.control
     return app
 
@@ -100,6 +117,7 @@ def ready(settings: Settings | None = None) -> Callable[[int], Mapping[str, Any]
             "token_url": f"{base}/connect/token",
             "credentials": {"client_id": known.client_id, "client_secret": known.client_secret},
             "tenants": [{"id": tenant, "name": name} for tenant, name in known.tenants],
+            "edition": known.edition,
         }
 
     return line

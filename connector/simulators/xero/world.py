@@ -20,6 +20,7 @@ from connector.simulators.xero.seed import DEMO_TENANT, OTHER_TENANT, demo_compa
 from connector.simulators.xero.shapes import Table, choice, day, flag, number, read, text
 from connector.simulators.xero.store import ID_FIELDS, PLURALS, Tenant
 from connector.simulators.xero.tokens import SCOPES, Client, Tokens
+from connector.simulators.xero.webhooks import Hooks
 from connector.simulators.xero.wire import json_answer
 
 OFFLINE = "The Xero API is currently offline for maintenance"
@@ -51,6 +52,14 @@ class Settings:
     limits: Limits = field(default_factory=Limits)
     edition: str = "UK"  # of every tenant: UK, AU, NZ, US
     scopes: frozenset[str] = SCOPES  # of the custom connection
+    webhook_url: str = ""  # where webhooks are sent to; none at first
+    webhook_key: str = ""
+
+    @classmethod
+    def of(cls, edition: str, **more: Any) -> Settings:
+        """A demo company of one edition: UK, AU, NZ or US."""
+        names = ((DEMO_TENANT, f"Demo Company ({edition})"), (OTHER_TENANT, f"Demo Company Two ({edition})"))
+        return cls(tenants=names, edition=edition, **more)
 
     def clients(self) -> dict[str, Client]:
         one = Client(self.client_id, self.client_secret, (self.tenants[0][0],), scopes=self.scopes)
@@ -74,6 +83,9 @@ class World:
         self.tokens = Tokens(settings.clients())
         self.keys = Keys(self.clock.now)
         self.control = Control(self, self.clock)
+        self.hooks = Hooks(self.clock.now)
+        if settings.webhook_url:
+            self.hooks.configure(settings.webhook_url, settings.webhook_key)
         edition = EDITIONS[settings.edition]
         self.tenants = {tid: demo_company(tid, name, self.clock.now, edition) for tid, name in settings.tenants}
         app_window = Window(MINUTE)
@@ -90,6 +102,7 @@ class World:
         def tell(entity: str, record_id: str, operation: str, fields: Mapping[str, Any]) -> None:
             said = {name: value for name, value in fields.items() if not name.startswith("_")}
             self.control.committed(prefix + entity, record_id, operation, said)
+            self.hooks.tell(tenant.id, entity, tenant.tables.get(entity, {}).get(record_id, {}), record_id, operation)
 
         return tell
 
