@@ -9,6 +9,7 @@ from decimal import Decimal
 
 import pytest
 
+from connector.core.catalog import Catalog
 from connector.core.document import Document, Refused
 from connector.core.link_state import Life
 from connector.core.mapping.approval import APPROVALS, approve_of, born_as
@@ -26,7 +27,7 @@ from connector.xero.money import Chart
 from tests.unit.link_story import INVOICE, Story
 from tests.unit.mapping_catalogs import CATALOGS
 
-BOTH = {**CATALOGS, Side.XERO: XeroCatalog()}
+BOTH: Mapping[Side, Catalog] = {Side.SALESFORCE: CATALOGS[Side.SALESFORCE], Side.XERO: XeroCatalog()}
 NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 HOME = Context(connection={"url": "https://acme.my.salesforce.com"})
 INVOICES = """
