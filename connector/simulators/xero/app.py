@@ -277,7 +277,9 @@ class _Api:
 
     def _write(self, request: Request, tenant: Tenant, entity: str, body: bytes, correlation: str) -> Response:
         query = dict(request.query_params)
-        _only(query, "summarizeErrors", *(parameters(entity) & {"unitdp"}))
+        _only(
+            query, "summarizeErrors", *(parameters(entity) & {"unitdp"}), *(["allowBackorders"] * (entity == "Invoice"))
+        )
         summarize = query.get("summarizeErrors", "true").lower()
         if summarize not in ("true", "false"):
             raise bad_query("summarizeErrors is true or false")
@@ -288,7 +290,11 @@ class _Api:
             elements = [_named(elements, tenant, entity, record_id)]
         half = bool(request.scope.get(HALF_BATCH))
         batch = Batch(entity, request.method == "PUT", elements, decimals(query), half, summarize != "false")
-        done = write_batch(tenant, batch)
+        tenant.backorders = query.get("allowBackorders", "").lower() == "true"
+        try:
+            done = write_batch(tenant, batch)
+        finally:
+            tenant.backorders = False
         if tenant.doubts.answer_order == "reversed":
             done.reverse()
         now = self.world.clock.now()

@@ -26,7 +26,9 @@ from connector.simulators.xero.wire import envelope, json_answer, milliseconds, 
 NOTE: Table = {"Details": text(2500), "Changes": None, "User": None, "DateUTC": None, "DateUTCString": None}
 LARGEST_FILE = 10_000_000
 MOST_FILES = 10
-NOTED = frozenset(ID_FIELDS) - {"Organisation", "Account", "TaxRate", "TrackingCategory", "Currency", "BrandingTheme"}
+NOTED = frozenset(ID_FIELDS) - {
+    "Organisation", "Account", "TaxRate", "TrackingCategory", "Currency", "BrandingTheme", "BatchPayment",
+}  # fmt: skip
 ATTACHED = NOTED - {"Item", "Payment", "Prepayment", "Overpayment"} | {"Account"}
 
 

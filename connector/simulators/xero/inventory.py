@@ -22,12 +22,15 @@ def move_stock(tenant: Tenant, old: Mapping[str, Any], new: Mapping[str, Any]) -
     changes = _moves(tenant, old, Decimal(-1)) + _moves(tenant, new, Decimal(1))
     stock: dict[str, Stored] = {}
     for item_id, quantity, cost in changes:
-        item = stock.setdefault(item_id, dict(tenant.tables["Item"][item_id]))
+        known = tenant.tables["Item"][item_id]
+        item = stock.setdefault(item_id, {**known, "QuantityOnHand": _balance(known)})
         _apply(item, quantity, cost)
     for item in stock.values():
-        if item["QuantityOnHand"] < 0:
+        before = _balance(tenant.tables["Item"][item["ItemID"]])
+        if item["QuantityOnHand"] < min(ZERO, before) and not tenant.backorders:
             raise Invalid(f"The quantity on hand of item {item['Code']} is not enough for this document")
     for item in stock.values():
+        _backordered(item)
         tenant.save("Item", item, {name: item[name] for name in ("QuantityOnHand", "TotalCostPool")})
 
 
@@ -50,8 +53,21 @@ def _moves(tenant: Tenant, document: Mapping[str, Any], sign: Decimal) -> list[t
     return out
 
 
+def _balance(item: Mapping[str, Any]) -> Decimal:
+    """On hand, less what was sold and was not there."""
+    return Decimal(item.get("QuantityOnHand") or ZERO) - Decimal(item.get("QuantityOnBackOrder") or ZERO)
+
+
+def _backordered(item: Stored) -> None:
+    """What is sold and not there (allowBackorders, since Aug 2026) stands beside what is on hand."""
+    short = max(ZERO, -item["QuantityOnHand"])
+    if short or item.get("QuantityOnBackOrder"):
+        item["QuantityOnHand"] += short
+        item["QuantityOnBackOrder"], item["QuantityAvailable"] = short, item["QuantityOnHand"]
+
+
 def _apply(item: Stored, quantity: Decimal, cost: Decimal | None) -> None:
-    on_hand, pool = item.get("QuantityOnHand") or ZERO, item.get("TotalCostPool") or ZERO
+    on_hand, pool = item["QuantityOnHand"], item.get("TotalCostPool") or ZERO
     moved = cost if cost is not None else (pool / on_hand if on_hand else ZERO) * quantity
     item["QuantityOnHand"] = on_hand + quantity
     item["TotalCostPool"] = cents(pool + moved) if item["QuantityOnHand"] else Decimal("0.00")

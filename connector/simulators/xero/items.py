@@ -16,6 +16,7 @@ TABLE: Table = {
     "ItemID": guid, "Code": text(30), "Name": text(50), "Description": text(4000), "PurchaseDescription": text(4000),
     "IsSold": flag, "IsPurchased": flag, "SalesDetails": record(DETAILS), "PurchaseDetails": record(DETAILS),
     "InventoryAssetAccountCode": text(10), "IsTrackedAsInventory": None, "TotalCostPool": None, "QuantityOnHand": None,
+    "QuantityAvailable": None, "QuantityOnBackOrder": None,
     "UpdatedDateUTC": None, "ValidationErrors": None, "StatusAttributeString": None, "HasErrors": None,
     "Warnings": None,
 }  # fmt: skip

@@ -86,6 +86,8 @@ def paid_document(tenant: Tenant, payment: Stored) -> tuple[str, Stored]:
 def _delete(tenant: Tenant, known: Stored, given: dict[str, Any]) -> Stored:
     if given.get("Status") != "DELETED" or set(given) - {"PaymentID", "Status"}:
         raise Invalid("Payments cannot be modified, only created and deleted")
+    if known.get("BatchPayment"):
+        raise Invalid("This payment is part of a batch payment and cannot be deleted by itself")
     if known["Status"] == "DELETED":
         raise Invalid("Payment not of valid status for modification")
     if known["IsReconciled"]:

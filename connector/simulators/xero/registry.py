@@ -12,6 +12,7 @@ from typing import Any
 from connector.simulators.xero import (
     accounts,
     bank,
+    batch_payments,
     contacts,
     credit_notes,
     currencies,
@@ -131,8 +132,13 @@ ABOUT: Mapping[str, About] = {
         "GET PUT", _SETTINGS, "where order", currencies.TABLE, _plain(currencies.write_currency), one_at_a_time=True
     ),
     "BrandingTheme": About("GET GET/id", _SETTINGS, "", currencies.THEME, _plain(currencies.write_theme)),
+    "BatchPayment": About(
+        "GET GET/id", _PAYING, "where order", batch_payments.TABLE, _plain(batch_payments.write_batch_payment),
+        since=True,
+    ),
 }  # fmt: skip
-"""By entity. An entity without ``write`` is only shown; a branding theme is written by hand alone."""
+"""By entity. An entity without ``write`` is only shown; a branding theme and a batch payment are
+written by hand alone."""
 
 
 def methods(entity: str) -> frozenset[str]:

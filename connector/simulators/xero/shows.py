@@ -228,6 +228,21 @@ def _show_journal(tenant: Tenant, record: Stored, form: str, _places: int) -> Bo
     return {**body, "JournalLines": shown, "HasAttachments": bool(tenant.files.get(record["ManualJournalID"]))}
 
 
+def _show_batch(tenant: Tenant, record: Stored, form: str, _places: int) -> Body:
+    """Its payments in short (published example)."""
+    payments = []
+    for payment_id in record["_payments"]:
+        payment = tenant.tables["Payment"][payment_id]
+        _, document = paid_document(tenant, payment)
+        about = {"InvoiceID": document["InvoiceID"], "CurrencyCode": document["CurrencyCode"], **_EMPTY_INVOICE}
+        part = {name: payment[name] for name in ("PaymentID", "Amount", "BankAmount")}
+        payments.append({"Invoice": about, **spell(part)})
+    return {
+        **spell(record), "Account": _bank(tenant, record["Account"]), "DateString": day_string(record["Date"]),
+        "Payments": payments,
+    }  # fmt: skip
+
+
 _SHOWS: Mapping[str, Callable[[Tenant, Stored, str, int], Body]] = {
     "Invoice": show_invoice,
     "Payment": show_payment,
@@ -237,6 +252,7 @@ _SHOWS: Mapping[str, Callable[[Tenant, Stored, str, int], Body]] = {
     "Overpayment": lambda tenant, record, form, places: show_credit(tenant, "Overpayment", record, form, places),
     "BankTransaction": _show_transaction,
     "BankTransfer": _show_transfer,
+    "BatchPayment": _show_batch,
     "PurchaseOrder": _show_order,
     "Quote": _show_quote,
     "ManualJournal": _show_journal,

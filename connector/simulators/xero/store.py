@@ -33,6 +33,7 @@ ID_FIELDS = {
     "TrackingCategory": "TrackingCategoryID",
     "Currency": "Code",
     "BrandingTheme": "BrandingThemeID",
+    "BatchPayment": "BatchPaymentID",
 }
 PLURALS = {name: f"{name}s" for name in ID_FIELDS} | {
     "TrackingCategory": "TrackingCategories",
@@ -50,6 +51,7 @@ class Tenant:
     now: Callable[[], datetime]
     committed: Committed = lambda *_: None
     doubts: Doubts = field(default_factory=Doubts)
+    backorders: bool = False  # of the request under way: allowBackorders
     tables: dict[str, dict[str, Stored]] = field(default_factory=lambda: {name: {} for name in ID_FIELDS})
     allocations: dict[str, Stored] = field(default_factory=dict)  # by id; of credits to invoices
     files: dict[str, list[Stored]] = field(default_factory=dict)  # by the id of what they are attached to
