@@ -163,7 +163,8 @@ async def test_a_deposit_is_allocated_found_through_its_parent_and_taken_back(ri
     part = await create(rig, "Allocation", fields, "allocate")
     assert part.target.startswith(f"Prepayments/{parent}/Allocations/")
     (found,) = await rig.party.find(ReadPlan("Allocation"), fields, V)
-    (read,) = (await rig.party.read(ReadPlan("Allocation"), [part.target, f"{part.target}0"], V)).records
+    read, other = (await rig.party.read(ReadPlan("Allocation"), [part.target, f"{part.target}0"], V)).records
+    assert (read.deleted, other.deleted) == (False, True)  # the parent's list is whole: that one was taken away
     assert (found.id, read.fields["Amount"]) == (part.target, Decimal("20.22"))
     (credit,), _ = await polled(rig, "Prepayment")
     assert (credit.id, credit.fields["RemainingCredit"]) == (parent, Decimal("39.78"))

@@ -12,10 +12,10 @@ from typing import Any
 from connector.simulators.xero import lines
 from connector.simulators.xero.accounts import account_by_code
 from connector.simulators.xero.arithmetic import totals
-from connector.simulators.xero.contacts import TABLE as CONTACT
 from connector.simulators.xero.credit_notes import used
 from connector.simulators.xero.documents import (
     ALLOCATED,
+    DOCUMENT,
     check_locks,
     currency_problems,
     find_contact,
@@ -25,7 +25,7 @@ from connector.simulators.xero.documents import (
     write_lines,
 )
 from connector.simulators.xero.errors import Invalid
-from connector.simulators.xero.shapes import Table, choice, day, flag, guid, number, record, rows, text
+from connector.simulators.xero.shapes import Table, choice, flag, guid, record, text
 from connector.simulators.xero.store import Stored, Tenant
 from connector.simulators.xero.wire import new_id
 
@@ -37,14 +37,11 @@ ACCOUNT: Table = {
     "HasAttachments": None, "UpdatedDateUTC": None,
 }  # fmt: skip
 TABLE: Table = {
-    "BankTransactionID": guid, "Type": choice("BankTransactionType", *TYPES, "RECEIVE-TRANSFER", "SPEND-TRANSFER"),
-    "Contact": record(CONTACT), "LineItems": rows(lines.TABLE), "BankAccount": record(ACCOUNT), "IsReconciled": flag,
-    "Date": day, "Reference": text(255), "CurrencyCode": text(3), "CurrencyRate": number, "Url": text(2000),
+    **{name: parser for name, parser in DOCUMENT.items() if name != "BrandingThemeID"}, "BankTransactionID": guid,
+    "Type": choice("BankTransactionType", *TYPES, "RECEIVE-TRANSFER", "SPEND-TRANSFER"),
+    "BankAccount": record(ACCOUNT), "IsReconciled": flag, "Url": text(2000),
     "Status": choice("BankTransactionStatus", "AUTHORISED", "DELETED", "VOIDED"),
-    "LineAmountTypes": choice("LineAmountType", "Exclusive", "Inclusive", "NoTax"), "SubTotal": None, "TotalTax": None,
-    "Total": None, "PrepaymentID": None, "OverpaymentID": None, "UpdatedDateUTC": None, "DateString": None,
-    "HasAttachments": None, "Attachments": None, "StatusAttributeString": None, "ValidationErrors": None,
-    "Warnings": None, "HasErrors": None, "BatchPayment": None,
+    **dict.fromkeys(("PrepaymentID", "OverpaymentID", "BatchPayment")),
 }  # fmt: skip
 SYSTEM = {"RECEIVE-OVERPAYMENT": "DEBTORS", "SPEND-OVERPAYMENT": "CREDITORS"}
 

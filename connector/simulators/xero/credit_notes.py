@@ -12,9 +12,9 @@ from typing import Any
 
 from connector.simulators.xero import lines
 from connector.simulators.xero.arithmetic import totals
-from connector.simulators.xero.contacts import TABLE as CONTACT
 from connector.simulators.xero.documents import (
     ALLOCATED,
+    DOCUMENT,
     NEXT_STATES,
     check_locks,
     currency_problems,
@@ -28,22 +28,19 @@ from connector.simulators.xero.documents import (
 )
 from connector.simulators.xero.errors import Invalid
 from connector.simulators.xero.inventory import move_stock
-from connector.simulators.xero.shapes import Table, choice, day, flag, guid, number, record, rows, text
+from connector.simulators.xero.shapes import Table, choice, day, flag, guid, text
 from connector.simulators.xero.store import Stored, Tenant
 from connector.simulators.xero.wire import new_id
 
 STATUSES = ("DRAFT", "SUBMITTED", "AUTHORISED", "PAID", "VOIDED", "DELETED")
 TABLE: Table = {
-    "CreditNoteID": guid, "Type": choice("CreditNoteType", "ACCRECCREDIT", "ACCPAYCREDIT"), "Contact": record(CONTACT),
-    "LineItems": rows(lines.TABLE), "Date": day, "DueDate": day,
-    "LineAmountTypes": choice("LineAmountType", "Exclusive", "Inclusive", "NoTax"), "CreditNoteNumber": text(255),
-    "Reference": text(255), "BrandingThemeID": guid, "CurrencyCode": text(3), "CurrencyRate": number,
-    "Status": choice("CreditNoteStatus", *STATUSES), "SentToContact": flag, "SubTotal": None, "TotalTax": None,
-    "Total": None, "RemainingCredit": None, "Allocations": None, "AppliedAmount": None, "Payments": None,
-    "FullyPaidOnDate": None, "UpdatedDateUTC": None, "UpdatedDateUTCString": None, "DateString": None,
-    "DueDateString": None, "HasAttachments": None, "Attachments": None, "ID": None, "HasErrors": None,
-    "CISDeduction": None, "CISRate": None, "InvoiceAddresses": None, "StatusAttributeString": None,
-    "ValidationErrors": None, "Warnings": None,
+    **DOCUMENT, "CreditNoteID": guid, "Type": choice("CreditNoteType", "ACCRECCREDIT", "ACCPAYCREDIT"),
+    "CreditNoteNumber": text(255), "DueDate": day, "Status": choice("CreditNoteStatus", *STATUSES),
+    "SentToContact": flag,
+    **dict.fromkeys((
+        "RemainingCredit", "Allocations", "AppliedAmount", "Payments", "FullyPaidOnDate", "UpdatedDateUTCString",
+        "DueDateString", "ID", "CISDeduction", "CISRate", "InvoiceAddresses",
+    )),
 }  # fmt: skip
 CREDITS = ("CreditNote", "Prepayment", "Overpayment")
 BESIDE_ALLOCATIONS = frozenset({"Reference", "SentToContact", "BrandingThemeID"})

@@ -8,11 +8,24 @@ from decimal import Decimal
 from typing import Any
 
 from connector.simulators.xero.contacts import ARCHIVED, match_contact, write_contact
+from connector.simulators.xero.contacts import TABLE as CONTACT
 from connector.simulators.xero.errors import Invalid
+from connector.simulators.xero.lines import TABLE as LINE
 from connector.simulators.xero.lines import LineWriter
+from connector.simulators.xero.shapes import Table, choice, day, guid, number, record, rows, text
 from connector.simulators.xero.store import Stored, Tenant
 
 ZERO = Decimal("0.00")
+# what every document with a contact and lines takes; each kind adds its own id, number, status and dates
+DOCUMENT: Table = {
+    "Contact": record(CONTACT), "LineItems": rows(LINE), "Date": day, "Reference": text(255), "BrandingThemeID": guid,
+    "LineAmountTypes": choice("LineAmountType", "Exclusive", "Inclusive", "NoTax"), "CurrencyCode": text(3),
+    "CurrencyRate": number,
+    **dict.fromkeys((
+        "SubTotal", "TotalTax", "Total", "UpdatedDateUTC", "DateString", "HasAttachments", "Attachments", "HasErrors",
+        "StatusAttributeString", "ValidationErrors", "Warnings",
+    )),
+}  # fmt: skip
 ALLOCATED = "This document cannot be edited as it has a payment or credit note allocated to it."
 # of invoices and credit notes
 NEXT_STATES: Mapping[str, frozenset[str]] = {

@@ -8,8 +8,8 @@ from typing import Any
 
 from connector.simulators.xero import lines
 from connector.simulators.xero.arithmetic import discount, totals
-from connector.simulators.xero.contacts import TABLE as CONTACT
 from connector.simulators.xero.documents import (
+    DOCUMENT,
     currency_problems,
     holder_of,
     known_contact,
@@ -18,21 +18,16 @@ from connector.simulators.xero.documents import (
     write_lines,
 )
 from connector.simulators.xero.errors import Invalid
-from connector.simulators.xero.shapes import Table, choice, day, flag, guid, number, record, rows, text
+from connector.simulators.xero.shapes import Table, choice, day, flag, guid, text
 from connector.simulators.xero.store import Stored, Tenant
 from connector.simulators.xero.wire import new_id
 
 TABLE: Table = {
-    "PurchaseOrderID": guid, "PurchaseOrderNumber": text(255), "Contact": record(CONTACT),
-    "LineItems": rows(lines.TABLE), "Date": day, "DeliveryDate": day, "ExpectedArrivalDate": day,
-    "LineAmountTypes": choice("LineAmountType", "Exclusive", "Inclusive", "NoTax"), "Reference": text(255),
-    "BrandingThemeID": guid, "CurrencyCode": text(3), "CurrencyRate": number,
+    **DOCUMENT, "PurchaseOrderID": guid, "PurchaseOrderNumber": text(255), "DeliveryDate": day,
+    "ExpectedArrivalDate": day, "SentToContact": flag, "DeliveryAddress": text(500), "AttentionTo": text(255),
+    "Telephone": text(50), "DeliveryInstructions": text(500),
     "Status": choice("PurchaseOrderStatus", "DRAFT", "SUBMITTED", "AUTHORISED", "BILLED", "DELETED"),
-    "SentToContact": flag, "DeliveryAddress": text(500), "AttentionTo": text(255), "Telephone": text(50),
-    "DeliveryInstructions": text(500), "SubTotal": None, "TotalTax": None, "Total": None, "TotalDiscount": None,
-    "HasAttachments": None, "UpdatedDateUTC": None, "DateString": None, "DeliveryDateString": None,
-    "ExpectedArrivalDateString": None, "Type": None, "IsDiscounted": None, "HasErrors": None, "Attachments": None,
-    "StatusAttributeString": None, "ValidationErrors": None, "Warnings": None,
+    **dict.fromkeys(("TotalDiscount", "DeliveryDateString", "ExpectedArrivalDateString", "Type", "IsDiscounted")),
 }  # fmt: skip
 NEXT: Mapping[str, frozenset[str]] = {
     "": frozenset({"DRAFT", "SUBMITTED", "AUTHORISED", "BILLED"}),
