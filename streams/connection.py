@@ -227,6 +227,10 @@ class Connection:
         names = {rule.end(side).entity for applied in self.applied.values() for rule in applied.versions}
         return tuple(sorted(names))
 
+    def touched(self, side: Side) -> tuple[str, ...]:
+        """Whose rights the applied mappings need on that side."""
+        return tuple(sorted({name for applied in self.applied.values() for name in applied.mapping.touched(side)}))
+
     def tax_rates(self, tenant: str) -> Mapping[str, Decimal]:
         """TaxType → percent of an organisation, as far as the polls have shown them."""
         rates = {}

@@ -123,7 +123,7 @@ class Worker:
 
         def mapped() -> tuple[str, ...]:
             known = self.connections.get(settings.name)
-            return known.entities(Side.XERO) if known is not None else ()
+            return known.touched(Side.XERO) if known is not None else ()
 
         companies = {
             one.tenant: xero(timed[Side.XERO], one, now_ms, grants, settings.name, mapped) for one in settings.xero

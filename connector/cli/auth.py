@@ -55,7 +55,7 @@ def scopes(connection: ConnectionSettings, base: Path) -> tuple[str, ...]:
     if connection.xero[0].scopes:
         return connection.xero[0].scopes
     rules = import_module("connector.cli.apply").load_mappings(connection, base)
-    return needed_scopes(rule.end(Side.XERO).entity for whole, _ in rules for rule in whole.every)
+    return needed_scopes(name for whole, _ in rules for rule in whole.every for name in rule.touched(Side.XERO))
 
 
 def app_of(tenant: XeroSettings) -> sign_in.App:

@@ -194,3 +194,10 @@ def test_what_has_no_draft_is_compared_with_the_answer() -> None:
         "JournalLines.0.LineAmount": Decimal("1.01"), "JournalLines.1.LineAmount": Decimal("-1.01"),
     }  # fmt: skip
     assert expected({"Details": "x"}, "HistoryRecord", chart) == {}
+
+
+def test_the_rights_that_they_need_are_those_of_what_they_stand_below() -> None:
+    assert rule(NOTE).touched(Side.XERO) == ("Invoice",)
+    assert rule(PART).touched(Side.XERO) == ("CreditNote",)
+    assert rule(FILE).touched(Side.XERO) == ("Invoice", "Attachment")
+    assert rule(INVOICES).touched(Side.XERO) == ("Invoice",)

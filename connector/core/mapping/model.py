@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
 
+from connector.core.below import PARENTS
 from connector.core.catalog import FieldInfo
 from connector.core.mapping.expression import Expression
 from connector.core.mapping.life import Life
@@ -192,6 +193,14 @@ class Mapping:
 
     def end(self, side: Side) -> End:
         return self.source if self.source.side is side else self.target
+
+    def touched(self, side: Side) -> tuple[str, ...]:
+        """Whose rights it needs there: its own entity's, or those of the objects that its target stands below."""
+        entity = self.end(side).entity
+        if side is Side.SALESFORCE or entity not in PARENTS:
+            return (entity,)
+        parents = tuple(sorted(PARENTS[entity] & {setting.path for setting in self.settings}))
+        return (*parents, entity) if entity == "Attachment" else parents  # files have a right of their own
 
     def creates(self, side: Side) -> bool:
         """Whether this mapping may create an object on that side."""
