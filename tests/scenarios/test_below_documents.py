@@ -1,4 +1,5 @@
-"""What hangs on a document of Xero: credits set against invoices, notes that name the record, files of Salesforce."""
+"""What hangs on a document of Xero: credits set against invoices, notes that name the record, files of Salesforce. And
+the documents beside invoices that are drafts first: compared, then approved."""
 
 from __future__ import annotations
 
@@ -46,7 +47,8 @@ async def scene(kafka: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIt
     mappings = changed_mappings(folder, {})
     for file in sorted((mappings / "more").glob("*.yaml")):
         shutil.copy(file, mappings)
-    (mappings / "link-file.yaml").write_text(LINK_FILE, "utf-8")
+    for name, text in {"link-file": LINK_FILE, **DRAFTS}.items():
+        (mappings / f"{name}.yaml").write_text(f"mapping: {name}\n{text}", "utf-8")
     async with spine(kafka, f"t{uuid4().hex[:10]}.", folder, mappings=mappings, start=False) as stage:
         _poll(stage.config)
         await stage.prepare()
@@ -57,7 +59,6 @@ async def scene(kafka: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIt
 
 
 LINK_FILE = """
-mapping: link-file
 from: salesforce.Opportunity
 when: =record.IsWon and record.NextStep == 'link'
 to: xero.Attachment
@@ -66,6 +67,37 @@ fields:
   FileName: Salesforce.html
   Content: ='<a href="' + connection.url + '/' + record.Id + '">' + record.Id + '</a>'
 """
+
+
+_COMMON = """
+from: salesforce.Opportunity
+when: =record.NextStep == '{name}'
+to: xero.{entity}
+fields:
+  {fields}
+lines:
+{lines}
+"""
+_PARTNER = "Contact: =target('account-contact', record.AccountId)\n  Date: =record.CloseDate"
+_LINE = """  - key: a
+    fields: {{ Description: Work, Quantity: 3, UnitAmount: =record.Shipping__c, AccountCode: {}, TaxType: {} }}
+"""
+_SIDES = """  - { key: debit, fields: { LineAmount: =record.Shipping__c, AccountCode: 400 } }
+  - { key: credit, fields: { LineAmount: =0 - record.Shipping__c, AccountCode: 404 } }
+"""
+_QUOTE, _SALE = f"QuoteNumber: ='QU-' + record.Number__c\n  {_PARTNER}", _LINE.format(200, "OUTPUT2")
+DRAFTS = {
+    "order": _COMMON.format(
+        name="order", entity="PurchaseOrder", lines=_LINE.format(300, "INPUT2"),
+        fields=f"PurchaseOrderNumber: ='PO-' + record.Number__c\n  {_PARTNER}",
+    ),
+    "quote": _COMMON.format(name="quote", entity="Quote", fields=_QUOTE, lines=_SALE),
+    "sent-quote": _COMMON.format(name="sent", entity="Quote", fields=_QUOTE, lines=_SALE) + "approve: checked\n",
+    "journal": _COMMON.format(
+        name="journal", entity="ManualJournal", lines=_SIDES,
+        fields="Narration: =record.Name\n  Date: =record.CloseDate",
+    ),
+}  # fmt: skip
 
 
 def _poll(config: Path) -> None:
@@ -247,3 +279,26 @@ async def test_an_allocation_of_more_than_is_left_is_a_review(scene: Stage) -> N
     await decide(scene, link, "retry")
     await clean(scene, PARTS, source)
     assert await credited(scene, number) == 6
+
+
+@pytest.mark.parametrize(
+    ("name", "mapping", "entity", "status"),
+    [
+        ("order", "order", "PurchaseOrder", "AUTHORISED"),
+        ("quote", "quote", "Quote", "DRAFT"),
+        ("sent", "sent-quote", "Quote", "SENT"),
+        ("journal", "journal", "ManualJournal", "POSTED"),
+    ],
+)
+async def test_a_draft_is_compared_and_then_approved(
+    scene: Stage, name: str, mapping: str, entity: str, status: str
+) -> None:
+    opportunity, number, _ = await deal(scene, (), Shipping__c=Decimal("33.35"))
+    before = {row[f"{entity}ID"] for row in await scene.xero.objects(entity)}
+    await scene.salesforce.edit("Opportunity", {"NextStep": name}, opportunity)
+    await clean(scene, mapping, opportunity)
+    (made,) = [row for row in await scene.xero.objects(entity) if row[f"{entity}ID"] not in before]
+    assert made["Status"] == status
+    if entity != "ManualJournal":
+        assert (made["SubTotal"], made["TotalTax"]) == (Decimal("100.05"), Decimal("20.01"))
+        assert made[f"{entity}Number"].endswith(number)
