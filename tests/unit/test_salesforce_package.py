@@ -18,6 +18,7 @@ from connector.core.mapping.parse import parse
 from connector.core.records import Side
 from connector.salesforce.describe import SalesforceCatalog, shape_of
 from connector.settings import SalesforceSettings
+from connector.simulators.salesforce import content
 from connector.simulators.salesforce.describe import describe
 from connector.simulators.salesforce.permissions import Permissions
 from connector.simulators.salesforce.sales_org import PICKLISTS, TABLES
@@ -32,16 +33,16 @@ ROOTS = {
     "field": "CustomField", "object": "CustomObject", "permissionset": "PermissionSet",
     "platformEventChannel": "PlatformEventChannel", "platformEventChannelMember": "PlatformEventChannelMember",
 }  # fmt: skip
-SCHEMA = build_schema(TABLES, PICKLISTS, currencies=False)
+SCHEMA = build_schema((*TABLES, *content.TABLES), PICKLISTS, currencies=False)
 TYPES = {
     "string": "Text", "email": "Email", "currency": "Currency", "double": "Number", "date": "Date",
     "boolean": "Checkbox", "textarea": "LongTextArea", "reference": "Lookup", "picklist": "Picklist",
 }  # fmt: skip
+POLLED = {"PricebookEntry", "Credit__c", "ContentDocumentLink"}  # their mappings say so
 # What no permission set may name: system fields, required ones, and what follows from others.
-POLLED = {"PricebookEntry"}  # its mapping says so
 UNGUARDED = re.compile(
     r"\.(Id|Name|IsDeleted|SystemModstamp|IsWon|IsClosed|CloseDate|StageName|Quantity|UnitPrice|SortOrder|Product2Id)$"
-    r"|^PricebookEntry\.(IsActive|ProductCode|Pricebook2Id)$|^Pricebook2\.IsStandard$|\.PricebookEntryId$"
+    r"|^PricebookEntry\.(IsActive|ProductCode|Pricebook2Id)$|^Pricebook2\.IsStandard$|\.PricebookEntryId$|^Content(Document|DocumentLink|Version)\."
 )
 
 
