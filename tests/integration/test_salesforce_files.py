@@ -73,7 +73,7 @@ async def test_a_link_shows_its_document_and_a_new_version_takes_the_place_of_th
         about: Any = link.fields["ContentDocument"]
         assert (about["Title"], about["FileExtension"]) == ("Offer v1", "pdf")
         assert about["LatestPublishedVersionId"] == first
-        document = client.org.store.tables["ContentVersion"][first]["ContentDocumentId"]
+        document = str(client.org.store.tables["ContentVersion"][first]["ContentDocumentId"])
         second = upload(client, b"two", document=document)
         (read,) = (await party.read(LINKS, [link.id], Version(1, 2))).records
         again: Any = read.fields["ContentDocument"]
