@@ -229,7 +229,8 @@ class Connection:
 
     def touched(self, side: Side) -> tuple[str, ...]:
         """Whose rights the applied mappings need on that side."""
-        return tuple(sorted({name for applied in self.applied.values() for name in applied.mapping.touched(side)}))
+        rules = (rule for applied in self.applied.values() for rule in applied.versions)
+        return tuple(sorted({name for rule in rules for name in rule.touched(side)}))
 
     def tax_rates(self, tenant: str) -> Mapping[str, Decimal]:
         """TaxType → percent of an organisation, as far as the polls have shown them."""

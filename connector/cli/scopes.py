@@ -19,7 +19,7 @@ _IN_APP = "Tick it in the custom connection's app at Xero, and authorise the app
 
 def needed(rules: Iterable[Rule]) -> Mapping[str, str]:
     """Scope → what needs it."""
-    return needs((rule.name, entity) for rule in rules for entity in rule.touched(Side.XERO))
+    return needs((one.name, entity) for rule in rules for one in rule.every for entity in one.touched(Side.XERO))
 
 
 async def known_lack(settings: Settings, connection: ConnectionSettings, wanted: Mapping[str, str]) -> AuthError | None:
