@@ -14,6 +14,8 @@ from connector.xero.fields import FIELDS
 # lists whose entries are named by a type: Phones.DEFAULT, Addresses.POBOX, Tracking.Region
 KEYED: Mapping[str, str] = {"Phones": "PhoneType", "Addresses": "AddressType", "Tracking": "Name"}
 LINES: Mapping[str, str] = {"LineItems": "LineItem", "JournalLines": "ManualJournalLine"}
+# what a line shows of an item is the item, cut short
+SHORT: Mapping[str, str] = {"LineItemItem": "Item"}
 # the API only shows them: prepayments and overpayments are born of bank transactions
 READ_ONLY = frozenset({"Organisation", "BrandingTheme", "Prepayment", "Overpayment"})
 _TYPES: Mapping[FieldKind, FieldType] = {
@@ -99,7 +101,7 @@ class XeroCatalog:
             return _entry(row, rest)
         if row.kind not in (FieldKind.OBJECT, FieldKind.REFERENCE):
             return None
-        inner = self.field(row.of, rest)
+        inner = self.field(SHORT.get(row.of, row.of), rest)
         if inner is None:
             return None
         by_code = (
@@ -146,7 +148,7 @@ def _info(entity: str, name: str, row: Field) -> FieldInfo:
         required=name in REQUIRED.get(entity, ()),
         scale=0 if row.kind is FieldKind.WHOLE else row.scale,
         values=row.choices,
-        references=(row.of,) if row.kind is FieldKind.REFERENCE else (),
+        references=(SHORT.get(row.of, row.of),) if row.kind is FieldKind.REFERENCE else (),
     )
 
 
