@@ -50,7 +50,7 @@ class Budget:
     left: int = 0
     left_number: int = 0
     left_at: int = 0
-    renewed_at: int = 0
+    renewed_at: int = -2 * MINUTE_MS
     strangers_until: int = 0
     day_left: int | None = None
     blocked_until: int = 0

@@ -110,7 +110,7 @@ def test_at_least_95_of_100_calls_of_the_minute_and_no_refusal(kind: str, slowes
 @pytest.mark.parametrize("slowest_ms", [20, 300, 1200])
 @pytest.mark.parametrize("seed", range(6))
 def test_what_others_use_is_heard_in_the_headers(kind: str, slowest_ms: int, seed: int) -> None:
-    """Beside a stranger with 15 calls a minute who looks at no header: one refusal at the most, before we know of them."""
+    """Beside a stranger with 15 calls a minute who looks at no header: one refusal at most, before we know of them."""
     dice = random.Random(seed)
     server = Server(kind, grid=dice.randint(0, 59_999))
     run(server, dice, slowest_ms=slowest_ms, stranger_every_ms=4_000)
