@@ -53,21 +53,24 @@ class Refused(Exception):
 
 @dataclass
 class Clock:
-    """The simulator's time: real time plus an offset that can be set."""
+    """The simulator's time: real time plus an offset that can be set, or a moment that stands ``still``."""
 
     offset: timedelta = timedelta(0)
+    still: datetime | None = None  # time moves only when somebody moves it
 
     def now(self) -> datetime:
         """Aware, UTC."""
-        return datetime.now(UTC) + self.offset
+        return self.still if self.still is not None else datetime.now(UTC) + self.offset
 
     def set(self, moment: datetime) -> None:
         if moment.tzinfo is None:
             raise ValueError("the clock takes a time with a zone")
         self.offset = moment - datetime.now(UTC)
+        self.still = self.still and moment
 
     def advance(self, seconds: float) -> None:
         self.offset += timedelta(seconds=seconds)
+        self.still = self.still and self.still + timedelta(seconds=seconds)
 
 
 @dataclass

@@ -70,7 +70,7 @@ def write_batch(tenant: Tenant, batch: Batch) -> list[Done]:
     before = _everything(tenant) if batch.summarize and tenant.doubts.summarised_batch == "undone" else None
     done = [_write(tenant, batch, element, at) for at, element in enumerate(elements)]
     if before is not None and not all(one.ok for one in done):
-        tenant.tables, tenant.allocations = before
+        tenant.put_back(*before)
     return done
 
 

@@ -13,7 +13,7 @@ from connector.simulators.xero.errors import Refusal, bad_query, unsupported
 from connector.simulators.xero.registry import ABOUT, parameters
 from connector.simulators.xero.shapes import day
 from connector.simulators.xero.shows import LIST, PAGE, SUMMARY, searchable, show
-from connector.simulators.xero.store import ID_FIELDS, PLURALS, WITHOUT_TIMES, Stored, Tenant
+from connector.simulators.xero.store import ID_FIELDS, PLURALS, Stored, Tenant
 from connector.simulators.xero.where import parse_order, parse_where
 
 _NAMES = {  # of entities that cannot be written, and what where may name beside the fields of the others
@@ -27,7 +27,7 @@ _SEARCHED = {
     "Invoice": ("InvoiceNumber", "Reference"),
     "Contact": ("Name", "FirstName", "LastName", "ContactNumber", "EmailAddress"),
 }
-_UNORDERED = WITHOUT_TIMES | {"Account", "Item"}  # they come as they were made
+_BY_CHANGE = frozenset({"", "updateddateutc", "updateddateutc asc"})  # the order that these lists have anyway
 _FILTERS = frozenset({"where", "IDs", "page", "summaryOnly", "searchTerm", "Statuses", "ContactIDs", "InvoiceNumbers"})
 
 
@@ -37,12 +37,12 @@ def list_objects(
     """The wire objects and, for a page, its pagination block."""
     _check(tenant, entity, query, since)
     summary = query.get("summaryOnly", "").lower() == "true"
-    found = [record for record in tenant.all(entity) if _wanted(entity, record, query)]
-    if since is not None and ABOUT[entity].since:
-        moment = modified_since(since)
-        found = [record for record in found if _changed(record) >= moment]
-        if not found and tenant.doubts.not_modified == "304":
-            raise Refusal(304, None)
+    moment = modified_since(since) if since is not None and ABOUT[entity].since else None
+    found = tenant.changed(entity, moment)
+    if entity in _HIDING or _NARROWING & set(query):
+        found = [record for record in found if _wanted(entity, record, query)]
+    if moment is not None and not found and tenant.doubts.not_modified == "304":
+        raise Refusal(304, None)
     found = _filtered(tenant, entity, found, query)
     paged = "page" in query or summary
     places = decimals(query)
@@ -76,12 +76,6 @@ def modified_since(text: str) -> datetime:
             raise Refusal(412, f"If-Modified-Since is not a time: {text}") from None
     moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
     return moment.replace(microsecond=0)
-
-
-def _changed(record: Stored) -> datetime:
-    """Bank transfers know only when they were made."""
-    changed: datetime = record.get("UpdatedDateUTC") or record["CreatedDateUTC"]
-    return changed
 
 
 def _check(tenant: Tenant, entity: str, query: Mapping[str, str], since: str | None) -> None:
@@ -145,7 +139,14 @@ _TESTS: Mapping[str, Callable[[Stored, str], bool]] = {
 }
 
 
+_NARROWING = frozenset(_TESTS) | {"createdByMyApp"}
+_HIDING = frozenset({"Contact", "TrackingCategory", "BankTransfer"})
+
+
 def _filtered(tenant: Tenant, entity: str, found: list[Stored], query: Mapping[str, str]) -> list[Stored]:
+    plain = "where" not in query and "searchTerm" not in query
+    if plain and entity in tenant.changes and " ".join(query.get("order", "").lower().split()) in _BY_CHANGE:
+        return found
     names = _NAMES.get(entity) or frozenset(ABOUT[entity].table or ())
     pairs = [(searchable(tenant, entity, record), record) for record in found]
     if "where" in query:
@@ -157,7 +158,4 @@ def _filtered(tenant: Tenant, entity: str, found: list[Stored], query: Mapping[s
     if "order" in query:
         seen = {id(view): record for view, record in pairs}
         return [seen[id(view)] for view in parse_order(query["order"], names)([view for view, _ in pairs])]
-    records = [record for _, record in pairs]
-    if entity not in _UNORDERED:
-        records.sort(key=lambda record: (record["UpdatedDateUTC"], record[ID_FIELDS[entity]]))
-    return records
+    return [record for _, record in pairs]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from bisect import bisect_left, insort
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -42,6 +43,36 @@ PLURALS = {name: f"{name}s" for name in ID_FIELDS} | {
 WITHOUT_TIMES = frozenset({"TaxRate", "Organisation", "BankTransfer", "TrackingCategory", "Currency", "BrandingTheme"})
 
 
+UNORDERED = WITHOUT_TIMES | {"Account", "Item"}  # their lists come as they were made
+
+
+@dataclass
+class Changes:
+    """The order of change of one list, by (UpdatedDateUTC, id): a list of a hundred thousand is asked all day."""
+
+    rows: list[tuple[datetime, str]] = field(default_factory=list)
+    stamps: dict[str, datetime] = field(default_factory=dict)
+
+    def note(self, record_id: str, stamp: datetime) -> None:
+        before = self.stamps.get(record_id)
+        if before == stamp:
+            return
+        if before is not None:
+            del self.rows[bisect_left(self.rows, (before, record_id))]
+        self.stamps[record_id] = stamp
+        insort(self.rows, (stamp, record_id))
+
+    def drop(self, record_id: str) -> None:
+        before = self.stamps.pop(record_id, None)
+        if before is not None:
+            del self.rows[bisect_left(self.rows, (before, record_id))]
+
+    def since(self, moment: datetime | None) -> list[str]:
+        """Ids in the order of change, from a moment on."""
+        at = 0 if moment is None else bisect_left(self.rows, (moment, ""))
+        return [record_id for _, record_id in self.rows[at:]]
+
+
 @dataclass
 class Tenant:
     """The store. ``committed`` is told of every change, ``now`` gives the simulator's time."""
@@ -53,6 +84,7 @@ class Tenant:
     doubts: Doubts = field(default_factory=Doubts)
     backorders: bool = False  # of the request under way: allowBackorders
     tables: dict[str, dict[str, Stored]] = field(default_factory=lambda: {name: {} for name in ID_FIELDS})
+    changes: dict[str, Changes] = field(default_factory=lambda: {n: Changes() for n in ID_FIELDS if n not in UNORDERED})
     allocations: dict[str, Stored] = field(default_factory=dict)  # by id; of credits to invoices
     files: dict[str, list[Stored]] = field(default_factory=dict)  # by the id of what they are attached to
     notes: dict[str, list[Stored]] = field(default_factory=dict)
@@ -71,6 +103,17 @@ class Tenant:
     def all(self, entity: str) -> Iterator[Stored]:
         return iter(list(self.tables[entity].values()))
 
+    def changed(self, entity: str, since: datetime | None) -> list[Stored]:
+        """What a list holds that changed since a moment (None: all of it), in its own order. Bank transfers know only
+        when they were made."""
+        table = self.tables[entity]
+        if entity in self.changes:
+            return [table[record_id] for record_id in self.changes[entity].since(since)]
+        found = table.values()
+        if since is None:
+            return list(found)
+        return [one for one in found if (one.get("UpdatedDateUTC") or one["CreatedDateUTC"]) >= since]
+
     def first(self, entity: str, matches: Callable[[Stored], bool]) -> Stored | None:
         return next((record for record in self.tables[entity].values() if matches(record)), None)
 
@@ -86,10 +129,22 @@ class Tenant:
         if bump and entity not in WITHOUT_TIMES:
             record["UpdatedDateUTC"] = self.stamp()
         self.tables[entity][record_id] = record
+        if entity in self.changes:
+            self.changes[entity].note(record_id, record["UpdatedDateUTC"])
         self.committed(entity, record_id, "update" if known else "create", copy.deepcopy(dict(changed)))
         return record
+
+    def put_back(self, tables: dict[str, dict[str, Stored]], allocations: dict[str, Stored]) -> None:
+        """As it was at some moment before."""
+        self.tables, self.allocations = tables, allocations
+        for entity in self.changes:
+            stamps = {record_id: record["UpdatedDateUTC"] for record_id, record in tables[entity].items()}
+            rows = sorted((stamp, record_id) for record_id, stamp in stamps.items())
+            self.changes[entity] = Changes(rows, stamps)
 
     def remove(self, entity: str, record_id: str) -> None:
         """A hard delete: no tombstone stays."""
         del self.tables[entity][record_id]
+        if entity in self.changes:
+            self.changes[entity].drop(record_id)
         self.committed(entity, record_id, "delete", {})
