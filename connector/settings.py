@@ -83,6 +83,7 @@ class XeroSettings(Part):
     webhook_key: SecretStr = SecretStr("")  # of the app's webhooks; none: /webhooks/xero does not know the tenant
     api_url: str = "https://api.xero.com/api.xro/2.0"
     poll_seconds: int = Field(default=15, ge=1, le=86_400)  # at the fastest; the day's calls say how often
+    compare_hours: float = Field(default=24, ge=0.01, le=8760)  # how often lists are read whole, for what vanished
     poll_megabytes: int = Field(default=0, ge=0, le=1_000_000)  # a day, that polls may bring; 0: not counted
     calls_per_minute: int = Field(default=60, ge=1, le=100_000)  # what others use is heard in the headers
 

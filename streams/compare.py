@@ -30,6 +30,28 @@ Say = Callable[[Connection, str, str, str, dict[str, str]], Awaitable[None]]
 Notice = Callable[[Connection, str, TwinledgerError], Awaitable[None]]
 
 
+async def held(
+    connection: Connection, links: Callable[[int], Iterable[Link]], side: Side, entity: str, tenant: str = ""
+) -> frozenset[str]:
+    """Ids of the records of an object that a link of ours holds and does not know to be gone.
+
+    Of one ``tenant``, if it is named. Other work goes on between; raises TryAgain where the partition is lost then.
+    """
+    out = set[str]()
+    for number, link in enumerate(links(connection.partition)):
+        if number % YIELD_EVERY == 0:
+            await asyncio.sleep(0)
+            if not connection.caught_up:
+                raise TryAgain("lease.in-doubt", f"Connection {connection.name} is not ours now.", retry_after=1)
+        applied = connection.applied.get(link.id.mapping)
+        if link.id.connection != connection.name or applied is None or link.life is Life.ENDED:
+            continue
+        end = link.salesforce if side is Side.SALESFORCE else link.xero
+        if connection.rule(link).end(side).entity == entity and end.left != "deleted" and tenant in ("", link.id.tenant):
+            out.add(end.id or (link.id.source if link.id.side is side else ""))
+    return frozenset(out - {""})
+
+
 @dataclass(slots=True)
 class CompareLoop:
     """Compares each mapped object every ``hours``, and those that are asked for at once."""
@@ -69,7 +91,7 @@ class CompareLoop:
 
     async def compare(self, entity: str) -> bool:
         """One list against what our links hold; True when another list should follow soon. Raises as the API does."""
-        ours = await self._held(entity)
+        ours = await held(self.connection, self.links, Side.SALESFORCE, entity)
         there = await self.replication.ids(entity)
         before = self.suspects.get(entity, Suspects())
         found = listed(before, ours, there)
@@ -86,25 +108,6 @@ class CompareLoop:
             message = f"{entity}: a list of {len(there)} where {before.former} were is too short to be believed."
             await self.say(self.connection, "compare.short", entity, message, {"listed": str(len(there))})
         return bool(found.next.ids) and found.next.lists == 1
-
-    async def _held(self, entity: str) -> frozenset[str]:
-        """Ids of the records of an object that a link of ours holds and does not know to be gone.
-
-        Other work goes on between; raises TryAgain where the partition is lost meanwhile.
-        """
-        connection, out = self.connection, set[str]()
-        for number, link in enumerate(self.links(connection.partition)):
-            if number % YIELD_EVERY == 0:
-                await asyncio.sleep(0)
-                if not connection.caught_up:
-                    raise TryAgain("lease.in-doubt", f"Connection {connection.name} is not ours now.", retry_after=1)
-            applied = connection.applied.get(link.id.mapping)
-            if link.id.connection != connection.name or applied is None or link.life is Life.ENDED:
-                continue
-            if connection.rule(link).end(Side.SALESFORCE).entity == entity and link.salesforce.left != "deleted":
-                own = link.id.source if link.id.side is Side.SALESFORCE else ""
-                out.add(link.salesforce.id or own)
-        return frozenset(out - {""})
 
     async def _looked(self, entity: str, ids: list[str], there: Iterable[str]) -> frozenset[str]:
         """Look twice for each by id, another id beside them; what is gone becomes a deleted record."""

@@ -66,6 +66,7 @@ from streams.plan import REFERENCE
 from streams.snapshot import SnapshotLoop
 from streams.tables import Read, Tables
 from streams.takeover import Takeover
+from streams.vanished import VanishedLoop
 from streams.write import WriteLoop
 
 RENEW_SECONDS = 1800
@@ -179,6 +180,12 @@ class Owned:
                 self.notices.bury, lambda: polled_entities(connection),
             )  # fmt: skip
             yield f"poll {tenant}", polls.run()
+            hours = next(each.compare_hours for each in connection.settings.xero if each.tenant == tenant)
+            vanished = VanishedLoop(
+                connection, tenant, company, self._links, self._emit, self.notices.say, self.notices.tell, self._store,
+                marks, lambda: polled_entities(connection), hours,
+            )  # fmt: skip
+            yield f"compare {tenant}", vanished.run()
 
     def _writer(self, side: Side, tenant: str) -> WriteLoop:
         lookup = Lookup(self.outbox.link_event, self._claimed)
