@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -17,7 +17,7 @@ from rich.table import Table
 
 from connector.cli.options import DEFAULT_CONFIG, Config, Connection, Format, Output, settings_of
 from connector.cli.printing import ago, coloured, report, show, table
-from connector.errors import TwinledgerError, Unavailable
+from connector.errors import DataError, TwinledgerError, Unavailable
 from connector.kafka.admin import admin_client
 from connector.kafka.codec import Codec
 from connector.kafka.compacted import reader
@@ -26,8 +26,11 @@ from connector.kafka.positions import Position, PositionKind, read_positions
 from connector.settings import Settings
 from connector.store.projection import Projection
 from connector.store.rows import Count, Review
+from connector.xero.pace import Pace, Spent
 from streams.engine.accounts import Figures, summed
 from streams.engine.ledger import Partition
+from streams.lists import PACE
+from streams.vanished import WHOLE
 
 STATES = ("clean", "dirty", "in-flight", "unknown", "blocked", "failed", "conflict", "ended")
 HOPS = ("hydrate", "plan", "settle", "signals")
@@ -164,13 +167,35 @@ def _page(found: Status) -> list[Table | str]:
         parts += [_links(found.links), ""]
     if found.reviews:
         parts += [_reviews(found.reviews), ""]
-    sources = [each for each in found.positions if each.kind is not PositionKind.GENESIS]
+    sources = [each for each in found.positions if each.kind is not PositionKind.GENESIS and not _beside(each)]
+    if polls := [row for each in found.positions if each.source == PACE for row in paces(each)]:
+        columns = ("connection", "list", "asked every", "changes/h", "calls/change", "bytes/change")
+        parts += [table(columns, polls, title="Polls of Xero", right=" ".join(columns[2:])), ""]
     if sources:
         parts += [_positions(sources, found.at), ""]
     if found.hops:
         columns = ("hop", "taken", "done", "waiting", "dead-letters", "unaccounted")
         parts += [table(columns, _by_hop(found.hops), title="Workers", right=" ".join(columns[1:])), ""]
     return [*parts, _summary(found)]
+
+
+def _beside(position: Position) -> bool:
+    """What is kept like a position and is none."""
+    return position.source == PACE or position.source.startswith(WHOLE)
+
+
+def paces(position: Position) -> Iterator[tuple[object, ...]]:
+    """What the polls of each list cost and brought, first scans left out."""
+    try:
+        pace = Pace(0).with_text(position.value)
+    except DataError:
+        return
+    for name in sorted(pace.every):
+        spent, listed = pace.spent.get(name, Spent()), pace.listed(name)
+        calls = f"{spent.calls / spent.changes:,.2f}" if spent.changes else "·"
+        size = f"{spent.size / spent.changes:,.0f}" if spent.changes else "·"
+        every = f"{pace.interval(name):,.0f} s" + (" or told" if listed.pushed else "")
+        yield position.connection, name, every, f"{listed.changes_per_hour:,.1f}", calls, size
 
 
 def _links(counts: Sequence[Count]) -> Table:

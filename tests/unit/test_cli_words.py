@@ -21,7 +21,7 @@ from connector.cli.group import Commands, Later, asked_output
 from connector.cli.mapping import Row, chosen
 from connector.cli.options import Format
 from connector.cli.review import signal_for
-from connector.cli.status import brief
+from connector.cli.status import brief, paces
 from connector.cli.working import serve
 from connector.errors import (
     AuthError,
@@ -33,7 +33,9 @@ from connector.errors import (
     TwinledgerError,
     Unavailable,
 )
+from connector.kafka.positions import Position, PositionKind
 from connector.store.rows import Review
+from connector.xero.pace import Pace, Poll
 
 NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 REPOSITORY = Path(__file__).parents[2]
@@ -267,3 +269,19 @@ def test_markup_in_data_is_shown_and_not_obeyed(capsys: pytest.CaptureFixture[st
 
 def test_later_commands_are_the_four_of_the_worker() -> None:
     assert {each.name for each in group.Commands.later} == {"demo", "apply", "run", "worker"}
+
+
+def test_status_shows_what_polls_cost_a_change() -> None:
+    pace = Pace(15.0).polled("Contact", Poll(20, 9_000_000, 20_000, first=True), 0.0)
+    pace = pace.polled("Contact", Poll(3, 5000, 4), 60.0).polled("Item", Poll(1, 300, 0), 60.0).poked("Contact")
+    pace = pace.planned(("Contact", "Item"), 60.0)
+
+    def kept(text: str) -> Position:
+        return Position("acme", "tenant", "pace", PositionKind.CURSOR, text, 1, NOW)
+
+    contact, item = paces(kept(pace.to_text()))
+    assert contact[:2] == ("acme", "Contact")
+    assert str(contact[2]).endswith(" s or told")
+    assert contact[4:] == ("0.75", "1,250")
+    assert item[4:] == ("·", "·")
+    assert list(paces(kept("not a pace"))) == []
