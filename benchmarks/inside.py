@@ -18,7 +18,7 @@ from connector.simulators.xero.app import build
 from connector.simulators.xero.world import Settings, World
 from connector.xero.auth import Credentials, Tokens
 from connector.xero.entities import ENTITIES
-from connector.xero.rest import XeroParty
+from connector.xero.rest import PER_MINUTE, XeroParty
 from connector.xero.scopes import needed_scopes
 
 BASE = "http://inside"
@@ -72,12 +72,13 @@ class Stage:
     def now_ms(self) -> int:
         return round(self.now().timestamp() * 1000)
 
-    def party(self) -> XeroParty:
+    def party(self, per_minute: int = PER_MINUTE) -> XeroParty:
         known = self.world.settings
         credentials = Credentials(known.client_id, known.client_secret, f"{BASE}/connect/token")
         scopes = needed_scopes(ENTITIES)
         tokens = Tokens(self.http, credentials, lambda: scopes, self.now_ms)
-        return XeroParty(self.http, tokens, self.world.first.id, now_ms=self.now_ms, api=f"{BASE}/api.xro/2.0")
+        tenant, api = self.world.first.id, f"{BASE}/api.xro/2.0"
+        return XeroParty(self.http, tokens, tenant, now_ms=self.now_ms, api=api, per_minute=per_minute)
 
     def at(self, moment: datetime, act: Callable[[], None]) -> None:
         heapq.heappush(self._events, (moment, next(self._number), act))
