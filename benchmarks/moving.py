@@ -3,9 +3,9 @@
     python -m benchmarks.moving --runs 1000
 
 A list of a few dozen contacts and manual journals is polled in pages of one to seven rows. Before every page people
-edit and add, some within one second, some much later; after the last edit one more poll comes. Then the poller must hold
-the last state of every object, and a poll after that must bring nothing. Contacts are walked by their last change, a
-new first page each time; journals by page numbers. Simulated time; exit 3 when anything is missing.
+edit and add, some within one second, some much later; after the last edit one more poll comes. Then the poller must
+hold the last state of every object, and a poll after that must bring nothing. Contacts are walked by their last change,
+a new first page each time; journals by page numbers. Simulated time; exit 3 when anything is missing.
 """
 
 from __future__ import annotations
