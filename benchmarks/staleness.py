@@ -27,10 +27,11 @@ from connector.core.records import Record
 from connector.kafka.positions import Position
 from connector.settings import ConnectionSettings, SalesforceSettings, XeroSettings
 from connector.simulators.xero.limits import MINUTE, Usage, Window
+from connector.xero.pace import PACE
 from connector.xero.rest import XeroParty
 from streams.capture import Heard
 from streams.connection import Connection
-from streams.lists import PACE, ListPolls
+from streams.lists import ListPolls
 
 LISTS = ("Account", "Contact", "Invoice", "Item", "Payment", "TaxRate")
 TIERS = (1_000, 5_000)

@@ -19,7 +19,7 @@ from connector.core.values import canonical
 from connector.errors import DataError, EngineStop, TryAgain, TwinledgerError
 from connector.kafka.positions import Position, PositionKind
 from connector.xero.entities import entity as xero_entity
-from connector.xero.pace import Pace, Poll
+from connector.xero.pace import PACE, Pace, Poll
 from connector.xero.poller import Polled, poll
 from connector.xero.position import Watermark
 from connector.xero.rest import XeroParty
@@ -27,7 +27,6 @@ from streams.capture import Bury, Heard, Notice, Store
 from streams.connection import Connection
 from streams.hops import Outbox
 
-PACE = "pace"  # the position that keeps what was learned
 LEFT_TO_WRITES = 10  # calls of each minute that polls leave alone
 LINKS_A_CALL = 20  # what waits to be written takes about so many calls, look-ups among them
 LOOK_SECONDS = 0.5

@@ -16,6 +16,7 @@ from connector.core.link_state import Link
 from connector.core.records import Record, Side
 from connector.errors import EngineStop, TwinledgerError
 from connector.kafka.positions import Position, PositionKind
+from connector.xero.pace import WHOLE
 from connector.xero.rest import XeroParty
 from connector.xero.whole import BY_ID, COMPARED, LOOKED, Seen, Whole
 from streams.capture import Notice, Store
@@ -23,7 +24,6 @@ from streams.compare import AGAIN, BETWEEN, Emit, Say, held
 from streams.connection import Connection
 from streams.lists import LEFT_TO_WRITES, LOOK_SECONDS, Sleep
 
-WHOLE = "whole "  # before the name of a list: the position that keeps what it held
 REST = timedelta(minutes=10)  # after a comparison that failed
 
 

@@ -26,11 +26,9 @@ from connector.kafka.positions import Position, PositionKind, read_positions
 from connector.settings import Settings
 from connector.store.projection import Projection
 from connector.store.rows import Count, Review
-from connector.xero.pace import Pace, Spent
+from connector.xero.pace import PACE, WHOLE, Pace, Spent
 from streams.engine.accounts import Figures, summed
 from streams.engine.ledger import Partition
-from streams.lists import PACE
-from streams.vanished import WHOLE
 
 STATES = ("clean", "dirty", "in-flight", "unknown", "blocked", "failed", "conflict", "ended")
 HOPS = ("hydrate", "plan", "settle", "signals")

@@ -17,6 +17,8 @@ from connector.xero.allowance import Day
 from connector.xero.entities import entity
 from connector.xero.plan import Listed, gap, intervals, learned, sweep
 
+PACE = "pace"  # the position that keeps what was learned
+WHOLE = "whole "  # before the name of a list: the position that keeps what it held when it was read whole
 SETTINGS_TIMES = 20.0  # rarer at their fastest than the lists that people change all day
 SETTINGS = frozenset({"Account", "Organisation"})  # beside all lists that are compared whole
 REST = 60.0

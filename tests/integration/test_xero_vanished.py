@@ -16,9 +16,10 @@ from connector.settings import ConnectionSettings, SalesforceSettings, XeroSetti
 from connector.simulators.serving import running
 from connector.simulators.xero.app import build
 from connector.simulators.xero.seed import DEMO_TENANT
+from connector.xero.pace import WHOLE
 from connector.xero.whole import Seen
 from streams.connection import Connection
-from streams.vanished import WHOLE, VanishedLoop
+from streams.vanished import VanishedLoop
 from tests.integration.xero_rig import Rig
 
 
