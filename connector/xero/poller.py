@@ -58,7 +58,7 @@ async def poll(
         yield Polled(party.read_rows(fresh, name, version), after, page.size, whole)
         return
     paged = "page" in takes
-    walk = start(mark, ordered=not paged or "order" in takes)
+    walk = start(mark, ordered=not paged or "order" in takes, began=party.now)
     page_size = page_size if "size" in takes else FIXED_PAGE
     for _ in range(MOST_PAGES):
         if walk.ask is None:

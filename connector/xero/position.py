@@ -61,6 +61,9 @@ class Walk:
     seen ``moved`` during such a walk, it may have drawn an unseen one across the border of two pages: then the walk
     begins again from that second, and until its end only that mark is safe to store. A list that is not ``ordered`` by
     change is walked by page numbers alone, again and again until a walk of several pages brings nothing new.
+
+    ``began`` is when the walk was begun: a change that becomes visible behind us while we walk is younger than that, or
+    was late before. So the mark never passes it, and the next overlap reaches back to it however long the walk took.
     """
 
     ask: Ask | None
@@ -70,6 +73,7 @@ class Walk:
     since: datetime | None = None
     moved: bool = False
     ordered: bool = True
+    began: datetime | None = None
 
     @property
     def safe(self) -> Watermark:
@@ -77,10 +81,11 @@ class Walk:
         return self.mark if self.crowded is None or self.ask is None else self.crowded
 
 
-def start(mark: Watermark, *, ordered: bool = True) -> Walk:
+def start(mark: Watermark, *, ordered: bool = True, began: datetime | None = None) -> Walk:
     """The first request of a poll."""
     since = None if mark.at is None else mark.at - OVERLAP
-    return Walk(Ask(since, 1), mark, {record_id: content for record_id, content, _ in mark.seen}, ordered=ordered)
+    known = {record_id: content for record_id, content, _ in mark.seen}
+    return Walk(Ask(since, 1), mark, known, ordered=ordered, began=began)
 
 
 def step(walk: Walk, rows: tuple[Row, ...], size: int) -> tuple[Walk, tuple[Row, ...]]:
@@ -90,7 +95,8 @@ def step(walk: Walk, rows: tuple[Row, ...], size: int) -> tuple[Walk, tuple[Row,
     fresh = tuple(row for row in rows if walk.known.get(row.id) != row.content)
     known = {**walk.known, **{row.id: row.content for row in rows}}
     stamps = [row.stamp for row in rows if row.stamp is not None]
-    at = max([*stamps, *([walk.mark.at] if walk.mark.at else [])], default=None)
+    reached = [min(stamp, walk.began or stamp) for stamp in stamps]
+    at = max([*reached, *([walk.mark.at] if walk.mark.at else [])], default=None)
     mark = Watermark(at, _recent(walk.mark.seen, rows, at))
     moved = walk.moved or any(row.id in walk.known or not walk.ordered for row in fresh)
     last = max(stamps, default=None) if walk.ordered else None
@@ -99,8 +105,8 @@ def step(walk: Walk, rows: tuple[Row, ...], size: int) -> tuple[Walk, tuple[Row,
     if ask is not None and ask.page > 1 and crowded is None:
         crowded, since = mark, ask.since
     if ask is None and crowded is not None and moved:
-        return Walk(Ask(since, 1), mark, known, crowded, since, ordered=walk.ordered), fresh
-    return Walk(ask, mark, known, crowded, since, moved, walk.ordered), fresh
+        return Walk(Ask(since, 1), mark, known, crowded, since, ordered=walk.ordered, began=walk.began), fresh
+    return Walk(ask, mark, known, crowded, since, moved, walk.ordered, walk.began), fresh
 
 
 def _next(ask: Ask, last: datetime | None) -> Ask:

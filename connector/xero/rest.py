@@ -66,6 +66,10 @@ class XeroParty:
         self.calls = 0
         self.received_bytes = 0
 
+    @property
+    def now(self) -> datetime:
+        return EPOCH + timedelta(milliseconds=self._now_ms())
+
     def batch_limit(self, entity: str, operation: Operation) -> int:
         return writer.batch_limit(entity, operation)
 
@@ -210,7 +214,7 @@ class XeroParty:
         answer = await self.get(where_below(below, parent, parent_id))
         if answer.status == 404:
             return None
-        read_at = EPOCH + timedelta(milliseconds=self._now_ms())
+        read_at = self.now
         try:
             rows = rows_below(below, parent, load(answer.body))
             return [record_below(below, parent, parent_id, row, self.tenant, version, read_at) for row in rows]
@@ -248,7 +252,7 @@ class XeroParty:
 
     def _record(self, one: Mapping[str, object], name: str, version: Version) -> Record | None:
         """One object; one that cannot be read is laid aside (``unreadable``) and stops no other."""
-        read_at = EPOCH + timedelta(milliseconds=self._now_ms())
+        read_at = self.now
         if new := self._novelties.fresh(one, name):
             _log.info("Xero has new fields", extra={"tenant": self.tenant, "fields": ", ".join(new)})
         try:

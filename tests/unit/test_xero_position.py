@@ -80,6 +80,22 @@ def test_a_late_row_within_the_overlap_is_seen_once() -> None:
     assert poll(books, mark, 10)[1] == []
 
 
+def test_a_change_that_becomes_visible_behind_a_long_walk_is_seen_by_the_next() -> None:
+    """Between two pages a minute may pass: writes come first."""
+    books = Books()
+    for name, later in (("b", 0), ("c", 0), ("d", 100)):
+        books.rows[name] = row(name, T0 + timedelta(seconds=later))
+    walk = start(Watermark(), began=T0)
+    walk, _ = step(walk, books.page(None, 1, 2), 2)
+    books.rows["a"] = row("a", T0 - timedelta(seconds=1))  # it was committed a little late
+    for _ in range(10):
+        if walk.ask is not None:
+            walk, _ = step(walk, books.page(walk.ask.since, walk.ask.page, 2), 2)
+    assert walk.mark.at == T0
+    _, seen = poll(books, walk.mark, 10)
+    assert [one.id for one in seen] == ["a"]
+
+
 @settings(max_examples=200, deadline=None)
 @given(
     st.lists(st.integers(0, 3), min_size=1, max_size=40),
