@@ -117,7 +117,7 @@ async def day(stage: Stage, taken: Taken, positions: dict[str, Position], tier: 
     """So many hours of changes; what was not known at their end is waited for."""
     tenant = stage.world.first
     stage.world.limits.change({"day": tier})
-    stage.world.usage[tenant.id] = usage = Usage(Window(MINUTE))
+    stage.world.usage[tenant.id] = Usage(Window(MINUTE))
     positions.pop(PACE, None)  # what the run before had learned
     taken.waited.clear()
     until, party, before = stage.now() + timedelta(hours=hours), stage.party(), taken.records
@@ -139,7 +139,7 @@ async def day(stage: Stage, taken: Taken, positions: dict[str, Position], tier: 
     lost = sum(len(each) for each in taken.open.values())
     return Outcome(
         tier, hooks, hours, calls, size, crowd.edits, changes, quantile(known, 0.5), quantile(known, 0.95), known[-1],
-        waiting, lost, run.refused, usage.left(stage.world.limits, stage.now())["day"],
+        waiting, lost, run.refused,
         {name: polls.pace.interval(name) for name in LISTS},
     )  # fmt: skip
 

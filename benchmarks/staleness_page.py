@@ -8,8 +8,7 @@ from dataclasses import dataclass
 
 WIDTH, ROW, LEFT, RIGHT, TOP = 760, 26, 210, 70, 54
 COLUMNS = (
-    "a day of", "changes", "p50", "p95", "worst", "calls", "left of the day", "MB", "calls a change", "bytes a change",
-    "lost",
+    "a day of", "changes", "p50", "p95", "worst", "calls", "refused", "MB", "calls a change", "bytes a change", "lost",
 )  # fmt: skip
 TITLE = "From a change in Xero to its record: half of all (dark), 95 of 100 (light)"
 FONT = 'font-family="sans-serif"'
@@ -45,7 +44,6 @@ class Outcome:
     waiting: int
     lost: int
     refused: int
-    left: int
     intervals: Mapping[str, float]
 
     @property
@@ -78,7 +76,7 @@ def page(scan: Scan, found: Sequence[Outcome], invoices: int, contacts: int, sec
 def _row(one: Outcome) -> str:
     edits = max(one.edits, 1)
     parts = [
-        one.name, f"{one.edits:,}", span(one.p50), span(one.p95), span(one.worst), f"{one.calls:,}", f"{one.left:,}",
+        one.name, f"{one.edits:,}", span(one.p50), span(one.p95), span(one.worst), f"{one.calls:,}", str(one.refused),
         f"{one.size / 1e6:,.0f}", f"{one.calls / edits:.3f}", f"{one.size / edits:,.0f}", str(one.lost),
     ]  # fmt: skip
     return f"| {' | '.join(parts)} |"
