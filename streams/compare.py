@@ -47,7 +47,9 @@ async def held(
         if link.id.connection != connection.name or applied is None or link.life is Life.ENDED:
             continue
         end = link.salesforce if side is Side.SALESFORCE else link.xero
-        if connection.rule(link).end(side).entity == entity and end.left != "deleted" and tenant in ("", link.id.tenant):
+        if tenant not in ("", link.id.tenant) or end.left == "deleted":
+            continue
+        if connection.rule(link).end(side).entity == entity:
             out.add(end.id or (link.id.source if link.id.side is side else ""))
     return frozenset(out - {""})
 
