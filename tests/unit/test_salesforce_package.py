@@ -215,7 +215,8 @@ def test_package_has_every_custom_field_that_the_connector_reads_or_writes() -> 
 
 
 def test_shipped_mappings_have_no_problem_in_an_org_with_the_package() -> None:
-    assert check(shipped(), catalogs()) == ()
+    with_shop = {file.name for folder in ("", "shop") for file in (REPOSITORY / "mappings" / folder).glob("*.yaml")}
+    assert check(tuple(one for one in shipped() if one.file in with_shop), catalogs()) == ()
 
 
 def test_package_marks_are_external_ids() -> None:
