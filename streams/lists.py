@@ -197,9 +197,12 @@ class ListPolls:
             await self.store(position)
 
 
+COMPUTED_FROM = ("TaxRate", "Account")  # the tax of a line that names no tax type is its account's
+
+
 def polled_entities(connection: Connection) -> tuple[str, ...]:
     """What the applied mappings read or write in Xero, and what documents are computed from."""
-    known = [name for name in (*connection.entities(Side.XERO), "TaxRate") if _polls(name)]
+    known = [name for name in (*connection.entities(Side.XERO), *COMPUTED_FROM) if _polls(name)]
     return tuple(dict.fromkeys(known))
 
 
