@@ -108,9 +108,13 @@ async def pay(office: Stage, invoice: Json) -> None:
 
 
 async def test_where_one_cannot_be_made_nothing_stays(office: Stage) -> None:
-    """The rest names an account that is not there: Xero refuses it, and the deposit's draft is taken back."""
-    source, number, lines = await deal(office, (900, 100), Region__c="deposit")
-    await office.salesforce.edit("OpportunityLineItem", {"Xero_Account__c": "NOPE"}, lines[0])
+    """The number of the rest is taken: Xero refuses it, and the deposit's draft is deleted again."""
+    source, number, _ = await deal(office, (900, 100), Region__c="deposit")
+    stranger = (await office.xero.objects("Contact"))[0]["ContactID"]
+    await office.xero.edit("Invoice", {
+        "Type": "ACCREC", "Contact": {"ContactID": stranger}, "InvoiceNumber": f"OPP-{number}-R",
+        "LineItems": [{"Description": "Somebody else's", "Quantity": 1, "UnitAmount": 1}],
+    })  # fmt: skip
     await won(office, source)
 
     async def failed() -> dict[str, Link] | None:
@@ -120,11 +124,10 @@ async def test_where_one_cannot_be_made_nothing_stays(office: Stage) -> None:
 
     mine = await until("the rest is a review, the deposit is taken back", failed)
     assert "rest" in mine["deposit"].message
-    await some_polls(office, "/api.xro/2.0/Invoices", 2)
-    assert {row["Status"] for row in (await invoices(office, f"OPP-{number}")).values()} <= {"DELETED"}
-    await office.salesforce.edit("OpportunityLineItem", {"Xero_Account__c": "200"}, lines[0])
-    await stage_is(office, source, "Closed Won")
-    found = await until("both stand once the account is mended", lambda: two(office, number))
+    assert {row["Status"] for row in (await invoices(office, f"OPP-{number}-D")).values()} <= {"DELETED"}
+    other = f"{number}x"
+    await office.salesforce.edit("Opportunity", {"Number__c": other}, source)
+    found = await until("both stand once the number is another", lambda: two(office, other))
     assert sum(row["SubTotal"] for row in found.values()) == 1000
 
 
