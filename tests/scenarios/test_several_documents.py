@@ -15,7 +15,7 @@ from connector.cli.stage import Json, Stage, until
 from connector.core.link_state import Hold, Life, Link
 from tests.integration.kafka_views import links
 from tests.integration.spine_stage import opened, spine
-from tests.scenarios.people import deal, expense, line, linked_customer, record, some_polls, stage_is, won
+from tests.scenarios.people import deal, expense, line, linked_customer, record, stage_is, won
 
 pytestmark = [pytest.mark.timeout(180), pytest.mark.asyncio(loop_scope="session")]
 
@@ -113,7 +113,7 @@ async def test_where_one_cannot_be_made_nothing_stays(office: Stage) -> None:
     stranger = (await office.xero.objects("Contact"))[0]["ContactID"]
     await office.xero.edit("Invoice", {
         "Type": "ACCREC", "Contact": {"ContactID": stranger}, "InvoiceNumber": f"OPP-{number}-R",
-        "LineItems": [{"Description": "Somebody else's", "Quantity": 1, "UnitAmount": 1}],
+        "LineItems": [{"Description": "Somebody else's", "Quantity": Decimal(1), "UnitAmount": Decimal(1)}],
     })  # fmt: skip
     await won(office, source)
 
