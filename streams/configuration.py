@@ -17,6 +17,7 @@ from aiokafka import TopicPartition
 
 from connector.core.catalog import Catalog
 from connector.core.identity import join_key
+from connector.core.mapping.beside import ways
 from connector.core.mapping.bind import bind
 from connector.core.mapping.model import Mapping as Rule
 from connector.core.mapping.parse import parse
@@ -155,8 +156,9 @@ async def compile_entry(entry: Entry, catalogs: Catalogs, connection: Connection
     """A mapping ready to run. Raises MappingError, and what the catalogs raise."""
     applied = parsed(entry)
     kept = {version: bind(rule, await catalogs(connection, rule)) for version, rule in applied.kept.items()}
-    bound = bind(applied.mapping, await catalogs(connection, applied.mapping))
-    return replace(applied, mapping=bound, kept=kept)
+    found = await catalogs(connection, applied.mapping)
+    bound = bind(applied.mapping, found)
+    return replace(applied, mapping=replace(bound, beside=ways(bound, found)), kept=kept)
 
 
 def parsed(entry: Entry) -> Applied:

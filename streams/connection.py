@@ -222,6 +222,15 @@ class Connection:
                 if rule.end(side).entity == entity:
                     yield rule
 
+    def beside(self) -> Mapping[str, tuple[tuple[str, str], ...]]:
+        """Salesforce object → (mapped object, way): what is read anew when one of these changes (`depends: live`)."""
+        out: dict[str, dict[tuple[str, str], None]] = {}
+        for applied in self.applied.values():
+            for entity, paths in applied.mapping.beside.items():
+                known = out.setdefault(entity, {})
+                known.update({(applied.mapping.source.entity, path): None for path in paths})
+        return {entity: tuple(found) for entity, found in out.items()}
+
     def entities(self, side: Side) -> tuple[str, ...]:
         """The entities of one side that any mapping reads or writes."""
         names = {rule.end(side).entity for applied in self.applied.values() for rule in applied.versions}

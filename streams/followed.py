@@ -29,7 +29,8 @@ class Capture(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Followed:
-    """One object. With ``parent`` it is followed for the rows that a mapping reads of its parent, by ``reference``."""
+    """One object. With ``parent`` it is followed for the rows that a mapping reads of its parent, by ``reference``; or,
+    without ``reference``, because a mapping reads it beside its parent (`depends: live`)."""
 
     entity: str
     capture: Capture
@@ -49,6 +50,9 @@ def followed(connection: Connection, catalog: SalesforceCatalog) -> tuple[Follow
             child, reference = shape.children.get(name, ("", "")) if shape is not None else ("", "")
             if child and child not in out:
                 out[child] = Followed(child, capture_of(connection, child, entity), entity, reference)
+    for entity, found in connection.beside().items():
+        if entity not in out:
+            out[entity] = Followed(entity, capture_of(connection, entity), found[0][0])
     return tuple(out.values())
 
 

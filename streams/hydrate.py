@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
+from connector.core.mapping.beside import BETWEEN
 from connector.core.records import Record, Side, Version
 from connector.errors import EngineStop, TryAgain, TwinledgerError
 from streams.connection import Connection
@@ -112,6 +113,8 @@ class Hydrate:
         out: list[tuple[str, str]] = []
         if hint.entity in connection.entities(side):
             out.extend((hint.entity, object_id) for object_id in hint.ids)
+        for entity, way in connection.beside().get(hint.entity, ()) if side is Side.SALESFORCE else ():
+            out.extend((f"{entity}{BETWEEN}{way}", object_id) for object_id in hint.ids)
         for child, parent in self._parents(connection, hint):
             entity, _, parent_id = parent.partition("/")
             row = Parent(connection.name, hint.organisation, hint.entity, child, entity, parent_id)
@@ -219,6 +222,9 @@ class ReadLoop:
 
     async def _read(self, batch: tuple[Read, ...]) -> None:
         connection, first = self.connection, batch[0]
+        if BETWEEN in first.entity:
+            await self._read_beside(batch)
+            return
         version = connection.numbers.next()
         plan = connection.read_plan(first.side, first.entity)
         try:
@@ -239,6 +245,26 @@ class ReadLoop:
         answered |= {object_id: {} for object_id in result.missing}
         clears = (self.clear(connection, by_id[name], version, parents) for name, parents in answered.items())
         await asyncio.gather(*clears)  # only once the records are safe
+        self.reads.done(batch)
+
+    async def _read_beside(self, batch: tuple[Read, ...]) -> None:
+        """Every record that reads one of these objects is read anew: `depends: live`."""
+        connection, first = self.connection, batch[0]
+        entity, _, way = first.entity.partition(BETWEEN)
+        plan, version = connection.read_plan(first.side, entity), connection.numbers.next()
+        party = connection.party(first.side)
+        try:
+            ids = await party.beside(plan, way, [read.id for read in batch])
+            for at in range(0, len(ids), BATCH):
+                result = await party.read(plan, ids[at : at + BATCH], connection.numbers.next())
+                await asyncio.gather(*(self.emit(connection, record) for record in result.records))
+        except EngineStop:
+            raise
+        except TwinledgerError as error:
+            self._rest(first, error)
+            return
+        self.rests.pop((first.side, first.entity), None)
+        await asyncio.gather(*(self.clear(connection, read, version, {}) for read in batch))
         self.reads.done(batch)
 
     async def _unseen(self, read: Read, version: Version) -> None:

@@ -167,5 +167,8 @@ class Party(Protocol):
     ) -> tuple[tuple[Record, ...], ...]:
         """As ``find`` for each of the criteria, in their order, in as few calls as the API allows."""
 
+    async def beside(self, plan: ReadPlan, way: str, ids: Sequence[str]) -> tuple[str, ...]:
+        """Ids of the plan's objects that read one of these other ones by a relationship (``mapping.beside``)."""
+
     def pause(self, *, now_ms: int) -> int:
         """Milliseconds until the API budget allows the next call; 0 is now. Pure arithmetic over the last headers."""

@@ -36,7 +36,7 @@ from connector.salesforce.describe import ObjectShape, SalesforceCatalog, read_d
 from connector.salesforce.failures import DAILY_RETRY, failure, refusal
 from connector.salesforce.lookup import told_apart, widened
 from connector.salesforce.reader import Page, Reading, read_page, records, unfinished
-from connector.salesforce.soql import MAX_FOUND, by_any, by_criteria, by_ids, changed_since, everything
+from connector.salesforce.soql import MAX_FOUND, by_any, by_criteria, by_ids, by_way, changed_since, everything
 
 READ_SECONDS = 60
 MAX_PAGES = 10_000  # of one query: 20 million rows
@@ -232,6 +232,16 @@ class SalesforceParty:
         if found is None or len(rows) == MAX_FOUND * len(wanted):
             return tuple([await self.find(plan, criteria, version) for criteria in wanted])
         return found
+
+    async def beside(self, plan: ReadPlan, way: str, ids: Sequence[str]) -> tuple[str, ...]:
+        """Ids of the plan's live records that reach one of these by a relationship, or by one of their rows. Raises as
+        ``read``."""
+        found: dict[str, None] = {}
+        for part in range(0, len(ids), 200):
+            for soql in await self._planned((plan,), partial(by_way, plan, way=way, ids=ids[part : part + 200])):
+                rows = [row async for page in self.pages("query", soql) for row in page]
+                found |= {value: None for row in rows for value in row.values() if isinstance(value, str)}
+        return tuple(found)
 
     async def scan(self, plan: ReadPlan, version: Version) -> AsyncIterator[tuple[Record, ...]]:
         """All live records, page by page. The version is that of the moment the query is sent."""

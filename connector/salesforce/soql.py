@@ -43,6 +43,23 @@ def by_ids(plan: ReadPlan, catalog: SalesforceCatalog, ids: Sequence[str]) -> li
     return list(_split(head, known)) if known else []
 
 
+def by_way(plan: ReadPlan, catalog: SalesforceCatalog, way: str, ids: Sequence[str]) -> list[str]:
+    """Queries for the ids of records that reach one of these ids by a relationship: ``Account``, ``Rows/Product2``.
+
+    Raises ConfigurationError: the plan's object has no such rows.
+    """
+    rows, _, path = way.rpartition("/")
+    entity, column = plan.entity, "Id"
+    if rows:
+        shape = catalog.objects.get(plan.entity)
+        entity, column = shape.children.get(rows, ("", "")) if shape is not None else ("", "")
+    if not all(_NAME.fullmatch(name) for name in (entity, column, *path.split("."))):
+        raise ConfigurationError("salesforce.name", f"{plan.entity} has nothing that {way[:80]!r} leads to")
+    known = [one for one in dict.fromkeys(ids) if _ID.fullmatch(one)]
+    head = f"SELECT {column} FROM {entity} WHERE {path}.Id IN "  # noqa: S608  every part is checked above
+    return list(_split(head, known)) if known else []
+
+
 def _split(head: str, ids: list[str]) -> Iterator[str]:
     text = f"{head}({','.join(quoted(one) for one in ids)})"
     if len(percent_encoded(text)) <= MAX_ENCODED:

@@ -182,6 +182,10 @@ class XeroParty:
         (found,) = await self.find_each(plan, (criteria,), version)
         return found
 
+    async def beside(self, plan: ReadPlan, way: str, ids: Sequence[str]) -> tuple[str, ...]:
+        """None: Xero's documents are whole, and say nothing beside themselves."""
+        return ()
+
     async def find_each(
         self, plan: ReadPlan, wanted: Sequence[Fields], version: Version
     ) -> tuple[tuple[Record, ...], ...]:

@@ -16,6 +16,9 @@ def together(mapping: Mapping) -> Iterator[Problem]:
     """`draft-first` is about drafts; `credit` about invoices and bills."""
     if mapping.several == "sum":
         yield from _summed(mapping)
+    if mapping.depends == "live" and mapping.source.side is not Side.SALESFORCE:
+        yield problem(mapping, "depends", "depends", f"{mapping.source} is read whole: there is nothing beside it",
+                      "Take depends: out.")  # fmt: skip
     for one in mapping.each:
         yield from _credit(one)
         if mapping.together == "draft-first" and one.part is not None:

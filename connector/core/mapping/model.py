@@ -164,7 +164,8 @@ class Mapping:
     lines_of_keys: Table[str, int] = field(default_factory=dict)  # top-level key → line of the file
     plans: Table[Side, ReadPlan] = field(default_factory=dict)  # what must be read of a record, worked out once
     bound: bool = False
-    depends: str = "at-trigger"  # at-trigger
+    depends: str = "at-trigger"  # at-trigger | live
+    beside: Table[str, tuple[str, ...]] = field(default_factory=dict)  # `live`: object → paths by which it is read
     together: str = "best-effort"  # best-effort | draft-first
     documents: tuple[Mapping, ...] = ()  # several documents of one record: each a mapping of one document
     part: Part | None = None  # which of them this is

@@ -43,7 +43,7 @@ _CHOICES: Table[str, tuple[str, ...]] = {  # key → what it can say; the first 
     "found": ("stop", "link", "ask"),
     "approve": ("checked", "draft", "at-once"),
     "foreign_lines": ("keep", "conflict", "replace"),
-    "depends": ("at-trigger",),
+    "depends": ("at-trigger", "live"),
     "together": ("best-effort", "draft-first"),
     "create": ("both", "sf", "xero", "none"),
     "conflict": ("ask", "sf", "xero", "latest"),
