@@ -45,9 +45,8 @@ def test_at_trigger_nothing_is_followed() -> None:
 def catalog() -> SalesforceCatalog:
     fields: dict[str, FieldShape] = {}
     rows = {"OpportunityLineItems": ("OpportunityLineItem", "OpportunityId")}
-    return SalesforceCatalog({}).with_objects(
-        [ObjectShape("Opportunity", fields, rows, creatable=True, updatable=True)]
-    )
+    shape = ObjectShape("Opportunity", fields, rows, creatable=True, updatable=True)
+    return SalesforceCatalog({}).with_objects([shape])
 
 
 @pytest.mark.parametrize(
