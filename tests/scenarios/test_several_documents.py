@@ -26,6 +26,10 @@ MAPPINGS: dict[str, tuple[tuple[str, str], ...]] = {
     "instead/instalments": (("=record.IsWon", "=record.IsWon and record.Region__c == 'instalments'"),),
     "instead/expense-paid": (),
     "instead/paid-to-opportunity": (),
+    "opportunity-to-invoice": (
+        ("=record.IsWon", "=record.IsWon and record.Region__c == 'live'"),
+        ("begin: new", "begin: new\ndepends: live"),
+    ),
 }
 DEPOSIT, INSTALMENTS, EXPENSES = "deposit-and-rest", "instalments", "expense-paid"
 
@@ -187,3 +191,19 @@ async def test_a_paid_expense_is_a_bill_and_its_payment(office: Stage) -> None:
     assert (bill["Total"], bill["AmountPaid"], bill["AmountDue"]) == (120, 120, 0)
     payments = [row for row in await office.xero.objects("Payment") if row["Invoice"]["InvoiceID"] == bill["InvoiceID"]]
     assert [row["Amount"] for row in payments] == [120]
+
+
+async def test_what_is_read_beside_a_record_reaches_its_invoice(office: Stage) -> None:
+    """`depends: live`: the customer's terms change, and nothing of the opportunity does."""
+    source, number, _ = await deal(office, Region__c="live")
+    await won(office, source)
+    name = f"OPP-{number}"
+    found = await stand(office, name, {name})
+    assert str(found[name]["DueDateString"]).startswith("2026-12-20")
+    account = (await record(office, "Opportunity", source))["AccountId"]
+    await office.salesforce.edit("Account", {"Terms__c": Decimal(10)}, str(account))
+
+    async def sooner() -> bool:
+        return str((await invoices(office, name))[name]["DueDateString"]).startswith("2026-11-30")
+
+    await until("the invoice is due ten days after its date", sooner)
