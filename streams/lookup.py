@@ -13,10 +13,10 @@ from connector.core.link_state import Link
 from connector.core.mapping import evaluate
 from connector.core.mapping.life import group
 from connector.core.mapping.model import Mapping as Rule
-from connector.core.planning import BY_MARK, SAME, Gate, observe, texts
+from connector.core.planning import BY_MARK, SAME, Gate, observe
 from connector.core.records import Record, Side
 from connector.core.sending import Draft, draft, mark_of
-from connector.core.values import Fields, from_canonical
+from connector.core.values import Fields, from_canonical, texts
 from streams.connection import Connection
 from streams.ready import Job
 

@@ -20,6 +20,7 @@ GONE = ""
 CONTROL = "@"  # paths that begin so are no fields of any document: the link follows them itself
 TARGET = "@target"  # the path of a back-write's target: its text is the bare id of the object to write to
 FOREIGN = "@foreign"  # which lines a person added, where `foreign_lines: conflict` asks
+TOTAL = "@total"  # what an invoice that may have to be credited comes to, with its tax
 OF = "@of"  # the object whose record shows this one's numbers, added up (`several: sum`)
 AFTER = "@after/"  # a document of the same record that must stand before this one begins
 WITH = "@with/"  # a document of the same record that must be drafted before this draft is approved

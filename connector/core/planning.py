@@ -12,6 +12,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
+from connector.core.crediting import follow_up
 from connector.core.document import Document, Flat, NotWanted, Refused
 from connector.core.failure import Failure, Kind
 from connector.core.identity import LinkId, document_key
@@ -20,17 +21,16 @@ from connector.core.link_parts import REBORN, newer
 from connector.core.link_state import Life, Link, Rules
 from connector.core.mapping import evaluate
 from connector.core.mapping.approval import approve_of
-from connector.core.mapping.credit import credit_note, credit_part, credited
+from connector.core.mapping.credit import credited
 from connector.core.mapping.evaluate import BackWrite, Context
 from connector.core.mapping.life import Action, Group, group
 from connector.core.mapping.model import Kind as MappingKind
 from connector.core.mapping.model import Mapping as Rule
-from connector.core.marks import mark_of
 from connector.core.records import Record, Side
 from connector.core.siblings import Sibling, bound
 from connector.core.sums import newest
 from connector.core.unborn import Unborn
-from connector.core.values import Ref, canonical
+from connector.core.values import Ref, canonical, texts
 
 CHANGED_DURING_APPLY = Failure(
     "mapping.changed-during-apply",
@@ -207,23 +207,15 @@ def _source(record: Record, applied: Applied, links: Links, scene: Scene) -> Ite
 
 
 def _credits(record: Record, applied: Applied, links: Links, planned: Sequence[LinkId]) -> Iterator[Planned]:
-    """The credit notes of the generations that were approved when their record outgrew them, whatever it says now."""
+    """The credit notes of the generations that were approved when their record outgrew them, and their allocations,
+    whatever the record says now."""
     for link_id in planned:
         for generation in range(1, link_id.generation + 1):
             old = links.link(replace(link_id, generation=generation))
-            rule = applied.of(old).credits if old is not None and old.reason == "credited" else None
-            if old is None or rule is None:
-                continue
-            flat = credit_note(old.seen(Side.XERO), old.end(record.side).stamp)
-            part = credit_part(link_id.part, generation)
-            key = document_key(record.side, record.id, part)
-            said = _wanted(record, replace(rule, version=old.mapping_version))
-            known, refs = texts(flat)
-            mark = mark_of(rule, record, flat, part=part)
-            yield replace(link_id, document=key, generation=1), replace(
-                said, flat=known, refs=refs, once=tuple(known), order=old.order, entity=rule.target.entity,
-                mark=canonical(list(mark)) if mark else "", money=old.money,
-            )  # fmt: skip
+            if old is not None and old.reason == "credited":
+                rule = applied.of(old)
+                said = _wanted(record, replace(rule, version=old.mapping_version))
+                yield from follow_up(record, rule, old, said)
 
 
 def _parts(record: Record, mapping: Rule, links: Links, scene: Scene) -> tuple[str, ...]:
@@ -458,12 +450,6 @@ def _reborn(link: Link, record: Record, again: str) -> bool:
     record that is not newer than what ended the link says nothing."""
     allowed = link.reason in REBORN or (link.reason in ("left", "deleted") and again == "new")
     return allowed and newer(link.end(record.side), record.version, record.stamp)
-
-
-def texts(flat: Flat) -> tuple[dict[str, str], dict[str, Ref]]:
-    """Canonical texts of the values, and the references that stand among them."""
-    refs = {path: value for path, value in flat.items() if isinstance(value, Ref)}
-    return {path: canonical(value) for path, value in flat.items() if path not in refs}, refs
 
 
 def _gated(event: Wanted, record: Record, applied: Applied) -> Wanted:

@@ -19,10 +19,9 @@ from connector.core.mapping.life import Group, group, removal
 from connector.core.mapping.model import Mapping as Rule
 from connector.core.party import Applied as Answered
 from connector.core.party import Operation, Row, Write
-from connector.core.planning import texts
 from connector.core.records import Record, Side, Version
 from connector.core.row_writes import row_writes
-from connector.core.values import Fields, Value, canonical, from_canonical
+from connector.core.values import Fields, Value, canonical, from_canonical, texts
 from connector.errors import DataError
 
 REMOVED = {"delete": "DELETED", "void": "VOIDED"}

@@ -93,3 +93,9 @@ def _from_jsonable(raw: object) -> Value:
 def digest(value: Value) -> str:
     """sha256 of the canonical text, in hex."""
     return hashlib.sha256(canonical(value).encode()).hexdigest()
+
+
+def texts(flat: Fields) -> tuple[dict[str, str], dict[str, Ref]]:
+    """Canonical texts of the values, and the references that stand among them."""
+    refs = {path: value for path, value in flat.items() if isinstance(value, Ref)}
+    return {path: canonical(value) for path, value in flat.items() if path not in refs}, refs

@@ -12,8 +12,8 @@ import pytest
 from connector.core.failure import Failure, Kind
 from connector.core.identity import LinkId
 from connector.core.link import Act, outputs
+from connector.core.link_events import TOTAL, LinkEvent, Rejected, Settled, Started
 from connector.core.link_events import Applied as Done
-from connector.core.link_events import LinkEvent, Rejected, Settled, Started
 from connector.core.link_state import Hold, Life, Link
 from connector.core.mapping.bind import bind
 from connector.core.mapping.check import check
@@ -117,8 +117,8 @@ class Office:
         todo = outputs(link, rules).todo
         return todo.act.value if todo is not None else ""
 
-    async def works(self, part: str, refused: Failure | None = None) -> None:
-        """The write loop does what a document needs next."""
+    async def works(self, part: str, refused: Failure | None = None, **more: str) -> None:
+        """The write loop does what a document needs next; the answer shows ``more`` than was sent."""
         link = self.links()[part]
         rules = self.desk.home.rules("deal", link.mapping_version, link.id.part)
         assert rules is not None
@@ -132,7 +132,8 @@ class Office:
             return
         self.version += 1
         target, shown = link.xero.id or f"x{self.calls}", link.seen(Side.XERO)
-        await self.tell(link, Done(call, target, Version(1, self.version), NOW, {**shown, **todo.whole}, status))
+        shown |= {**todo.whole, **more}
+        await self.tell(link, Done(call, target, Version(1, self.version), NOW, shown, status))
 
 
 def two(together: str = "best-effort", more: str = "") -> Office:
@@ -292,7 +293,7 @@ def test_a_part_is_no_part_of_the_id() -> None:
 async def test_what_was_approved_is_credited_and_made_anew() -> None:
     office = two()
     await office.says()
-    await office.works("rest")
+    await office.works("rest", **{TOTAL: '{"#":"840"}'})
     await office.works("rest")
     await office.says(Amount=Decimal(750))
     links = office.links()
@@ -301,11 +302,16 @@ async def test_what_was_approved_is_credited_and_made_anew() -> None:
     note = links["rest~credit-1"].seen(Side.SALESFORCE)
     assert (note["Type"], note["CreditNoteNumber"]) == ('"ACCRECCREDIT"', '"CR-N-R"')
     assert note["LineItems/one/UnitAmount"] == '{"#":"700"}', "what stood in the invoice"
-    assert office.act("rest~credit-1") == "create"
+    waits = office.links()["rest~allocation-1"]
+    assert (waits.hold, waits.seen(Side.SALESFORCE)["Amount"]) == (Hold.WAITS, '{"#":"840"}'), "with its tax"
+    await office.works("rest~credit-1")
+    assert office.act("rest~allocation-1") == "", "the note is a draft"
+    await office.works("rest~credit-1")
+    assert office.act("rest~allocation-1") == "look"
     before = len(office.desk.sent)
     await office.says(Amount=Decimal(750))
     assert [event for _, event in office.desk.sent[before:] if isinstance(event, Settled)] == []
-    assert set(office.links()) == {"deposit", "rest", "rest~credit-1"}
+    assert set(office.links()) == {"deposit", "rest", "rest~credit-1", "rest~allocation-1"}
 
 
 async def test_the_credit_note_stays_when_the_record_leaves() -> None:

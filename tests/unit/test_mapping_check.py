@@ -58,7 +58,8 @@ def test_the_ready_made_mappings_fit_the_catalogs_of_both_parties() -> None:
     assert check(READY, catalogs) == ()
     instead = tuple(parse(path.read_text(), path.name) for path in sorted((FOLDER / "instead").glob("*.yaml")))
     assert len(instead) >= 3
-    assert check((*READY, *instead), catalogs) == ()
+    others = tuple(one for one in READY if one.name != "invoice-status-to-opportunity")
+    assert check((*others, *instead), catalogs) == ()
 
 
 def test_the_test_mapping_has_no_problem() -> None:

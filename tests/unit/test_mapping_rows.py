@@ -12,10 +12,9 @@ from connector.core.mapping.check import check
 from connector.core.mapping.evaluate import Context, document, observed
 from connector.core.mapping.parse import parse
 from connector.core.party import MOST_ROWS, Row
-from connector.core.planning import texts
 from connector.core.records import Record, Side, Version
 from connector.core.row_writes import row_writes
-from connector.core.values import Fields, Value, canonical
+from connector.core.values import Fields, Value, canonical, texts
 from connector.errors import MappingError
 from tests.unit.mapping_catalogs import CATALOGS, mapping, ready
 

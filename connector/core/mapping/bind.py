@@ -25,6 +25,7 @@ def bind(mapping: Mapping, catalogs: Table[Side, Catalog]) -> Mapping:
         settings=tuple(_typed(catalog, entity, setting) for setting in mapping.settings),
         blocks=tuple(_typed_block(catalog, entity, block) for block in mapping.blocks),
         credits=bind(mapping.credits, catalogs) if mapping.credits is not None else None,
+        allocations=bind(mapping.allocations, catalogs) if mapping.allocations is not None else None,
         bound=True,
     )
 

@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping as Table
 from dataclasses import replace
 from datetime import datetime
+from decimal import Decimal
 
 from connector.core.document import Flat
-from connector.core.link_events import CONTROL, GONE, Texts
+from connector.core.link_events import CONTROL, GONE, TOTAL, Texts
 from connector.core.mapping.expression import Expression
 from connector.core.mapping.life import Action, Life
 from connector.core.mapping.model import End, Mapping, Setting
@@ -20,6 +21,7 @@ from connector.core.values import Value, from_canonical
 
 MARK = "~"  # parts a document's own name from what follows from it
 CREDIT = f"{MARK}credit-"  # then the generation that it credits
+ALLOCATION = f"{MARK}allocation-"
 NUMBER = "CreditNoteNumber"
 _TAKEN_OVER = ("Contact", "CurrencyCode", "CurrencyRate", "LineAmountTypes", "BrandingThemeID")
 _TYPES: Table[str, str] = {"ACCREC": "ACCRECCREDIT", "ACCPAY": "ACCPAYCREDIT"}
@@ -39,14 +41,31 @@ def credits_of(mapping: Mapping) -> Mapping | None:
     )  # fmt: skip
 
 
+def allocations_of(notes: Mapping) -> Mapping:
+    """The mapping of the allocations of those credit notes, each to the invoice that it credits."""
+    nothing = Expression.constant(None)
+    own = tuple(Setting(path, nothing, 1, once=True) for path in ("CreditNote", "Invoice", "Amount", "Date"))
+    return replace(notes, target=End(Side.XERO, "Allocation"), settings=own, blocks=(), found="link")
+
+
 def credit_part(part: str, generation: int) -> str:
     return f"{part}{CREDIT}{generation}"
 
 
+def allocation_part(part: str, generation: int) -> str:
+    return f"{part}{ALLOCATION}{generation}"
+
+
 def credited(part: str) -> str | None:
-    """The part that a credit note is of, None for what is no credit note."""
-    own, found, _ = part.partition(CREDIT)
+    """The part that a credit note, or its allocation, is of; None for what is neither."""
+    own, found, _ = part.partition(MARK)
     return own if found else None
+
+
+def allocation(invoice: Texts, target: str, on: Value) -> Flat | None:
+    """What an allocation says, but for its credit note; None where nobody has seen what the invoice comes to."""
+    total = from_canonical(invoice.get(TOTAL) or "null")
+    return {"Invoice": target, "Amount": total, "Date": on} if isinstance(total, Decimal) else None
 
 
 def credit_note(invoice: Texts, stamp: datetime | None) -> Flat:

@@ -170,6 +170,7 @@ class Mapping:
     documents: tuple[Mapping, ...] = ()  # several documents of one record: each a mapping of one document
     part: Part | None = None  # which of them this is
     credits: Mapping | None = None  # of the credit notes that take back what was approved
+    allocations: Mapping | None = None  # of a credit note to what it takes back
 
     @property
     def each(self) -> tuple[Mapping, ...]:
@@ -179,13 +180,15 @@ class Mapping:
     @property
     def every(self) -> tuple[Mapping, ...]:
         """As ``each``, with the credit notes."""
-        return (*self.each, *(one.credits for one in self.each if one.credits is not None))
+        follows = (after for one in self.each for after in (one.credits, one.allocations) if after is not None)
+        return (*self.each, *follows)
 
     def one(self, part: str) -> Mapping:
         """The one that a link's part belongs to; the whole where there is none (any more)."""
         own, follows, _ = part.partition("~")
         found = next((one for one in self.documents if one.part is not None and one.part.owns(own)), self)
-        return found.credits if follows and found.credits is not None else found
+        after = found.allocations if follows.startswith("allocation") else found.credits
+        return after if follows and after is not None else found
 
     def takes(self, side: Side, entity: str) -> bool:
         """Whether a record of this side and entity is this mapping's business (as its source or either end)."""

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping as Table
 from collections.abc import Sequence
+from decimal import Decimal
 
 from connector.core.catalog import FieldInfo
 from connector.core.document import Flat, line_path
-from connector.core.link_events import FOREIGN
+from connector.core.link_events import FOREIGN, TOTAL
 from connector.core.mapping.convert import CONVERTERS, fitted, tidy
 from connector.core.mapping.model import Kind, Mapping, Setting
 from connector.core.mapping.rows import observe_rows
@@ -32,6 +33,9 @@ def observed(mapping: Mapping, record: Record, lines: Table[str, str]) -> Flat:
     for setting in mapping.settings:
         if has(record.side, fields, setting.path, record.entity):
             flat[setting.path] = _seen(record.side, fields, setting.path, setting.info)
+    total = record.fields.get("Total") if mapping.credits is not None else None
+    if isinstance(total, Decimal):
+        flat[TOTAL] = total
     for name in _marks(mapping, record):
         flat.setdefault(name, _seen(record.side, fields, name, None))
     if mapping.target.side is Side.SALESFORCE:

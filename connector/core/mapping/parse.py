@@ -11,7 +11,7 @@ from dataclasses import replace
 from connector.core.mapping import clauses
 from connector.core.mapping.approval import APPROVALS
 from connector.core.mapping.clauses import Reading
-from connector.core.mapping.credit import credits_of
+from connector.core.mapping.credit import allocations_of, credits_of
 from connector.core.mapping.expression import Expression
 from connector.core.mapping.life import Life, usual
 from connector.core.mapping.model import End, Kind, Limits, LineBlock, Mapping, MatchRule, Pair, Part
@@ -75,7 +75,10 @@ def parse(text: str, file: str) -> Mapping:
         plans = {side: plan(one, side) for side in Side}
         one = replace(one, name=name, version=version, file=file, lines_of_keys=dict(lines), plans=plans)
         notes = credits_of(one)
-        return one if notes is None else replace(one, credits=replace(notes, plans={}))
+        if notes is None:
+            return one
+        notes = replace(notes, plans={})
+        return replace(one, credits=notes, allocations=allocations_of(notes))
 
     parts = tuple(named(one, one.lines_of_keys) for one in mapping.documents)
     return named(replace(mapping, documents=parts), tree.lines)
