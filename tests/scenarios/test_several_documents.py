@@ -156,7 +156,7 @@ async def test_each_instalment_is_an_invoice(office: Stage) -> None:
     await office.salesforce.edit("OpportunityLineItem", {"ServiceDate": "2027-01-31"}, lines[1])
     await won(office, source)
     found = await stand(office, "INS-", {f"INS-{one}" for one in lines})
-    assert str(found[f"INS-{lines[1]}"]["DateString"]).startswith("2027-01-31")
+    assert str(found[f"INS-{lines[1]}"]["Date"]).startswith("2027-01-31")
     third = await line(office, source, 60)
     found = await stand(office, "INS-", {f"INS-{one}" for one in (*lines, third)})
     assert sum(row["SubTotal"] for row in found.values()) == 200
@@ -199,11 +199,11 @@ async def test_what_is_read_beside_a_record_reaches_its_invoice(office: Stage) -
     await won(office, source)
     name = f"OPP-{number}"
     found = await stand(office, name, {name})
-    assert str(found[name]["DueDateString"]).startswith("2026-12-20")
+    assert str(found[name]["DueDate"]).startswith("2026-12-20")
     account = (await record(office, "Opportunity", source))["AccountId"]
     await office.salesforce.edit("Account", {"Terms__c": Decimal(10)}, str(account))
 
     async def sooner() -> bool:
-        return str((await invoices(office, name))[name]["DueDateString"]).startswith("2026-11-30")
+        return str((await invoices(office, name))[name]["DueDate"]).startswith("2026-11-30")
 
     await until("the invoice is due ten days after its date", sooner)
