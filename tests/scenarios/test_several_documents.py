@@ -164,6 +164,7 @@ async def test_each_instalment_is_an_invoice(office: Stage) -> None:
     again = await stand(office, f"INS-{lines[1]}-2", {f"INS-{lines[1]}-2"})
     assert [row["SubTotal"] for row in again.values()] == [50], "an approved one is made anew"
     await credited(office, f"CR-INS-{lines[1]}", 40)
+    await allocated(office, f"INS-{lines[1]}")
     await office.salesforce.call("POST", "/__sim/delete", {"entity": "OpportunityLineItem", "id": lines[0]})
     await stand(office, "INS-", {f"INS-{lines[0]}"}, "VOIDED")
     await stage_is(office, source, "Closed Lost")
@@ -178,6 +179,16 @@ async def credited(office: Stage, number: str, net: int) -> None:
 
     (note,) = await until(f"{number} is there", there)
     assert (note["Type"], note["SubTotal"]) == ("ACCRECCREDIT", net)
+
+
+async def allocated(office: Stage, number: str) -> None:
+    """Wait until an invoice is settled by its credit note."""
+
+    async def settled() -> bool:
+        row = (await invoices(office, number))[number]
+        return (row["Status"], row["AmountCredited"], row["AmountDue"]) == ("PAID", row["Total"], 0)
+
+    await until(f"{number} is credited in full", settled)
 
 
 async def test_a_paid_expense_is_a_bill_and_its_payment(office: Stage) -> None:
