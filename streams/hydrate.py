@@ -252,7 +252,7 @@ class ReadLoop:
         connection, first = self.connection, batch[0]
         entity, _, way = first.entity.partition(BETWEEN)
         plan, version = connection.read_plan(first.side, entity), connection.numbers.next()
-        party = connection.party(first.side)
+        party = connection.party(Side.SALESFORCE, first.organisation)
         try:
             ids = await party.beside(plan, way, [read.id for read in batch])
             for at in range(0, len(ids), BATCH):
@@ -263,7 +263,7 @@ class ReadLoop:
         except TwinledgerError as error:
             self._rest(first, error)
             return
-        self.rests.pop((first.side, first.entity), None)
+        self.rests.pop(_kind(first), None)
         await asyncio.gather(*(self.clear(connection, read, version, {}) for read in batch))
         self.reads.done(batch)
 

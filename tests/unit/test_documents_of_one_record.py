@@ -12,7 +12,7 @@ import pytest
 from connector.core.failure import Failure, Kind
 from connector.core.identity import LinkId
 from connector.core.link import Act, outputs
-from connector.core.link_events import TOTAL, LinkEvent, Rejected, Settled, Started
+from connector.core.link_events import TOTAL, LinkEvent, Rejected, Settled, Started, Texts
 from connector.core.link_events import Applied as Done
 from connector.core.link_state import Hold, Life, Link
 from connector.core.mapping.bind import bind
@@ -54,6 +54,7 @@ documents:
     fields: { InvoiceNumber: { set: "=record.Number__c + stage.Id + suffix(generation)", write: once } }
     lines: [ { key: one, fields: { Description: =stage.Description, Quantity: 1, UnitAmount: =stage.UnitPrice } } ]
 """
+NOTHING: Texts = {}
 REFUSED = Failure("xero.account", Kind.FIX, "No such account.")
 
 
@@ -117,7 +118,7 @@ class Office:
         todo = outputs(link, rules).todo
         return todo.act.value if todo is not None else ""
 
-    async def works(self, part: str, refused: Failure | None = None, **more: str) -> None:
+    async def works(self, part: str, refused: Failure | None = None, more: Texts = NOTHING) -> None:
         """The write loop does what a document needs next; the answer shows ``more`` than was sent."""
         link = self.links()[part]
         rules = self.desk.home.rules("deal", link.mapping_version, link.id.part)
@@ -293,7 +294,7 @@ def test_a_part_is_no_part_of_the_id() -> None:
 async def test_what_was_approved_is_credited_and_made_anew() -> None:
     office = two()
     await office.says()
-    await office.works("rest", **{TOTAL: '{"#":"840"}'})
+    await office.works("rest", more={TOTAL: '{"#":"840"}'})
     await office.works("rest")
     await office.says(Amount=Decimal(750))
     links = office.links()

@@ -13,10 +13,10 @@ from connector.core.link_events import Applied, LinkEvent, Started, Wanted
 from connector.core.link_state import Link, State
 from connector.core.mapping.evaluate import Context, document
 from connector.core.party import MOST_ROWS, Write
-from connector.core.planning import observe, rules_of, texts
+from connector.core.planning import observe, rules_of
 from connector.core.records import Record, Side, Version
 from connector.core.sending import draft
-from connector.core.values import Fields, Value, canonical
+from connector.core.values import Fields, Value, canonical, texts
 from tests.unit.mapping_catalogs import ready
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
