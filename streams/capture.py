@@ -28,6 +28,7 @@ from streams.incident import Incidents
 from streams.watch import GRACE, Watch
 
 STORE_SECONDS = 1.0
+REFUSED_SECONDS = 60.0  # a channel or right that is wrong is asked for again
 HOUR = timedelta(hours=1)
 IN_FLIGHT = 500  # events handed to Kafka and not yet acknowledged
 WANTED, DONE, RESYNC = "wanted", "done", "resync "
@@ -80,7 +81,7 @@ class StreamCapture:
                 if isinstance(error, EngineStop):
                     raise
                 await self.notice(self.connection, "source.failed", error)
-                await asyncio.sleep(60)
+                await self._wait(REFUSED_SECONDS)
 
     async def _run(self) -> None:
         """Read, acknowledge and store side by side, until one of them fails."""
@@ -125,8 +126,15 @@ class StreamCapture:
     async def _pause(self, error: TwinledgerError, failures: int) -> None:
         self.watch.limited = error.code == "salesforce.stream-limit"
         await self.notice(self.connection, "source.paused", error)
-        await asyncio.sleep(backoff(error, failures))
+        await self._wait(backoff(error, failures))
         await self._may_begin()
+
+    async def _wait(self, seconds: float) -> None:
+        """By the connection's clock: a limit of the org is waited out in that time."""
+        clock = self.connection.clock
+        end = clock() + timedelta(seconds=seconds)
+        while (left := (end - clock()).total_seconds()) > 0:  # noqa: ASYNC110  a clock has no event
+            await asyncio.sleep(min(left, LOOK_SECONDS))
 
     async def _take(self, event: StreamEvent) -> None:
         """Hand one event over, in its order; the stream goes on while Kafka acknowledges. A full queue holds it."""

@@ -31,7 +31,7 @@ TOKEN_PATH = "/services/oauth2/token"  # noqa: S105  a path
 
 
 def build(settings: Settings | None = None, clock: Clock | None = None) -> Starlette:
-    """A fresh org. ``app.state.org`` and ``app.state.control`` are its inside, for tests in the same process."""
+    """A fresh org. ``app.state.org``, ``.control`` and ``.cometd`` are its inside, for tests in the same process."""
     clock = clock or Clock()
     org = Org(settings or Settings(), clock)
     control = Control(org, clock)
@@ -56,6 +56,7 @@ def build(settings: Settings | None = None, clock: Clock | None = None) -> Starl
     app = Starlette(routes=[control_routes(control, pages(org, cometd)), *routes, _unknown()], middleware=middleware)
     app.state.org = org
     app.state.control = control
+    app.state.cometd = cometd
     return app
 
 

@@ -30,7 +30,7 @@ class Staged:
 
     channel: str
     answer: Mapping[str, Any]
-    http: Mapping[str, Any] | None  # {"status", "body"}: not Bayeux at all
+    http: Mapping[str, Any] | None  # {"status", "body"}: not Bayeux at all; or "html", as a proxy would say it
     count: int
 
 
@@ -63,7 +63,7 @@ class Cometd:
                 continue
             staged = self._take(str(message.get("channel")))
             if staged is not None and staged.http is not None:
-                return Response(dumps(staged.http.get("body")), int(staged.http["status"]), media_type=MEDIA)
+                return _unlike(staged.http)
             replies += [_failed(message, "", staged.answer)] if staged else await self._answer(request, message)
         response = _reply(replies)
         for reply in replies:
@@ -254,6 +254,14 @@ def _version_error(version: str | None) -> str | None:
 
 def _reply(messages: list[Message], status: int = 200) -> Response:
     return Response(dumps(messages), status, media_type=MEDIA)
+
+
+def _unlike(http: Mapping[str, Any]) -> Response:
+    """An answer that is no Bayeux at all."""
+    status = int(http["status"])
+    if "html" in http:
+        return Response(str(http["html"]), status, media_type="text/html")
+    return Response(dumps(http.get("body")), status, media_type=MEDIA)
 
 
 async def _left(request: Request, session: Session) -> None:

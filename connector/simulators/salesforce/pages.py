@@ -63,7 +63,7 @@ class Pages:
         return {}
 
     def stage_error(self, body: Body) -> object:
-        """{"channel": "/meta/connect", "answer": {"error": ...}}, or "http": {"status", "body"} for it; "count"."""
+        """{"channel": "/meta/connect", "answer": {"error": ...}}, or "http": {"status", "body" or "html"}; "count"."""
         staged = Staged(str(body["channel"]), body.get("answer") or {}, body.get("http"), int(body.get("count", 1)))
         self.cometd.staged.append(staged)
         return {"staged": len(self.cometd.staged)}
