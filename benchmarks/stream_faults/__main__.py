@@ -11,6 +11,7 @@ import asyncio
 import json
 import logging
 import os
+import re
 import sys
 import tempfile
 import time
@@ -29,6 +30,7 @@ from connector.kafka.jars import cache_directory
 COME_SECONDS = 90.0
 STEP, STEP_SECONDS = 20, 0.4  # the clock of a row that needs it goes so fast
 CALM_SECONDS = 1.5
+_CODE = re.compile(r"\b[a-z]+\.[a-z]+(-[a-z]+)*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +85,8 @@ async def _rest(scene: Stand, row: Row) -> None:
 
 
 def _code(reason: str) -> str:
-    return reason.split(":", 1)[0][:60] if ":" in reason else reason[:60]
+    found = _CODE.search(reason)
+    return found[0] if found is not None else reason[:60]
 
 
 async def run(rows: list[Row], out: Path, keep: Path | None) -> None:

@@ -44,7 +44,7 @@ ROWS = (
     Row("forgotten-often", "B5", "the session is forgotten eight times in ten seconds", server.forgotten_often),
     Row("disconnect", "§3", "the server sends /meta/disconnect by itself", server.disconnected),
     Row("cookie", "§3", "the server misses its cookie (400::Client has established a session)", server.cookie),
-    Row("interval", "B3", "every session begins with an advised interval of 2000 ms", server.forgotten,
+    Row("interval", "B3", "every session begins with an advised interval of 2000 ms", server.slowed,
         org={"advice_interval_ms": 2000}),
     # --- subscriptions ---
     Row("resubscribe-silent", "B2", "nobody answers the subscription of a new session", server.resubscribe_silent),

@@ -89,6 +89,12 @@ async def forgotten(scene: Stand) -> None:
     await scene.page("/forget-sessions", {})
 
 
+async def slowed(scene: Stand) -> None:
+    """Two seconds pass before each poll; what comes meanwhile waits for it."""
+    await scene.page("/forget-sessions", {})
+    await asyncio.sleep(10)
+
+
 async def unknown_none(scene: Stand) -> None:
     await _staged(scene, CONNECT, answer={"error": "403::Unknown client", "advice": NONE})
 
