@@ -130,6 +130,8 @@ async def subscription_lost(scene: Stand) -> None:
     for session in scene.sessions.live.values():
         session.subscriptions.clear()
     await scene.edits(10)
+    await asyncio.sleep(4)
+    await scene.edits(10)
 
 
 async def channel_gone(scene: Stand) -> None:

@@ -122,10 +122,11 @@ class Ear:
     def missed(self, entity: str, record_id: str, at: datetime) -> bool:
         """Whether a change at a time may be one that was neither heard itself nor followed by one of the same record.
 
-        ``surely`` leaves a doubt of two seconds: a doubt is read, and is no alarm.
+        Stamps count in seconds: of two changes in one second the second may have been kept from us, so what was heard
+        in the same second is a doubt. ``surely`` leaves a doubt of two seconds: a doubt is read, and is no alarm.
         """
         newest = self._newest(entity, record_id)
-        return newest is None or newest < at
+        return newest is None or newest.replace(microsecond=0) <= at
 
     def surely(self, entity: str, record_id: str, at: datetime) -> bool:
         newest = self._newest(entity, record_id)

@@ -54,7 +54,9 @@ def test_watch_deliveries_that_run_out_turn_to_polling_and_are_not_red(left: int
 def test_watch_an_ear_knows_what_it_missed() -> None:
     ear = Ear()
     ear.heard("Account", ["1", "2"], NOW)
-    assert not ear.missed("Account", "1", NOW)
+    assert ear.missed("Account", "1", NOW)  # stamps count in seconds: another change of the same one may be untold
+    assert not ear.surely("Account", "1", NOW)
+    assert not ear.missed("Account", "1", NOW - timedelta(seconds=1))
     second = NOW + timedelta(seconds=1)
     assert ear.missed("Account", "1", second)  # read again, though it is probably the one that was heard:
     assert not ear.surely("Account", "1", second)
@@ -65,7 +67,7 @@ def test_watch_an_ear_knows_what_it_missed() -> None:
     assert not ear.deaf("Account", NOW)
     assert ear.deaf("Account", NOW + timedelta(minutes=5))
     ear.heard("Account", [], NOW + timedelta(minutes=5))  # an overflow speaks of all
-    assert not ear.missed("Account", "3", NOW + timedelta(minutes=5))
+    assert not ear.missed("Account", "3", NOW + timedelta(minutes=4))
     ear.forget(NOW + timedelta(hours=1))
     assert ear.records == {}
 
