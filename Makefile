@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 DIR ?=
 
-.PHONY: help demo test check corpus bench recovery torture clean environment faults staleness
+.PHONY: help demo test check corpus bench recovery torture clean environment faults staleness stream-faults
 
 help:
 	@echo "make demo     the whole story on this machine: Kafka, both simulators, the connector"
@@ -14,6 +14,7 @@ help:
 	@echo "make corpus DIR=...   run recorded messages through codec, hydrate and record code"
 	@echo "make faults   two workers, 300 changes, kills, freezes, broker restarts, cut calls: a verdict (about 20 minutes)"
 	@echo "make staleness  how fresh 120,000 objects of Xero are known, by day limit and webhooks (simulated days, 15 minutes)"
+	@echo "make stream-faults  every fault of the Salesforce stream, a row each: lost, twice, readiness (about 20 minutes)"
 	@echo "make bench    latency, throughput and API calls, side by side"
 	@echo "make torture  kills, pauses and starts against a bare counting agent, on Faust as it comes and on our engine"
 	@echo "make recovery how long a worker with 1,000,000 links needs to come back, and how much memory"
@@ -50,6 +51,9 @@ torture: $(READY)
 
 faults: $(READY)
 	$(BIN)/python -m benchmarks.faults
+
+stream-faults: $(READY)
+	$(BIN)/python -m benchmarks.stream_faults
 
 recovery: $(READY)
 	$(BIN)/python -m benchmarks.recovery

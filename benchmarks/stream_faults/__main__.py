@@ -28,7 +28,8 @@ from connector.kafka.embedded import EmbeddedKafka
 from connector.kafka.jars import cache_directory
 
 COME_SECONDS = 90.0
-STEP, STEP_SECONDS = 20, 0.4  # the clock of a row that needs it goes so fast
+STEP, SMALL_STEP, STEP_SECONDS = 20, 5, 0.4  # the clock of a row that needs it goes so fast; slowly while it says ready
+DRAIN_SECONDS = 3.0  # what has waited comes within this time of the machine, or is waited for
 CALM_SECONDS = 1.5
 _CODE = re.compile(r"\b[a-z]+\.[a-z]+(-[a-z]+)*")
 
@@ -73,11 +74,15 @@ async def play(row: Row, broker: EmbeddedKafka, folder: Path) -> Done:
 async def _rest(scene: Stand, row: Row) -> None:
     """Until nothing is missing, both sides are equal and it says ready; the clock helps where a row needs it."""
     loop = asyncio.get_running_loop()
-    end, calm = loop.time() + COME_SECONDS, 0.0
+    end, calm, ready = loop.time() + COME_SECONDS, 0.0, 0.0
     while loop.time() < end:
-        still = missing(scene.changes, scene.tape) or scene.unequal() or not scene.samples[-1].ready
-        if row.clock and (missing(scene.changes, scene.tape) or not scene.samples[-1].ready):
+        behind, says = bool(missing(scene.changes, scene.tape)), scene.samples[-1].ready
+        ready = ready + STEP_SECONDS if says else 0.0
+        if row.clock and not says:
             scene.advance(STEP)
+        elif row.clock and behind and ready > DRAIN_SECONDS:
+            scene.advance(SMALL_STEP)
+        still = behind or not says or scene.unequal()
         calm = 0.0 if still else calm + STEP_SECONDS
         if calm >= CALM_SECONDS:
             return

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -86,17 +86,23 @@ class Figures:
 
 
 def arrival(change: Change, tape: Tape) -> tuple[float, bool] | None:
-    """(when it came to stand in Kafka, whether as its own event)."""
-    if change.replay is not None:
-        for hint in tape.hints:
-            if hint.replay == change.replay and change.record in hint.ids:
-                return hint.at, True
-        for at, text in tape.letters:
-            if f'"replayId":{change.replay}}}' in text.replace(" ", ""):
-                return at, True
+    """(when it came to stand in Kafka, whether its own event does, be it later than a read of it)."""
+    own = min(_told(change, tape), default=None)
     shown = (read.at for read in tape.reads if read.record == change.record and read.number >= change.number)
-    first = min(shown, default=None)
-    return None if first is None else (first, False)
+    first = min((at for at in (own, min(shown, default=None)) if at is not None), default=None)
+    return None if first is None else (first, own is not None)
+
+
+def _told(change: Change, tape: Tape) -> Iterator[float]:
+    """When messages with its event came."""
+    if change.replay is None:
+        return
+    for hint in tape.hints:
+        if hint.replay == change.replay and change.record in hint.ids:
+            yield hint.at
+    for at, text in tape.letters:
+        if f'"replayId":{change.replay}}}' in text.replace(" ", ""):
+            yield at
 
 
 def missing(changes: Iterable[Change], tape: Tape) -> list[Change]:

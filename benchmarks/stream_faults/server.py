@@ -174,7 +174,9 @@ async def daily_limit(scene: Stand) -> None:
 
 async def deliveries_low(scene: Stand) -> None:
     """Not refused yet: four in a hundred are left, and the stream is to rest before the org stops it."""
-    scene.org.settings.event_limit = scene.org.delivered.total(scene.control.clock.now()) * 100 // 96 + 5
+    await scene.edits(1000, 0.003)
+    await scene.wait("all are delivered", lambda: len(scene.tape.hints) >= len(scene.changes))
+    scene.org.settings.event_limit = scene.org.delivered.total(scene.control.clock.now()) * 100 // 96
     await scene.wait("the stream rests", lambda: not scene.sessions.live)
     await scene.edits(10)
     scene.org.settings.event_limit = 1_000_000
