@@ -92,4 +92,6 @@ async def rights(scene: Stand) -> None:
     """A channel of several objects delivers nothing of one that the user may not see, and says nothing."""
     await scene.page("/permissions", {"hide": [ENTITY]})
     await scene.edits(10, 0.3)
+    for record in scene.quiet:
+        scene.edit(record)
     await scene.page("/permissions", {"show": [ENTITY]})

@@ -44,7 +44,7 @@ from connector.simulators.xero.world import Settings as World
 from streams.clock import VARIABLE
 from streams.configuration import read_entries
 
-ENTITY, RECORDS = "Account", 6
+ENTITY, RECORDS, QUIET = "Account", 8, 2
 LOOK_SECONDS = 0.15
 FAST = 6000  # Xero calls a minute
 GONE = 10**12  # a deleted record is newer than any value
@@ -101,7 +101,7 @@ class Stand:
     def edit(self, record: str = "") -> Change:
         """A person sets a telephone number; the ledger knows whether an event tells of it."""
         self.number += 1
-        record = record or self.records[self.number % len(self.records)]
+        record = record or self.records[self.number % (len(self.records) - QUIET)]
         tip = self.org.bus.tip
         self.control.edit({"entity": ENTITY, "id": record, "fields": {"Phone": str(self.number)}})
         told = self.org.bus.tip if self.org.bus.tip != tip else None
@@ -120,11 +120,16 @@ class Stand:
         """Something that changes no value was told."""
         self.changes.append(Change(record, self._value(record), self.now(), replay))
 
+    @property
+    def quiet(self) -> list[str]:
+        """Records that nobody edits but a fault: no later event makes up for one that was not told."""
+        return self.records[-QUIET:]
+
     def untold(self) -> Change:
-        """A change of which the org tells nobody."""
+        """A change of a quiet record of which the org tells nobody."""
         self.org.bus.selected.discard(ENTITY)
         try:
-            return self.edit()
+            return self.edit(self.quiet[self.number % QUIET])
         finally:
             self.org.bus.selected.add(ENTITY)
 
