@@ -221,3 +221,20 @@ async def test_capture_rests_when_deliveries_run_out_and_goes_on_when_there_are_
             stand.watch.resting = False
             await until(lambda: stand.hints[-1]["replay_id"] == client.org.bus.tip)
             assert polls(client) > before
+
+
+async def test_capture_waits_out_a_limit_by_the_clock_it_is_given() -> None:
+    async with an_org() as client:
+        stand = Stand(client)
+        async with listening(stand):
+            await client.create("Account", Name="A")
+            await until(lambda: len(stand.hints) == 1)
+            await client.sim("/settings", {"event_limit": 1})
+            await client.create("Account", Name="B")
+            await until(lambda: ("source.paused", "salesforce.stream-limit") in stand.said)
+            await client.sim("/settings", {"event_limit": 1000})
+            before = polls(client)
+            client.org.clock.advance(600)
+            assert polls(client) == before
+            client.org.clock.advance(301)  # a quarter of an hour, in no time
+            await until(lambda: stand.hints[-1]["replay_id"] == client.org.bus.tip)
