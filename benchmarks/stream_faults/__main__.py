@@ -95,20 +95,21 @@ def _code(reason: str) -> str:
 
 
 async def run(rows: list[Row], out: Path, keep: Path | None) -> None:
-    async with EmbeddedKafka() as broker:
-        for row in rows:
-            with tempfile.TemporaryDirectory(prefix="twinledger-stream-") as scratch:
-                folder = keep / row.name if keep is not None else Path(scratch)
-                folder.mkdir(parents=True, exist_ok=True)
-                say(f"{row.name}: {row.what}")
-                try:
+    """A broker for each row: one that holds the topics of many is slow to come back."""
+    for row in rows:
+        say(f"{row.name}: {row.what}")
+        with tempfile.TemporaryDirectory(prefix="twinledger-stream-") as scratch:
+            folder = keep / row.name if keep is not None else Path(scratch)
+            folder.mkdir(parents=True, exist_ok=True)
+            try:
+                async with EmbeddedKafka() as broker:
                     done = (await play(row, broker, folder)).to_data()
-                except TwinledgerError as error:
-                    say(f"{row.name} was not played to its end: {error}")
-                    continue
-            with out.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(done) + "\n")
-            say(json.dumps(done))
+            except TwinledgerError as error:
+                say(f"{row.name} was not played to its end: {error}")
+                continue
+        with out.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(done) + "\n")
+        say(json.dumps(done))
 
 
 def say(text: str) -> None:

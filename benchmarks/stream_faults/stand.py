@@ -1,4 +1,4 @@
-"""The stand of one row: an org and a company in this process, workers in theirs, one broker for all rows."""
+"""The stand of one row: an org and a company in this process, workers and a broker in theirs."""
 
 from __future__ import annotations
 
