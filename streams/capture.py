@@ -28,6 +28,7 @@ from streams.incident import Incidents
 from streams.watch import GRACE, Watch
 
 STORE_SECONDS = 1.0
+LOOK_SECONDS = 0.5
 REFUSED_SECONDS = 60.0  # a channel or right that is wrong is asked for again
 HOUR = timedelta(hours=1)
 IN_FLIGHT = 500  # events handed to Kafka and not yet acknowledged
