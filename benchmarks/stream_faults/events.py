@@ -83,6 +83,7 @@ async def poison(scene: Stand) -> None:
 
 async def turned_off(scene: Stand) -> None:
     """Salesforce tells admins to do so before they update many records."""
+    await asyncio.sleep(4)  # what is within two seconds of something heard is read too, but is no alarm
     for _ in range(10):
         scene.untold()
         await asyncio.sleep(0.2)
