@@ -1,8 +1,9 @@
 """``python -m benchmarks.stream_throughput``: change events a second, from a simulated org to Kafka's acknowledgement.
 
-Our capture, and beside it in the same run a plain aiokafka producer that is fed the same JSON from memory: what could
-not be beaten. Each runs in a process of its own on one core; the org and the broker share the other one. Wall time
-may be the org's doing, so the processor time of our process is measured too: events a second of one whole core.
+Our capture, and beside it in the same run a plain aiokafka producer that is fed the same JSON from memory, which could
+not be beaten, and the org's answers read and thrown away, which is all that it can give. Each runs in a process of its
+own on one core; the org and the broker share the other one. The processor time of our process is measured too: events
+a second of one whole core, whatever it waited for.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import aiohttp
 from aiokafka import AIOKafkaProducer
 
 from connector.core.identity import record_key
@@ -30,6 +32,7 @@ from connector.kafka.codec import Codec
 from connector.kafka.compacted import end_offsets
 from connector.kafka.connection import Cluster, cluster_of
 from connector.kafka.embedded import EmbeddedKafka
+from connector.kafka.partition import partitioner
 from connector.kafka.positions import Position, write_position
 from connector.kafka.producer import BATCH_BYTES, Producer
 from connector.salesforce.auth import ClientCredentials
@@ -46,6 +49,7 @@ from streams.parties import SalesforceSource
 from streams.watch import Watch
 
 RECORDS = 200
+CHANNEL = "/data/TwinledgerSync__chn"
 LINGER_MS = 5
 Figures = dict[str, float]
 
@@ -113,12 +117,12 @@ async def plain(bootstrap: str, prefix: str, lines: Sequence[bytes]) -> Figures:
     pairs = [(record_key("demo", "00D", "Account", str(n % RECORDS)), line) for n, line in enumerate(lines)]
     producer = AIOKafkaProducer(
         bootstrap_servers=bootstrap, enable_idempotence=True, acks="all", linger_ms=LINGER_MS,
-        max_batch_size=BATCH_BYTES, max_request_size=8 * BATCH_BYTES,
+        max_batch_size=BATCH_BYTES, max_request_size=8 * BATCH_BYTES, partitioner=partitioner,
     )  # fmt: skip
     await producer.start()
     try:
         began, busy = time.perf_counter(), time.process_time()
-        sent = [await producer.send(f"{prefix}{HINTS}", value=line, key=key, partition=0) for key, line in pairs]
+        sent = [await producer.send(f"{prefix}{HINTS}", value=line, key=key) for key, line in pairs]
         for one in sent:
             await one
         return _figures(len(pairs), began, busy)
@@ -126,9 +130,44 @@ async def plain(bootstrap: str, prefix: str, lines: Sequence[bytes]) -> Figures:
         await producer.stop()
 
 
+# --- the org alone ---------------------------------------------------------------------------------------------------
+
+
+async def drained(base: str, secret: str, count: int) -> Figures:
+    """The answers of the org's polls, read and thrown away: no client can be faster than this."""
+    jar = aiohttp.CookieJar(unsafe=True)
+    async with aiohttp.ClientSession(cookie_jar=jar, read_bufsize=1 << 22) as http:
+        form = {"grant_type": "client_credentials", "client_id": "twinledger", "client_secret": secret}
+        async with http.post(f"{base}/services/oauth2/token", data=form) as answer:
+            headers = {"Authorization": f"Bearer {(await answer.json())['access_token']}"}
+        began, busy = time.perf_counter(), time.process_time()
+
+        async def ask(message: dict[str, Any]) -> bytes:
+            async with http.post(f"{base}/cometd/62.0", json=[message], headers=headers) as answer:
+                return await answer.read()
+
+        shaken = json.loads(
+            await ask({"channel": "/meta/handshake", "version": "1.0", "supportedConnectionTypes": ["long-polling"]})
+        )
+        me = {"clientId": shaken[0]["clientId"]}
+        wanted = {"channel": "/meta/subscribe", "subscription": CHANNEL, "ext": {"replay": {CHANNEL: -2}}}
+        found = (await ask({**wanted, **me})).count(b'"replayId"')
+        while found < count:
+            poll = {"channel": "/meta/connect", "connectionType": "long-polling", **me}
+            found += (await ask(poll)).count(b'"replayId"')
+        return _figures(count, began, busy)
+
+
 def _figures(count: int, began: float, busy: float) -> Figures:
     wall, processor = time.perf_counter() - began, time.process_time() - busy
     return {"events": count, "seconds": wall, "processor": processor}
+
+
+WORDS = {
+    "ours": "org to Kafka's ack, ours",
+    "plain": "aiokafka alone, same JSON",
+    "drained": "the org alone, thrown away",
+}
 
 
 # --- the run ---------------------------------------------------------------------------------------------------------
@@ -162,34 +201,42 @@ async def child(*arguments: str) -> Figures:
 
 
 async def measure(count: int, runs: int) -> list[dict[str, Figures]]:
-    """Each run: our capture, then the yardstick, on topics of their own. Refuses a run that brought another number."""
+    """All measurements, one after the other, run by run, each on topics of its own."""
     app = salesforce.build()
     texts = fill(app, count)
-    out = []
+    secret, out = app.state.org.settings.client_secret, []
     with TemporaryDirectory(prefix="twinledger-throughput-") as folder:
         file = Path(folder) / "events.jsonl"
         file.write_text("\n".join(texts), "utf-8")
         async with EmbeddedKafka() as kafka, running(app) as base:
             for run in range(runs):
-                found = {}
-                for name in ("ours", "plain"):
-                    prefix = f"{name}{run}."
-                    await create_topics(cluster(kafka.bootstrap, prefix))
-                    more = (base, app.state.org.settings.client_secret) if name == "ours" else (str(file), "")
-                    found[name] = await child(name, kafka.bootstrap, prefix, *more, str(count))
-                    there = await end_offsets(cluster(kafka.bootstrap, prefix), HINTS, range(4))
-                    if sum(there.values()) != count:
-                        raise SystemExit(f"{name}: {sum(there.values())} of {count} events stand in Kafka")
+                found = {
+                    "ours": await measured("ours", cluster(kafka.bootstrap, f"ours{run}."), base, secret, count),
+                    "plain": await measured("plain", cluster(kafka.bootstrap, f"plain{run}."), str(file), "", count),
+                    "drained": await child("drained", "", "", base, secret, str(count)),
+                }
                 sys.stderr.write(f"{json.dumps(found)}\n")
                 out.append(found)
     return out
+
+
+async def measured(name: str, where: Cluster, source: str, secret: str, count: int) -> Figures:
+    """One measurement on fresh topics whose leaders are there. Ends the run if another number came to stand there."""
+    await create_topics(where)
+    async with Producer(where) as producer:
+        await producer.send(HINTS, record_key("demo", "00D", "Account", "warm"), b"")
+    found = await child(name, where.bootstrap, where.prefix, source, secret, str(count))
+    there = await end_offsets(where, HINTS, range(where.partitions))
+    if sum(there.values()) != count + 1:
+        raise SystemExit(f"{name}: {sum(there.values()) - 1} of {count} events stand in Kafka")
+    return found
 
 
 def show(found: Sequence[Mapping[str, Figures]], size: float) -> None:
     """Medians of all runs."""
     print(f"{found[0]['ours']['events']:.0f} events of {size:.0f} bytes, {len(found)} runs, medians")
     print(f"{'':28} {'events/s':>10} {'events/s of a core':>20} {'µs of a core each':>18}")
-    for name, words in (("ours", "org to Kafka's ack, ours"), ("plain", "aiokafka alone, same JSON")):
+    for name, words in WORDS.items():
         wall = statistics.median(one[name]["events"] / one[name]["seconds"] for one in found)
         core = statistics.median(one[name]["events"] / one[name]["processor"] for one in found)
         print(f"{words:28} {wall:10,.0f} {core:20,.0f} {1e6 / core:18.0f}")
@@ -213,6 +260,8 @@ def main() -> None:
             os.sched_setaffinity(0, {0})
         if name == "ours":
             work = ours(bootstrap, prefix, where, secret, int(count))
+        elif name == "drained":
+            work = drained(where, secret, int(count))
         else:
             work = plain(bootstrap, prefix, Path(where).read_bytes().splitlines()[: int(count)])
         print(json.dumps(asyncio.run(work)))
