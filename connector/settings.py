@@ -63,6 +63,12 @@ class SalesforceSettings(Part):
     drift_hours: float = Field(default=1, ge=0.001, le=8760)
     duplicates: Literal["refuse", "allow"] = "refuse"  # what a duplicate rule only warns of
     compare_hours: float = Field(default=24, ge=0.001, le=8760)  # our links against what the org lists
+    sync_state: bool | Literal["trouble"] = (
+        False  # rows of Twinledger_Sync__c: of every link, or of what needs a person
+    )
+    sync_state_seconds: float = Field(default=5, ge=0.05, le=86_400)  # between two calls for them
+    sync_state_calls: int = Field(default=2000, ge=10, le=1_000_000)  # for them, in 24 hours
+    retry_seconds: float = Field(default=60, ge=0.05, le=86_400)  # how often ticked boxes there are looked for
 
 
 class XeroSettings(Part):

@@ -95,6 +95,27 @@ class Waiting:
 
 
 @dataclass(slots=True)
+class Moved:
+    """Links that were folded and not shown in Salesforce since, each with the offset that first moved it."""
+
+    keys: dict[bytes, int] = field(default_factory=dict)
+    offset: int = -1  # of the last event that was folded
+
+    def note(self, key: bytes, offset: int) -> None:
+        self.keys.setdefault(key, offset)
+        self.offset = max(self.offset, offset)
+
+    def again(self, key: bytes, offset: int) -> None:
+        """It was taken, and could not be shown."""
+        self.keys[key] = min(offset, self.keys.get(key, offset))
+
+    @property
+    def floor(self) -> int:
+        """Whatever moved before this offset has been shown."""
+        return min(self.keys.values(), default=self.offset + 1)
+
+
+@dataclass(slots=True)
 class Connection:
     """What the agents and loops of one connection share."""
 
@@ -105,6 +126,7 @@ class Connection:
     tenant: str
     clock: Clock
     partition: int
+    short_codes: Mapping[str, str] = field(default_factory=dict)  # tenant → its name in Xero's addresses
     genesis: str = ""
     caught_up: bool = False
     draining: bool = False  # this worker ends: what is under way is finished, nothing more begins
@@ -114,6 +136,7 @@ class Connection:
     flight: Flight = field(default_factory=Flight)
     unborn: Unborn = field(default_factory=Unborn)
     applied: dict[str, Applied] = field(default_factory=dict)
+    moved: Moved | None = None  # None: nobody shows them
     linked: asyncio.Event = field(default_factory=asyncio.Event)  # set once a link has been folded
     resyncs: set[str] = field(default_factory=set)  # Salesforce objects that must be read whole
     work: asyncio.Event = field(default_factory=asyncio.Event)  # something was applied or asked for

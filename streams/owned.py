@@ -29,7 +29,7 @@ from connector.kafka.codec import Decoded
 from connector.kafka.compacted import end_offsets, read_to_end
 from connector.kafka.connection import Cluster
 from connector.kafka.lease import LeaseLost
-from connector.kafka.link_codec import Call
+from connector.kafka.link_codec import Call, LinkHead
 from connector.kafka.positions import Position, read_positions, write_position
 from connector.kafka.producer import Producer
 from connector.salesforce.files import file_bytes
@@ -64,6 +64,9 @@ from streams.notices import Notices
 from streams.parties import SalesforceSource
 from streams.plan import REFERENCE
 from streams.snapshot import SnapshotLoop
+from streams.sync_retry import Letters, Retries
+from streams.sync_state import SOURCE as SYNC_STATE
+from streams.sync_state import SyncStateLoop
 from streams.tables import Read, Tables
 from streams.takeover import Takeover
 from streams.vanished import VanishedLoop
@@ -99,6 +102,7 @@ class Owned:
     marks: dict[tuple[str, str], Position] = field(default_factory=dict)  # of each tenant's lists
     listening: Listening | None = None
     polls: dict[str, ListPolls] = field(default_factory=dict)  # by tenant
+    sync_state: SyncStateLoop | None = None
 
     gate: Gate = field(init=False)
     producer: GatedProducer = field(init=False)
@@ -169,7 +173,19 @@ class Owned:
             ("due", self._due()), ("lease", self._renew()),
             ("letters", LetterLoop(connection, self.cluster, self.outbox.codec, self.producer.send).run()),
         ]  # fmt: skip
+        if connection.settings.salesforce.sync_state:
+            self.sync_state = self._sync_state()
+            loops.append(("sync state", self.sync_state.run()))
         return [*loops, *((f"write {writer.side.value}", writer.run()) for writer in self.writers)]
+
+    def _sync_state(self) -> SyncStateLoop:
+        connection, party = self.connection, self.source.party
+        letters = Letters(self.cluster, self.outbox.codec, connection)
+        retries = Retries(connection, party, letters, self._peek, self.outbox.link_event)
+        return SyncStateLoop(
+            connection, party, self._page, self._peek, retries, self._proved, self._store, self.notices.tell,
+            self.positions.get(SYNC_STATE),
+        )  # fmt: skip
 
     def _polls(self) -> Iterator[tuple[str, Coroutine[Any, Any, None]]]:
         connection = self.connection
@@ -251,10 +267,23 @@ class Owned:
         target = self.tables.targets.peek(connection.name, mapping, f"{side.value}:{object_id}")
         return target is not None and not target.gone
 
-    def _links(self, partition: int) -> Iterable[Link]:
-        """Every link of the partition. Raises TryAgain in a rebalance."""
+    def _check_open(self) -> None:
         if not self.gate.is_open:
             raise TryAgain("lease.in-doubt", f"Connection {self.connection.name} is not ours now.", retry_after=1)
+
+    def _peek(self, key: bytes) -> Link | None:
+        """A link as it stands. Raises TryAgain in a rebalance."""
+        self._check_open()
+        return self.tables.links.peek(key)
+
+    def _page(self, after: bytes, count: int) -> list[tuple[bytes, LinkHead]]:
+        """Heads of links, in key order. Raises TryAgain in a rebalance."""
+        self._check_open()
+        return self.tables.links.page(self.connection.name, after, count)
+
+    def _links(self, partition: int) -> Iterable[Link]:
+        """Every link of the partition. Raises TryAgain in a rebalance."""
+        self._check_open()
         return self.tables.links.scan(partition)
 
     def _answer_record(self, connection: Connection, organisation: str, entity: str, answer: Applied) -> Record | None:

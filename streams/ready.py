@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -100,6 +100,14 @@ class Ready:
     def waits_for(self, mapping: str, act: Act) -> bool:
         """Whether any link of a mapping still needs this act."""
         return any(job.link.id.mapping == mapping and job.todo.act is act for job in self._jobs.values())
+
+    def waits_on(self, side: Side) -> bool:
+        """Whether anything is left to do on one side."""
+        return any(job.todo.side is side for job in self._jobs.values())
+
+    def links_of(self, mappings: Collection[str]) -> Iterator[Link]:
+        """The links of these mappings that have something to do."""
+        return (job.link for job in self._jobs.values() if job.link.id.mapping in mappings)
 
     def hold(self, keys: Iterable[bytes]) -> None:
         """These are being worked on."""

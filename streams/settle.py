@@ -61,6 +61,8 @@ class Settle:
             if isinstance(event, Wanted | Observed):
                 connection.flight.folded(envelope.link)
             connection.tally["events", envelope.kind] += 1
+            if connection.moved is not None:
+                connection.moved.note(link_id.key, offset)
             await self._follow(connection, link, offset)
 
     def _claimed(self, connection: Connection, link: Link, event: LinkEvent, rules: Rules) -> LinkEvent | None:

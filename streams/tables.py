@@ -142,6 +142,13 @@ class LinkTable:
             head = self._head.read(data)
             yield key, LinkHead._make(head) if head is not None else self._stored(key, data).head
 
+    def page(self, connection: str, after: bytes, count: int) -> list[tuple[bytes, LinkHead]]:
+        """The heads of up to ``count`` links of a connection that follow a key (empty: the first), in key order."""
+        prefix = _prefix(connection)
+        rows = [row for row in self.raw.after(after or prefix, count) if row[0].startswith(prefix)]
+        heads = [(key, data, self._head.read(data)) for key, data in rows]
+        return [(key, LinkHead._make(head) if head else self._stored(key, data).head) for key, data, head in heads]
+
     def scan(self, partition: int) -> Iterator[Link]:
         """Every link of an owned partition, decoded: a minute for a million of them."""
         for key, data in self.raw.scan(partition):

@@ -129,7 +129,8 @@ class Worker:
             one.tenant: xero(timed[Side.XERO], one, now_ms, grants, settings.name, mapped) for one in settings.xero
         }
         org = await source.party.organisation()
-        identify(settings, org, {tenant: await each.organisation() for tenant, each in companies.items()})
+        found = {tenant: await each.organisation() for tenant, each in companies.items()}
+        identify(settings, org, found)
         source.party.organisation_id = org.id
         self.sources[settings.name] = source
         self.companies[settings.name] = companies
@@ -138,6 +139,7 @@ class Worker:
         connection = self.connections[settings.name] = Connection(
             settings, source.party, companies[settings.xero[0].tenant], org.id, settings.xero[0].tenant, clock,
             partition, took=took, tenants=dict(companies),
+            short_codes={tenant: each.short_code for tenant, each in found.items()},
         )  # fmt: skip
         source.reopened = lambda: connection.tally.update({("reconnects", Side.SALESFORCE.value): 1})
 

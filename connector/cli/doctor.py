@@ -166,6 +166,8 @@ def _parties(settings: Settings, connection: ConnectionSettings, base: Path) -> 
     if importlib.util.find_spec("streams.parties") is None:
         return
     yield f"salesforce of {connection.name}", lambda: _salesforce(settings, connection)
+    if connection.salesforce.sync_state:
+        yield f"sync states of {connection.name}", lambda: _sync_states(settings, connection)
     for number, tenant in enumerate(connection.xero):
         name = f"xero {tenant.name or tenant.tenant[:8]} of {connection.name}"
         yield name, lambda n=number: _xero(settings, connection, n, base)  # type: ignore[misc]
@@ -179,6 +181,19 @@ async def _salesforce(settings: Settings, connection: ConnectionSettings) -> str
         source = parties.salesforce(http, connection.salesforce, _milliseconds, grants_of(settings), connection.name)
         found = await source.party.organisation()
     return f"signed in to {found.name} ({found.id})"
+
+
+async def _sync_states(settings: Settings, connection: ConnectionSettings) -> str:
+    from connector.http import HttpClient
+    from streams import parties
+    from streams.sync_state import lacks_of, missing
+
+    async with HttpClient() as http:
+        source = parties.salesforce(http, connection.salesforce, _milliseconds, grants_of(settings), connection.name)
+        lacks = await lacks_of(source.party)
+    if lacks:
+        raise missing(connection.name, lacks)
+    return "the org has the object, and we may write it"
 
 
 async def _xero(settings: Settings, connection: ConnectionSettings, number: int, base: Path) -> str:

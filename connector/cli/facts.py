@@ -85,6 +85,8 @@ def _wrong(owned: Owned, now: datetime, *, red: bool) -> Iterator[Stop]:
 def _notes(owned: Owned, now: datetime) -> Iterator[str]:
     for stop in _wrong(owned, now, red=False):
         yield f"{stop.connection}: {stop.what} [{stop.code}]"
+    if owned.sync_state is not None and owned.sync_state.trouble:
+        yield owned.sync_state.trouble
     for mapping, limit in owned.brake.braked.items():
         yield f"{owned.connection.name}: mapping {mapping} waits for a person: over {limit}"
     for name, applied in owned.connection.applied.items():

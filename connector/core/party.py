@@ -123,6 +123,7 @@ class Organisation:
     name: str
     base_currency: str | None
     is_demo: bool | None = None
+    short_code: str = ""  # Xero's name of it in addresses
 
 
 @dataclass(frozen=True, slots=True)

@@ -162,6 +162,7 @@ class XeroParty:
             name=str(fields.get("Name") or ""),
             base_currency=currency if isinstance(currency, str) else None,
             is_demo=demo if isinstance(demo, bool) else None,
+            short_code=str(fields.get("ShortCode") or ""),
         )
 
     async def read(self, plan: ReadPlan, ids: Sequence[str], version: Version) -> ReadResult:

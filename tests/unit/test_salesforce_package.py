@@ -17,7 +17,9 @@ from connector.core.mapping.check import check
 from connector.core.mapping.model import Mapping
 from connector.core.mapping.parse import parse
 from connector.core.records import Side
+from connector.core.sync_state import Shown
 from connector.salesforce.describe import SalesforceCatalog, shape_of
+from connector.salesforce.sync_object import OBJECT, WRITTEN, lacking
 from connector.settings import SalesforceSettings
 from connector.simulators.salesforce import content
 from connector.simulators.salesforce.describe import describe
@@ -33,11 +35,13 @@ SPACE = "{http://soap.sforce.com/2006/04/metadata}"
 ROOTS = {
     "field": "CustomField", "object": "CustomObject", "permissionset": "PermissionSet",
     "platformEventChannel": "PlatformEventChannel", "platformEventChannelMember": "PlatformEventChannelMember",
+    "listView": "ListView", "tab": "CustomTab", "flow": "Flow", "js": "LightningComponentBundle",
 }  # fmt: skip
 SCHEMA = build_schema((*TABLES, *content.TABLES), PICKLISTS, currencies=False)
 TYPES = {
     "string": "Text", "email": "Email", "currency": "Currency", "double": "Number", "date": "Date",
-    "boolean": "Checkbox", "textarea": "LongTextArea", "reference": "Lookup", "picklist": "Picklist",
+    "boolean": "Checkbox", "datetime": "DateTime", "url": "Url", "textarea": "LongTextArea",
+    "reference": "Lookup", "picklist": "Picklist",
 }  # fmt: skip
 POLLED = {"PricebookEntry", "Credit__c", "ContentDocumentLink"}  # their mappings say so
 # What no permission set may name: system fields, required ones, and what follows from others.
@@ -70,10 +74,14 @@ def package_fields() -> dict[str, ElementTree.Element]:
     return {f"{path.parents[1].name}.{text(root, 'fullName')}": root for path, root in all_of("CustomField")}
 
 
+def permission_set(name: str = "Twinledger") -> ElementTree.Element:
+    return documents()[SOURCE / "permissionsets" / f"{name}.permissionset-meta.xml"]
+
+
 @cache
 def granted() -> dict[str, bool]:
     """Field → whether it may be edited."""
-    ((_, permissions),) = all_of("PermissionSet")
+    permissions = permission_set()
     return {text(one, "field"): text(one, "editable") == "true" for one in parts(permissions, "fieldPermissions")}
 
 
@@ -108,7 +116,7 @@ def paths(entity: str, names: tuple[str, ...]) -> Iterator[str]:
 
 
 def read() -> set[str]:
-    out: set[str] = set()
+    out: set[str] = {f"{OBJECT}.{name}" for name in WRITTEN}
     for mapping in shipped():
         plan = mapping.read_plan(Side.SALESFORCE)
         out |= set(paths(plan.entity, plan.fields))
@@ -118,7 +126,7 @@ def read() -> set[str]:
 
 
 def written() -> set[str]:
-    out = set()
+    out = {f"{OBJECT}.{name}" for name in WRITTEN}
     for mapping in shipped():
         entity = mapping.end(Side.SALESFORCE).entity
         if mapping.pairs:
@@ -177,6 +185,9 @@ def test_package_field_is_as_the_simulated_org_has_it(name: str) -> None:
     detail = field.type == "reference" and not field.nillable
     assert text(found, "type") == ("MasterDetail" if detail else TYPES[field.type])
     assert text(found, "label")
+    if field.calculated:
+        assert text(found, "formula")
+        return
     _same_size(field, found)
     assert (text(found, "externalId") == "true", text(found, "unique") == "true") == (field.external_id, field.unique)
     if field.type == "reference":
@@ -236,8 +247,40 @@ def test_package_grants_what_is_read_and_lets_edit_what_is_written() -> None:
     assert {name for name in edited if not rights.get(name)} == set()
 
 
+def test_package_object_of_sync_states_is_what_the_connector_writes() -> None:
+    shape = shape_of(describe(SCHEMA, SCHEMA.entities[OBJECT], Permissions(), "62.0"))
+    assert lacking(shape) == ()
+    assert lacking(shape_of(describe(SCHEMA, SCHEMA.entities["Expense__c"], Permissions(), "62.0")))[0] == "Key__c"
+    assert PICKLISTS["SyncState"] == tuple(Shown)
+
+
+def test_package_lets_people_read_sync_states_and_ask_for_another_try_and_nothing_else() -> None:
+    people = permission_set("Twinledger_People")
+    fields = {text(one, "field"): text(one, "editable") for one in parts(people, "fieldPermissions")}
+    assert {name for name, editable in fields.items() if editable == "true"} == {f"{OBJECT}.Retry__c"}
+    assert set(fields) == {name for name in package_fields() if name.startswith(f"{OBJECT}.")}
+    (rights,) = parts(people, "objectPermissions")
+    assert (text(rights, "object"), text(rights, "allowCreate"), text(rights, "allowDelete")) == (
+        OBJECT,
+        "false",
+        "false",
+    )
+
+
+@pytest.mark.parametrize("path", [path for path, _ in all_of("ListView")], ids=lambda path: path.name)
+def test_package_list_view_shows_fields_that_are_there(path: Path) -> None:
+    view, entity = documents()[path], path.parents[1].name
+    for name in [
+        *(one.text for one in parts(view, "columns")),
+        *(text(one, "field") for one in parts(view, "filters")),
+    ]:
+        assert name == "NAME" or f"{entity}.{name}" in package_fields()
+    for one in parts(view, "filters"):
+        assert set(text(one, "value").split(",")) <= set(SCHEMA.entities[entity].fields[text(one, "field")].values)
+
+
 def test_package_permissions_name_nothing_that_cannot_be_granted() -> None:
-    ((_, permissions),) = all_of("PermissionSet")
+    permissions = permission_set()
     for name in granted():
         entity, _, field_name = name.partition(".")
         field = SCHEMA.entities[entity].fields[field_name]

@@ -46,6 +46,7 @@ REQUIRED: Table[tuple[Side, str], tuple[str, ...]] = {
     (Side.SALESFORCE, "Opportunity"): ("Name", "StageName", "CloseDate"),
     (Side.SALESFORCE, "OpportunityLineItem"): ("PricebookEntryId", "Quantity"),
 }
+OWN = frozenset({"Twinledger_Sync__c"})  # objects of ours that no mapping may touch
 _OFTEN_REQUIRED = ("Name", "LastName")  # of any object: asked of the catalog
 _CONVERT = "Convert it with text(), number() or date(), or choose a field of its type."
 
@@ -68,6 +69,13 @@ def _one(mapping: Mapping, catalogs: Table[Side, Catalog]) -> Iterator[Problem]:
             f"{one.side.value} has no object {one.entity}",
             "Check its API name, and that the integration user may read it.",
         )
+    for one in (mapping.source, mapping.target):
+        if one.side is Side.SALESFORCE and one.entity in OWN:
+            yield problem(
+                mapping, "between" if mapping.kind is Kind.TWO_WAY else "from" if one is mapping.source else "to",
+                "own-object", f"{one.entity} shows how links stand: mapped, each link would make another",
+                "Let a flow in Salesforce start from it instead.",
+            )  # fmt: skip
     if missing:
         return
     if mapping.kind is Kind.TWO_WAY:

@@ -21,6 +21,7 @@ PICKLISTS: dict[str, tuple[str, ...]] = {
     "ForecastCategory": ("Omitted", "Pipeline", "BestCase", "Forecast", "Closed"),
     "ForecastCategoryName": ("Omitted", "Pipeline", "Best Case", "Commit", "Closed"),
     "ExpenseStatus": ("Draft", "Submitted", "Approved"),
+    "SyncState": ("Clean", "Waiting", "Failed", "Conflict", "Paused", "Unknown", "Ended"),
     "Salutation": ("Mr.", "Ms.", "Mrs.", "Dr.", "Prof.", "Mx."),
     "CurrencyIsoCode": ("GBP", "USD", "EUR", "NZD", "AUD"),
     "OrganizationType": ("Enterprise Edition", "Developer Edition", "Unlimited Edition"),
@@ -250,6 +251,21 @@ Opportunity__c  reference ->Opportunity=Opportunity__r/Credits__r
 Description__c  textarea(32768)
 Xero_Tax__c     string(50)
 Status__c       picklist(255) values=ExpenseStatus restricted
+"""),
+    Table("Twinledger_Sync__c", "a06", _NAMED + """
+Key__c          string(255) external
+Mapping__c      string(80)
+Object__c       string(80)
+Record_Id__c    string(18)
+Record__c       string(1300) calculated
+State__c        picklist(255) values=SyncState restricted
+Code__c         string(80)
+Reason__c       textarea(2000)
+Remedy__c       textarea(1000)
+Xero_Id__c      string(50)
+Xero_Link__c    url(255)
+Last_Success__c datetime
+Retry__c        boolean
 """),
 )  # fmt: skip
 
