@@ -194,6 +194,6 @@ def test_a_problem_says_where_and_what_to_do() -> None:
 
 @pytest.mark.parametrize("key", ["from", "to"])
 def test_the_object_of_sync_states_cannot_be_mapped(key: str) -> None:
-    ends = {"from": "xero.Contact", "to": "salesforce.Account", key: "salesforce.Twinledger_Sync__c"}
+    ends = {"from": "xero.Contact", "to": "xero.Contact", key: "salesforce.Twinledger_Sync__c"}
     text = f"mapping: test\nfrom: {ends['from']}\nto: {ends['to']}\nfields: {{ Name: x }}\n"
     assert ("own-object", 2 if key == "from" else 3) in codes(text)
