@@ -126,7 +126,6 @@ class Connection:
     tenant: str
     clock: Clock
     partition: int
-    short_codes: Mapping[str, str] = field(default_factory=dict)  # tenant → its name in Xero's addresses
     genesis: str = ""
     caught_up: bool = False
     draining: bool = False  # this worker ends: what is under way is finished, nothing more begins
@@ -148,6 +147,8 @@ class Connection:
     reference: dict[tuple[str, str], dict[str, Record]] = field(default_factory=dict)  # by tenant and entity
     tenants: dict[str, Party] = field(default_factory=dict)  # every Xero organisation by its id; ``tenant`` is one
     _rules: dict[tuple[str, str, str], Rules] = field(default_factory=dict)
+    short_codes: Mapping[str, str] = field(default_factory=dict)  # tenant → its name in Xero's addresses
+    _rules: dict[tuple[str, str], Rules] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.tenants.setdefault(self.tenant, self.xero)
