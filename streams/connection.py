@@ -148,7 +148,6 @@ class Connection:
     tenants: dict[str, Party] = field(default_factory=dict)  # every Xero organisation by its id; ``tenant`` is one
     _rules: dict[tuple[str, str, str], Rules] = field(default_factory=dict)
     short_codes: Mapping[str, str] = field(default_factory=dict)  # tenant → its name in Xero's addresses
-    _rules: dict[tuple[str, str], Rules] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.tenants.setdefault(self.tenant, self.xero)

@@ -88,7 +88,7 @@ async def test_a_failed_invoice_says_why_and_what_to_do_and_mending_it_is_enough
 
 
 async def test_retry_in_salesforce_retries(shown: Stage) -> None:
-    taken = {"Type": "ACCREC", "Contact": {"Name": fresh("Somebody")}, "LineItems": [{"Description": "Theirs"}]}
+    taken: Json = {"Type": "ACCREC", "Contact": {"Name": fresh("Somebody")}, "LineItems": [{"Description": "Theirs"}]}
     opportunity, number, _ = await deal(shown, (100,))
     there = await shown.xero.edit("Invoice", {**taken, "InvoiceNumber": f"OPP-{number}"})
     await won(shown, opportunity)

@@ -27,6 +27,7 @@ SALESFORCE = {
         IsWon boolean readonly
         Amount number(.2); CloseDate date required; Number__c text(40); PO_Number__c text(255); Shipping__c number(.2)
         Xero_Order_Id__c text(36); Invoice_Number__c text(255); StageName text(255) required
+        Invoice_Payment__c text(40); Invoice_Due_Date__c date; Amount_Due__c number(.2)
         Invoice_Status__c text(40); Paid_On__c date; Amount_Paid__c number(.2); Description text(32000)
         OpportunityLineItems list ->OpportunityLineItem
     """,
@@ -42,6 +43,7 @@ SALESFORCE = {
     """,
     "Xero_Invoice__c": """
         Id id readonly; Name text(80) required; Xero_Id__c text(36); Number__c text(255); Type__c text(20); Date__c date
+        Payment_Status__c text(40)
         Status__c text(20); Due_Date__c date; Sub_Total__c number(.2); Total_Tax__c number(.2); Total__c number(.2)
         Amount_Due__c number(.2); Amount_Paid__c number(.2); Currency__c text(3); Reference__c text(255)
         Account__c id ->Account; Opportunity__c id ->Opportunity; Payments__c number(.0); Amount_Credited__c number(.2)

@@ -276,9 +276,38 @@ def test_the_status_goes_back_to_the_opportunity() -> None:
     out = back_write(rules, record(Side.XERO, "Invoice", "i-1", INVOICE), HOME)
     assert out == BackWrite(
         Ref("opportunity-to-invoice", "xero:i-1", optional=True),
-        {"Invoice_Status__c": "PAID", "Amount_Paid__c": Decimal(120), "Paid_On__c": date(2026, 12, 1)},
-    )
+        {
+            "Invoice_Status__c": "PAID", "Invoice_Payment__c": "Paid", "Invoice_Due_Date__c": date(2026, 12, 20),
+            "Amount_Due__c": Decimal(0), "Amount_Paid__c": Decimal(120), "Paid_On__c": date(2026, 12, 1),
+        },
+    )  # fmt: skip
     assert isinstance(back_write(rules, record(Side.XERO, "Invoice", "i-2", {"Type": "ACCPAY"}), HOME), NotWanted)
+
+
+@pytest.mark.parametrize(
+    ("status", "paid", "credited", "word"),
+    [
+        ("DRAFT", None, None, "Draft"),
+        ("SUBMITTED", Decimal(0), None, "Draft"),
+        ("AUTHORISED", Decimal(0), Decimal(0), "Awaiting payment"),
+        ("AUTHORISED", None, None, "Awaiting payment"),
+        ("AUTHORISED", Decimal("0.01"), None, "Part paid"),
+        ("AUTHORISED", Decimal(0), Decimal(5), "Part paid"),
+        ("PAID", Decimal(120), None, "Paid"),
+        ("VOIDED", Decimal(0), None, "Voided"),
+        ("DELETED", None, None, "Deleted"),
+    ],
+)
+def test_a_status_has_one_word_on_the_invoice_and_on_the_opportunity(
+    status: str, paid: Value, credited: Value, word: str
+) -> None:
+    fields = {**INVOICE, "Status": status, "AmountPaid": paid, "AmountCredited": credited}
+    one = record(Side.XERO, "Invoice", "i-1", fields)
+    mirror = document(ready("invoice-to-xero-invoice"), one, HOME)
+    back = back_write(ready("invoice-status-to-opportunity"), one, HOME)
+    assert isinstance(mirror, Document)
+    assert isinstance(back, BackWrite)
+    assert (mirror.flat["Payment_Status__c"], back.flat["Invoice_Payment__c"]) == (word, word)
 
 
 def test_accounts_and_tax_rates_reach_salesforce() -> None:

@@ -267,6 +267,40 @@ def test_package_lets_people_read_sync_states_and_ask_for_another_try_and_nothin
     )
 
 
+@pytest.mark.parametrize("path", [path for path, _ in all_of("Flow")], ids=lambda path: path.name)
+def test_package_flow_is_a_draft_that_starts_from_fields_that_are_there(path: Path) -> None:
+    flow = documents()[path]
+    (start,) = parts(flow, "start")
+    entity = text(start, "object")
+    assert text(flow, "status") == "Draft"  # a sample: deploying it changes nothing
+    assert (text(start, "triggerType"), text(start, "recordTriggerType")) == ("RecordAfterSave", "CreateAndUpdate")
+    assert text(start, "doesRequireRecordChangedToMeetCriteria") == "true"  # once for each passage
+    words = ElementTree.tostring(flow, "unicode")
+    named = {name for name in re.findall(r"\$Record\.(\w+)", words) if not name.endswith("__r")}
+    starts = [text(one, "field") for one in parts(start, "filters")]
+    starts += [text(one, "recordField") for one in parts(start, "scheduledPaths")]
+    assert {*named, *starts} <= set(SCHEMA.entities[entity].fields)
+    made = {text(one, "name") for kind in ("recordCreates", "decisions") for one in parts(flow, kind)}
+    assert {one.text for one in flow.iter(f"{SPACE}targetReference")} <= made
+    kinds = [child.tag.removeprefix(SPACE) for child in flow]
+    assert kinds == sorted(kinds)
+
+
+def test_package_flows_start_on_words_that_are_written() -> None:
+    found = [
+        (text(one, "field"), value.text)
+        for _, flow in all_of("Flow")
+        for start in parts(flow, "start")
+        for one in parts(start, "filters")
+        for value in one.iter(f"{SPACE}stringValue")
+    ]
+    mapped = {m.name: m for m in shipped()}["invoice-to-xero-invoice"]
+    (words,) = [str(one.value.text) for one in mapped.settings if one.path == "Payment_Status__c"]
+    assert len(found) == 5
+    for name, value in found:
+        assert value in tuple(Shown) if name == "State__c" else f"'{value}'" in words
+
+
 @pytest.mark.parametrize("path", [path for path, _ in all_of("ListView")], ids=lambda path: path.name)
 def test_package_list_view_shows_fields_that_are_there(path: Path) -> None:
     view, entity = documents()[path], path.parents[1].name

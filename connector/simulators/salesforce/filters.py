@@ -10,6 +10,7 @@ from functools import cmp_to_key
 from typing import Any
 
 from connector.simulators.salesforce.dates import moments, span
+from connector.simulators.salesforce.formulas import stored_or_formula
 from connector.simulators.salesforce.ids import full_id
 from connector.simulators.salesforce.permissions import Permissions
 from connector.simulators.salesforce.schema import NUMERIC, TEXTUAL, Entity, Field
@@ -95,7 +96,7 @@ class Reader:
 
     def value(self, row: Row, way: tuple[Field, ...], field: Field) -> Stored:
         at = self.follow(row, way)
-        return None if at is None else at.get(field.name)
+        return None if at is None else stored_or_formula(field, at, self.store.now().date())
 
     def follow(self, row: Row, way: tuple[Field, ...]) -> Row | None:
         at: Row | None = row

@@ -102,7 +102,7 @@ class Nodes:
             raise Refusal("NOT_FOUND", "The requested resource does not exist")
         seen = (one for one in entity.fields.values() if self.org.permissions.sees(entity.name, one.name))
         url = f"/services/data/v{wanted.version}/sobjects/{entity.name}/{record_id}"
-        values = {one.name: value_of(entity, one, row) for one in seen}
+        values = {one.name: value_of(entity, one, row, self.org.clock.now().date()) for one in seen}
         return Done(200, {"attributes": {"type": entity.name, "url": url}, **values})
 
     def _entity(self, name: str) -> Entity:

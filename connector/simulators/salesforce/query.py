@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from itertools import islice
 from typing import Any
 
 from connector.simulators.salesforce.filters import Filters, QueryError, Reader, unknown
+from connector.simulators.salesforce.formulas import stored_or_formula
 from connector.simulators.salesforce.ids import full_id
 from connector.simulators.salesforce.permissions import Permissions
 from connector.simulators.salesforce.schema import NUMERIC, Child, Entity, Field
@@ -154,7 +155,7 @@ class Queries:
                     at[str(step.relationship)] = self._started(targets[depth], parent)
                 at = at[str(step.relationship)]
             end = reader.follow(row, way)
-            at[field.name] = None if end is None else value_of(owner, field, end)
+            at[field.name] = None if end is None else value_of(owner, field, end, self.store.now().date())
 
         return put
 
@@ -213,12 +214,12 @@ class Queries:
         return out
 
 
-def value_of(entity: Entity, field: Field, row: Row) -> Any:
-    """A field as the REST API shows it; an address is an object of its parts."""
+def value_of(entity: Entity, field: Field, row: Row, today: date | None = None) -> Any:
+    """A field as the REST API shows it; an address is an object of its parts. Without a day formulas are not known."""
     if field.type == "base64" and row.get(field.name):
         return f"/services/data/v62.0/sobjects/{entity.name}/{row['Id']}/{field.name}"  # the bytes stand there
     if field.type != "address":
-        return row.get(field.name)
+        return row.get(field.name) if today is None else stored_or_formula(field, row, today)
     stem = field.name.removesuffix("Address")
     names = {"city": "City", "country": "Country", "postalCode": "PostalCode", "state": "State", "street": "Street"}
     parts = {spelled: row.get(stem + name) for spelled, name in names.items() if stem + name in entity.fields}

@@ -323,7 +323,7 @@ class Rest:
                 if asked:
                     raise Refusal("INVALID_FIELD", f"No such column '{name}' on sobject of type {entity.name}")
                 continue
-            out[field.name] = value_of(entity, field, row)
+            out[field.name] = value_of(entity, field, row, self.org.clock.now().date())
         return answer(out)
 
 

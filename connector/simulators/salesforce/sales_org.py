@@ -160,6 +160,10 @@ PO_Number__c           string(255)
 Shipping__c            currency(16.2)
 Region__c              string(80)
 Invoice_Status__c      string(40)
+Invoice_Payment__c     string(40)
+Invoice_Due_Date__c    date
+Amount_Due__c          currency(16.2)
+Invoice_Overdue__c     boolean calculated
 Invoice_Number__c      string(255)
 Paid_On__c             date
 Amount_Paid__c         currency(16.2)
@@ -188,6 +192,8 @@ Xero_Id__c       string(36) external
 Number__c        string(255)
 Type__c          string(20)
 Status__c        string(20)
+Payment_Status__c string(40)
+Overdue__c       boolean calculated
 Date__c          date
 Due_Date__c      date
 Sub_Total__c     currency(16.2)
