@@ -102,7 +102,7 @@ class ConnectionSettings(Part):
     xero: tuple[XeroSettings, ...] = Field(min_length=1)
     mappings: tuple[str, ...] = ("mappings",)  # files or folders, relative to this file
     lookups: dict[str, dict[str, str]] = Field(default_factory=dict)
-    currency: str = "GBP"
+    currency: str = Field(default="", pattern=r"^([A-Z]{3})?$")  # of records that name none
 
 
 class WebSettings(Part):

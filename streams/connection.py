@@ -148,6 +148,7 @@ class Connection:
     tenants: dict[str, Party] = field(default_factory=dict)  # every Xero organisation by its id; ``tenant`` is one
     _rules: dict[tuple[str, str, str], Rules] = field(default_factory=dict)
     short_codes: Mapping[str, str] = field(default_factory=dict)  # tenant → its name in Xero's addresses
+    corporate: str = ""  # the corporate currency of an org with several, where the settings name none
 
     def __post_init__(self) -> None:
         self.tenants.setdefault(self.tenant, self.xero)
@@ -155,6 +156,11 @@ class Connection:
     @property
     def name(self) -> str:
         return self.settings.name
+
+    @property
+    def currency(self) -> str:
+        """``connection.currency``: what the settings say, else the org's corporate currency."""
+        return self.settings.currency or self.corporate
 
     def forget(self) -> None:
         """Somebody else may have owned it since: what waits to be done is made anew from the tables."""
@@ -182,7 +188,7 @@ class Connection:
             connection=self.name,
             tenant=self.tenant,
             settings={
-                "currency": self.settings.currency,
+                "currency": self.currency,
                 "name": self.name,
                 "url": self.settings.salesforce.url.rstrip("/"),
             },

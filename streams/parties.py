@@ -160,6 +160,21 @@ def _identify(settings: ConnectionSettings, tenant: XeroSettings, company: Organ
         )
 
 
+async def corporate_currency(settings: ConnectionSettings, party: SalesforceParty) -> str:
+    """What an org with several currencies says; empty where the settings say it. Raises ConfigurationError
+    (``connection.no-currency``): money without a currency would be taken for Xero's own."""
+    if settings.currency:
+        return ""
+    found = await party.corporate_currency()
+    if found is None:
+        raise ConfigurationError(
+            "connection.no-currency",
+            f"The Salesforce org of connection {settings.name} has one currency, and its records do not say which.",
+            remedy="Set `currency:` of the connection, as Setup, Company Information shows it (GBP, EUR, …).",
+        )
+    return found
+
+
 def _other(connection: str, party: str, found: Organisation, wanted: str) -> ConfigurationError:
     return ConfigurationError(
         "organisation.other",

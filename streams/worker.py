@@ -38,7 +38,7 @@ from streams.leases import Leases
 from streams.notices import Notices
 from streams.owned import Owned
 from streams.owning import Owning
-from streams.parties import SalesforceSource, identify, salesforce, sides, xero
+from streams.parties import SalesforceSource, corporate_currency, identify, salesforce, sides, xero
 from streams.plan import Plan
 from streams.protocol import state_protocol
 from streams.settle import Settle
@@ -131,6 +131,7 @@ class Worker:
         org = await source.party.organisation()
         found = {tenant: await each.organisation() for tenant, each in companies.items()}
         identify(settings, org, found)
+        corporate = await corporate_currency(settings, source.party)
         source.party.organisation_id = org.id
         self.sources[settings.name] = source
         self.companies[settings.name] = companies
@@ -139,7 +140,7 @@ class Worker:
         connection = self.connections[settings.name] = Connection(
             settings, source.party, companies[settings.xero[0].tenant], org.id, settings.xero[0].tenant, clock,
             partition, took=took, tenants=dict(companies),
-            short_codes={tenant: each.short_code for tenant, each in found.items()},
+            corporate=corporate, short_codes={tenant: each.short_code for tenant, each in found.items()},
         )  # fmt: skip
         source.reopened = lambda: connection.tally.update({("reconnects", Side.SALESFORCE.value): 1})
 

@@ -177,6 +177,7 @@ def _settings(folder: Path, bootstrap: str, prefix: str, raw: Sequence[dict[str,
 def _connection(one: dict[str, str]) -> dict[str, object]:
     return {
         "name": one["name"],
+        "currency": "GBP",
         "salesforce": {
             "url": one["salesforce"],
             "client_id": one["salesforce_id"],

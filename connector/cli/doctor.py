@@ -180,7 +180,8 @@ async def _salesforce(settings: Settings, connection: ConnectionSettings) -> str
     async with HttpClient() as http:
         source = parties.salesforce(http, connection.salesforce, _milliseconds, grants_of(settings), connection.name)
         found = await source.party.organisation()
-    return f"signed in to {found.name} ({found.id})"
+        currency = connection.currency or await parties.corporate_currency(connection, source.party)
+    return f"signed in to {found.name} ({found.id}), {currency}"
 
 
 async def _sync_states(settings: Settings, connection: ConnectionSettings) -> str:

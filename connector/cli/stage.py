@@ -246,5 +246,7 @@ def _settings(directory: Path, bootstrap: str, prefix: str, mappings: Path, sale
         "kafka": {"bootstrap_servers": bootstrap, "prefix": prefix, "partitions": 4, "replication": 1},
         "data_dir": str(directory / "data"),
         "web": {"port": 0},
-        "connections": [{"name": "demo", "salesforce": salesforce, "xero": [xero], "mappings": [str(mappings)]}],
+        "connections": [
+            {"name": "demo", "currency": "GBP", "salesforce": salesforce, "xero": [xero], "mappings": [str(mappings)]}
+        ],
     }

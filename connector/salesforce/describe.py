@@ -23,6 +23,12 @@ _TYPES: Mapping[str, FieldType] = {
     "address": FieldType.OBJECT, "location": FieldType.OBJECT,
 }  # fmt: skip
 ADDRESS_PARTS = ("street", "city", "state", "postalCode", "country", "stateCode", "countryCode")
+#  Fields that come with a feature of the org, on objects of any org: without the feature they are empty, so that one
+#  mapping file serves both kinds. Multi-currency; person accounts.
+OF_FEATURES: Mapping[str, FieldInfo] = {
+    "CurrencyIsoCode": FieldInfo(FieldType.TEXT, max_length=3, creatable=False, updatable=False),
+    "IsPersonAccount": FieldInfo(FieldType.BOOLEAN, creatable=False, updatable=False),
+}
 _LONG_TEXT = frozenset({"textarea", "encryptedstring", "base64"})
 
 
@@ -84,6 +90,8 @@ class SalesforceCatalog:
         if found is not None:
             return found.info
         parent = self._owner(entity, parts)
+        if parent is not None and parts[-1] in OF_FEATURES:
+            return OF_FEATURES[parts[-1]]
         reference = parent.parent(parts[-1]) if parent else None
         if reference is None:
             return None

@@ -41,6 +41,7 @@ from connector.salesforce.soql import MAX_FOUND, by_any, by_criteria, by_ids, by
 READ_SECONDS = 60
 MAX_PAGES = 10_000  # of one query: 20 million rows
 RESERVE = 500  # API calls of the day that are left to people and other apps
+CORPORATE = "SELECT IsoCode FROM CurrencyType WHERE IsCorporate = true"
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _ID = re.compile(r"[0-9A-Za-z]{18}")
 _USAGE = re.compile(r"api-usage=(\d{1,12})/(\d{1,12})")
@@ -176,6 +177,16 @@ class SalesforceParty:
             base_currency=None,
             is_demo=sandbox if isinstance(sandbox, bool) else None,
         )
+
+    async def corporate_currency(self) -> str | None:
+        """The corporate currency of an org with several currencies. None for an org with one, which names it nowhere
+        in its APIs. Source: Object Reference, CurrencyType. Raises as ``read``."""
+        try:
+            page = await self._page(self.path("query"), (("q", CORPORATE),))
+        except ConfigurationError:
+            return None  # there is no such object
+        code = page.rows[0].get("IsoCode") if len(page.rows) == 1 else None
+        return code if isinstance(code, str) else None
 
     async def read(self, plan: ReadPlan, ids: Sequence[str], version: Version) -> ReadResult:
         """Records by id with their child rows; what is in the recycle bin comes as deleted.

@@ -16,7 +16,7 @@ from connector.core.catalog import FieldType
 from connector.core.records import ReadPlan
 from connector.core.values import Fields, Value, plain_number
 from connector.errors import ConfigurationError
-from connector.salesforce.describe import FieldShape, SalesforceCatalog
+from connector.salesforce.describe import OF_FEATURES, FieldShape, SalesforceCatalog
 
 MAX_IDS = 200
 MAX_ENCODED = 12_000  # of 16,384 bytes that URI and headers may have together
@@ -140,6 +140,8 @@ def _columns(catalog: SalesforceCatalog, entity: str, paths: Sequence[str]) -> I
         for part in path.split("."):
             _name(part)
         if catalog.shape(entity, path) is None:
+            if path.split(".")[-1] in OF_FEATURES and catalog.field(entity, path) is not None:
+                continue
             _missing(entity, path)
         yield path
 

@@ -176,6 +176,7 @@ def _connection(name: str, org_url: str, org: Org, xero_url: str, world: World) 
         "api_url": f"{xero_url}/api.xro/2.0", "poll_seconds": 1, "calls_per_minute": FAST,
     }  # fmt: skip
     return {
-        "name": name, "salesforce": {"url": org_url, "client_id": org.client_id, "client_secret": org.client_secret},
+        "name": name, "currency": "GBP",
+        "salesforce": {"url": org_url, "client_id": org.client_id, "client_secret": org.client_secret},
         "xero": [tenant], "mappings": [str(shipped_mappings() / "account-contact.yaml")],
     }  # fmt: skip

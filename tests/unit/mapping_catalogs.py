@@ -24,7 +24,7 @@ SALESFORCE = {
     """,
     "Opportunity": """
         Id id readonly; AccountId id ->Account; Account object ->Account; Name text(120) required
-        IsWon boolean readonly
+        IsWon boolean readonly; CurrencyIsoCode text(3) readonly
         Amount number(.2); CloseDate date required; Number__c text(40); PO_Number__c text(255); Shipping__c number(.2)
         Xero_Order_Id__c text(36); Invoice_Number__c text(255); StageName text(255) required
         Invoice_Payment__c text(40); Invoice_Due_Date__c date; Amount_Due__c number(.2)
@@ -37,6 +37,7 @@ SALESFORCE = {
     """,
     "Product2": "Id id readonly; Name text(255); ProductCode text(255); Xero_Account__c text(10); Xero_Tax__c text(50)",
     "Expense__c": """
+        CurrencyIsoCode text(3) readonly
         Id id readonly; Name text(80) required; Number__c text(40); Amount__c number(.2); Date__c date
         Vendor__c id ->Account; Vendor__r object ->Account; Description__c text(32768); Xero_Account__c text(10)
         Xero_Tax__c text(50); Status__c text(20)

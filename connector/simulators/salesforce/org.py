@@ -17,6 +17,7 @@ from connector.simulators.salesforce.dml import Dml
 from connector.simulators.salesforce.events import Bus
 from connector.simulators.salesforce.ids import full_id
 from connector.simulators.salesforce.permissions import Permissions
+from connector.simulators.salesforce.persons import with_persons
 from connector.simulators.salesforce.rules import Rules
 from connector.simulators.salesforce.sales_org import CHANNEL, PICKLISTS, SELECTED, TABLES
 from connector.simulators.salesforce.schema import Entity, build_schema
@@ -42,6 +43,7 @@ class Settings:
     rotate_refresh: bool = False
     version: str = "62.0"
     multi_currency: bool = False
+    person_accounts: bool = False
     currency: str = "GBP"
     query_page: int = 2000
     child_page: int = 200
@@ -86,7 +88,8 @@ class Org:
     def __init__(self, settings: Settings, clock: Clock) -> None:
         self.settings = settings
         self.clock = clock
-        self.schema = build_schema((*TABLES, *content.TABLES), PICKLISTS, currencies=settings.multi_currency)
+        tables = (*(with_persons(TABLES) if settings.person_accounts else TABLES), *content.TABLES)
+        self.schema = build_schema(tables, PICKLISTS, currencies=settings.multi_currency)
         self.store = Store(self.schema, clock.now)
         self.permissions = Permissions()
         rules = Rules(self.store, settings.currency if settings.multi_currency else None)
@@ -100,7 +103,7 @@ class Org:
         self.bulk: Any = None  # the jobs, for tests in the same process
         self.calls = Rolling()
         self.delivered = Rolling()
-        self.organisation, self.user = seed(self._unbound)
+        self.organisation, self.user = seed(self._unbound, settings.currency)
         self.store.listeners.append(self.bus.publish)
 
     # --- callers -----------------------------------------------------------------------------------------------------

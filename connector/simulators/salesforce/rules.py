@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from decimal import ROUND_HALF_UP, Decimal
 
+from connector.simulators.salesforce import persons
 from connector.simulators.salesforce.content import VERSION, new_version, publish
 from connector.simulators.salesforce.schema import Entity
 from connector.simulators.salesforce.store import Row, Store, Transaction
@@ -34,6 +35,8 @@ class Rules:
             return self._new_line(row)
         if entity.name == VERSION:
             return new_version(self.store, tx, row)
+        if persons.has_persons(entity):
+            return persons.before_insert(row)
         if entity.name == "PricebookEntry":
             product = self.store.tables["Product2"].get(str(row.get("Product2Id")), {})
             return row | {"Name": product.get("Name"), "ProductCode": product.get("ProductCode")}
@@ -44,6 +47,20 @@ class Rules:
             publish(self.store, tx, record_id)
         if entity.name == "OpportunityLineItem":
             self.roll_up(tx, str(self.store.tables[entity.name][record_id]["OpportunityId"]))
+        if persons.has_persons(entity) and self.store.tables[entity.name][record_id]["IsPersonAccount"]:
+            self._new_person(tx, entity, record_id)
+
+    def _new_person(self, tx: Transaction, entity: Entity, record_id: str) -> None:
+        """The contact behind a person account."""
+        contact = self.store.schema.entities["Contact"]
+        made = self.store.new_id(contact)
+        born = self.store.tables[entity.name][record_id]
+        row: Row = {name: False if f.type == "boolean" else None for name, f in contact.fields.items()}
+        kept = ("OwnerId", "CreatedDate", "CreatedById", "LastModifiedDate", "LastModifiedById", "SystemModstamp")
+        row |= {name: born[name] for name in kept} | {"Id": made, "AccountId": record_id, "IsPersonAccount": True}
+        tx.put("Contact", made, row | {"Name": born["Name"]})
+        tx.put(entity.name, record_id, {**born, "PersonContactId": made})
+        persons.mirror(tx, record_id, made)
 
     def before_update(
         self, tx: Transaction, entity: Entity, before: Row, values: dict[str, Stored]
@@ -52,12 +69,16 @@ class Rules:
             return self._opportunity_update(tx, before, values)
         if entity.name == "OpportunityLineItem":
             return self._line_update(before, values)
+        if persons.has_persons(entity):
+            return persons.before_update(before, values)
         return values
 
     def after_update(self, tx: Transaction, entity: Entity, record_id: str, before: Row) -> None:
         row = self.store.tables[entity.name][record_id]
         if entity.name == "OpportunityLineItem" and _amounts(row) != _amounts(before):
             self.roll_up(tx, str(row["OpportunityId"]))
+        if persons.has_persons(entity) and row["IsPersonAccount"]:
+            persons.mirror(tx, record_id, str(row["PersonContactId"]))
 
     def before_delete(self, tx: Transaction, entity: Entity, record_id: str) -> None:
         if entity.name == "Product2" and self.store.pointing("OpportunityLineItem", "Product2Id", record_id):

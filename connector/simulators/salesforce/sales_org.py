@@ -48,6 +48,13 @@ TrialExpirationDate datetime     readonly
 NamespacePrefix     string(15)   readonly
 DefaultLocaleSidKey string(40)   readonly
 """, _LOCKED),
+    Table("CurrencyType", "01L", """
+IsoCode        picklist(255) required values=CurrencyIsoCode restricted
+ConversionRate double(18.6)  required
+DecimalPlaces  int(1)        required
+IsActive       boolean
+IsCorporate    boolean
+""", frozenset({"untracked", "currencies"})),
     Table("User", "005", """
 Username  string(80)  required
 LastName  string(80)  required
@@ -274,6 +281,22 @@ Last_Success__c datetime
 Retry__c        boolean
 """),
 )  # fmt: skip
+
+# What person accounts add: a table's name and its lines. A person account is an account and a contact in one.
+PERSON_ACCOUNTS: dict[str, str] = {
+    "Account": """
+IsPersonAccount    boolean   readonly
+FirstName          string(40)
+LastName           string(80)
+Salutation         picklist(40) values=Salutation
+PersonContactId    reference readonly ->Contact=PersonContact
+PersonEmail        email(80)
+PersonMobilePhone  phone(40)
+PersonTitle        string(80)
+""",
+    "Contact": "IsPersonAccount boolean readonly\n",
+}
+RATES = {"GBP": "1", "USD": "1.25", "EUR": "1.15", "NZD": "2.1", "AUD": "1.95"}  # of one unit of the corporate currency
 
 CHANNEL = "TwinledgerSync__chn"
 SELECTED = ("Account", "Opportunity", "OpportunityLineItem", "Product2", "Expense__c")  # five: what an edition allows

@@ -117,7 +117,7 @@ class Schema:
 @dataclass(frozen=True, slots=True)
 class Table:
     """One object as the compact table writes it; ``flags``: readonly (no writes), untracked (no change events),
-    unreplicated (no getDeleted)."""
+    unreplicated (no getDeleted), currencies (only in an org with several)."""
 
     name: str
     prefix: str
@@ -134,6 +134,8 @@ def build_schema(tables: Iterable[Table], picklists: Mapping[str, tuple[str, ...
     entities: dict[str, Entity] = {}
     children: dict[str, dict[str, Child]] = {}
     for table in tables:
+        if "currencies" in table.flags and not currencies:
+            continue
         fields: dict[str, Field] = {}
         for line in _lines(table, currencies):
             field, child = _field(line, picklists)

@@ -6,11 +6,11 @@ from decimal import Decimal
 
 from connector.simulators.salesforce.dml import Dml
 from connector.simulators.salesforce.ids import make_id
-from connector.simulators.salesforce.sales_org import PRODUCTS, STAGES
+from connector.simulators.salesforce.sales_org import PRODUCTS, RATES, STAGES
 from connector.simulators.salesforce.store import Caller, Row, Transaction
 
 
-def seed(dml: Dml) -> tuple[str, str]:
+def seed(dml: Dml, currency: str = "GBP") -> tuple[str, str]:
     """Fill an empty org. Gives the ids of the organisation and of the integration user."""
     user = make_id("005", 1)
     tx = dml.store.transaction(Caller(user, ""))
@@ -27,6 +27,12 @@ def seed(dml: Dml) -> tuple[str, str]:
             "MasterLabel": name, "ApiName": name, "IsActive": True, "SortOrder": number, "IsClosed": closed,
             "IsWon": won, "ForecastCategory": forecast, "DefaultProbability": Decimal(probability),
         })  # fmt: skip
+    if "CurrencyType" in dml.store.schema.entities:
+        for code, rate in RATES.items():
+            _plain(dml, tx, "CurrencyType", {
+                "IsoCode": code, "ConversionRate": Decimal(rate) / Decimal(RATES[currency]), "DecimalPlaces": 2,
+                "IsActive": True, "IsCorporate": code == currency,
+            })  # fmt: skip
     book = _plain(dml, tx, "Pricebook2", {"Name": "Standard Price Book", "IsActive": True, "IsStandard": True})
     for name, code, price, account, tax in PRODUCTS:
         product = dml.insert(tx, dml.store.schema.entities["Product2"], {
