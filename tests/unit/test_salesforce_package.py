@@ -332,3 +332,21 @@ def test_package_permissions_name_nothing_that_cannot_be_granted() -> None:
         assert text(one, "modifyAllRecords") == "false"
     order = [child.tag.removeprefix(SPACE) for child in permissions]
     assert order == sorted(order)  # as the platform writes it, so that a retrieve shows no difference
+
+
+def test_package_component_shows_fields_that_people_may_read_and_changes_only_the_box() -> None:
+    folder = SOURCE / "lwc" / "twinledgerSync"
+    script, page = ((folder / f"twinledgerSync.{kind}").read_text("utf-8") for kind in ("js", "html"))
+    named = set(re.findall(r"\b\w+__c\b", script)) - {OBJECT}
+    rights = permission_set("Twinledger_People")
+    readable = {text(one, "field").partition(".")[2] for one in parts(rights, "fieldPermissions")}
+    assert named <= readable
+    (changed,) = re.findall(r"updateRecord\(\{ fields: \{ Id: [\w.]+, (\w+): true \} \}\)", script)
+    assert changed == "Retry__c"
+    members = {name for name in re.findall(r"\{(\w+)\}", page) if name != "rows"}
+    assert members == {"problem", "nothing", "retry"}
+    assert all(re.search(rf"\b{name}\b", script) for name in members)
+    rows = set(re.findall(r"\{row\.(\w+)\}", page))
+    fields = re.search(r"const FIELDS = \{(.*?)\};", script, re.S)
+    assert fields is not None
+    assert rows <= {"id", "retries", *re.findall(r"(\w+):", fields[1])}
