@@ -19,7 +19,13 @@ FAST = 6000  # Xero calls a minute, allowed by the simulator too
 
 @asynccontextmanager
 async def spine(
-    kafka: str, prefix: str, folder: Path, *, mappings: Path | None = None, start: bool = True
+    kafka: str,
+    prefix: str,
+    folder: Path,
+    *,
+    mappings: Path | None = None,
+    start: bool = True,
+    several_currencies: bool = False,
 ) -> AsyncIterator[Stage]:
     """Topics made, mappings applied, the connector ready. The log is printed when the block fails."""
     async with stage(
@@ -29,6 +35,7 @@ async def spine(
         prefix=prefix,
         poll_seconds=1,
         calls_per_minute=FAST,
+        several_currencies=several_currencies,
     ) as scene:
         ahead = folder / "clock"
         ahead.write_text("0", "ascii")

@@ -120,6 +120,15 @@ async def bills(scene: Stage, source: str) -> list[Json]:
     return [row for row in await scene.xero.objects("Invoice") if f"/{source}?tl=" in str(row.get("Url"))]
 
 
+async def pay(scene: Stage, made: Json, amount: str, **fields: Any) -> None:
+    """Somebody enters a payment in Xero."""
+    payment = {
+        "Invoice": {"InvoiceID": made["InvoiceID"]}, "Account": {"Code": "090"}, "Date": "2026-11-23",
+        "Amount": Decimal(amount), **fields,
+    }  # fmt: skip
+    await scene.xero.call("PUT", "/api.xro/2.0/Payments", payment, await scene.token())
+
+
 # --- the connector ---------------------------------------------------------------------------------------------------
 
 

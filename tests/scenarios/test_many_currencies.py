@@ -1,0 +1,83 @@
+"""An org with several currencies: a deal in dollars becomes an invoice in dollars, with a rate, and its payment flows
+back in dollars."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from connector.cli.stage import Json, Stage, until
+from tests.integration.kafka_views import link_of
+from tests.integration.spine_stage import changed_mappings, opened, spine
+from tests.scenarios.people import INVOICES, clean, fresh, invoice, linked_customer, pay, record, won
+
+pytestmark = pytest.mark.timeout(240)
+RATE = Decimal("1.2500")
+
+
+def mappings(folder: Path) -> Path:
+    """As docs/configuration.md says for such an org: mirrors in their own currency, and a rate of our own."""
+    currency = "CurrencyCode: =record.CurrencyIsoCode or connection.currency"
+    rate = """CurrencyRate: { set: "=number(lookup('rates', CurrencyCode, otherwise='1'))", write: once }"""
+    mirrored = "Currency__c: =record.CurrencyCode"
+    return changed_mappings(folder, {
+        "opportunity-to-invoice": (currency, f"{currency}\n  {rate}"),
+        "invoice-to-xero-invoice": (mirrored, f"{mirrored}\n  CurrencyIsoCode: =record.CurrencyCode"),
+    })  # fmt: skip
+
+
+async def dollar_deal(scene: Stage) -> tuple[str, str]:
+    """A deal in dollars over 3 × 33.33: its id and number."""
+    dollars, number = {"CurrencyIsoCode": "USD"}, uuid4().hex[:8]
+    account = await linked_customer(scene, **dollars)
+    deal = await scene.salesforce.edit("Opportunity", {
+        "Name": fresh("Deal"), "AccountId": account, "StageName": "Prospecting", "CloseDate": "2026-11-20",
+        "Number__c": number, **dollars,
+    })  # fmt: skip
+    pound = (await scene.salesforce.objects("PricebookEntry"))[0]
+    mine: Json = {name: pound[name] for name in ("Product2Id", "Pricebook2Id")}
+    entry = await scene.salesforce.edit(
+        "PricebookEntry", {**mine, **dollars, "UnitPrice": Decimal(33), "IsActive": True}
+    )
+    line: Json = {"PricebookEntryId": entry, "Quantity": Decimal(3), "UnitPrice": Decimal("33.33")}
+    await scene.salesforce.edit("OpportunityLineItem", {"OpportunityId": deal, **line})
+    return deal, number
+
+
+async def test_a_deal_in_dollars_is_billed_in_dollars_and_paid_in_dollars(
+    kafka: str, prefix: str, tmp_path: Path
+) -> None:
+    async with spine(
+        kafka, prefix, tmp_path, mappings=mappings(tmp_path), start=False, several_currencies=True
+    ) as scene:
+        text = scene.config.read_text("utf-8").replace("  currency: GBP\n", "  lookups: {rates: {USD: '1.25'}}\n")
+        scene.config.write_text(text, "utf-8")
+        await scene.prepare()
+        await scene.start_connector()
+        await scene.ready()
+        await opened(scene)
+        deal, number = await dollar_deal(scene)
+        await won(scene, deal)
+        made = await invoice(scene, number)
+        assert (made["CurrencyCode"], made["CurrencyRate"], made["SubTotal"]) == ("USD", RATE, Decimal("99.99"))
+        await pay(scene, made, str(made["Total"]), CurrencyRate=RATE)
+
+        async def paid() -> Json | None:
+            row = await record(scene, "Opportunity", deal)
+            return row if row["Invoice_Payment__c"] == "Paid" else None
+
+        row = await until("the deal says paid", paid)
+        assert (row["CurrencyIsoCode"], row["Amount_Paid__c"], row["Amount"]) == (
+            "USD",
+            made["Total"],
+            Decimal("99.99"),
+        )
+        await clean(scene, INVOICES, deal)
+        (mirror,) = [one for one in await scene.salesforce.objects("Xero_Invoice__c") if one["Opportunity__c"] == deal]
+        assert (mirror["CurrencyIsoCode"], mirror["Total__c"]) == ("USD", made["Total"])
+        link = await link_of(scene, INVOICES, deal)
+        assert link is not None
+        assert link.code == ""
