@@ -254,7 +254,7 @@ Xero_Tax__c     string(50)
 Status__c       picklist(255) values=ExpenseStatus restricted
 Xero_Bill_Id__c string(36)
 """),
-    Table("Credit__c", "a05", _NAMED + """
+    Table("Credit__c", "a07", _NAMED + """
 Number__c       string(40)
 Amount__c       currency(16.2)
 Allocated__c    currency(16.2)
