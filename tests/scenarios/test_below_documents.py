@@ -196,6 +196,18 @@ async def test_the_files_of_a_record_hang_on_its_invoice(scene: Stage) -> None:
     assert len(await attachments(scene, made["InvoiceID"])) == 2
 
 
+async def test_a_file_whose_answer_was_lost_is_attached_once(scene: Stage) -> None:
+    opportunity, number, _ = await deal(scene, (100,))
+    await won(scene, opportunity)
+    made = await invoice(scene, number)
+    await clean(scene, NOTES, opportunity)
+    cut = await arm(scene.xero, "cut-after-commit", "PUT", f"/api.xro/2.0/Invoices/{made['InvoiceID']}/Attachments")
+    version = await upload(scene, opportunity, "Once.pdf", b"once")
+    await clean(scene, FILES, await lying(scene, version, opportunity))
+    assert await hits(scene.xero, cut) == 1
+    assert [file["ContentLength"] for file in await attachments(scene, made["InvoiceID"])] == [4]
+
+
 async def test_a_file_that_is_too_large_is_a_review(scene: Stage) -> None:
     opportunity, number, _ = await deal(scene, (100,))
     await won(scene, opportunity)

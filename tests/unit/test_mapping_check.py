@@ -11,6 +11,7 @@ from connector.core.mapping.check import Problem, check
 from connector.core.mapping.parse import parse
 from connector.core.records import Side
 from connector.salesforce.describe import SalesforceCatalog, shape_of
+from connector.simulators.salesforce import content
 from connector.simulators.salesforce.describe import describe
 from connector.simulators.salesforce.permissions import Permissions
 from connector.simulators.salesforce.sales_org import PICKLISTS, TABLES
@@ -51,13 +52,14 @@ def test_the_ready_made_mappings_have_no_problem() -> None:
 
 
 def test_the_ready_made_mappings_fit_the_catalogs_of_both_parties() -> None:
-    schema = build_schema(TABLES, PICKLISTS, currencies=False)
+    schema = build_schema((*TABLES, *content.TABLES), PICKLISTS, currencies=False)
     shapes = [shape_of(describe(schema, entity, Permissions(), "62.0")) for entity in schema.entities.values()]
     salesforce = SalesforceCatalog({}).with_objects(shapes)
     catalogs: dict[Side, Catalog] = {Side.SALESFORCE: salesforce, Side.XERO: XeroCatalog()}
     assert check(READY, catalogs) == ()
-    instead = tuple(parse(path.read_text(), path.name) for path in sorted((FOLDER / "instead").glob("*.yaml")))
-    assert len(instead) >= 3
+    files = [path for folder in ("instead", "more") for path in sorted((FOLDER / folder).glob("*.yaml"))]
+    instead = tuple(parse(path.read_text(), path.name) for path in files)
+    assert len(instead) >= 8
     others = tuple(one for one in READY if one.name != "invoice-status-to-opportunity")
     assert check((*others, *instead), catalogs) == ()
 
