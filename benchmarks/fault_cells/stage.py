@@ -73,7 +73,7 @@ async def _pair(
     sales = await stack.enter_async_context(running(salesforce.build(org)))
     company = await stack.enter_async_context(running(xero.build(world)))
     settings = {
-        "name": name, "mappings": [str(folder / name)],
+        "name": name, "currency": "GBP", "mappings": [str(folder / name)],
         "salesforce": {"url": sales, "client_id": org.client_id, "client_secret": org.client_secret},
         "xero": [{
             "tenant": tenant, "demo": True, "client_id": world.client_id, "client_secret": world.client_secret,
