@@ -328,7 +328,9 @@ def _configured(
     return {
         "kafka": {"bootstrap_servers": bootstrap, "prefix": prefix, "partitions": 4, "replication": 1},
         "data_dir": str(folder / "data"), "web": {"port": 0},
-        "connections": [{"name": "demo", "currency": "GBP", "salesforce": party, "xero": [tenant], "mappings": [mapping]}],
+        "connections": [
+            {"name": "demo", "currency": "GBP", "salesforce": party, "xero": [tenant], "mappings": [mapping]}
+        ],
     }  # fmt: skip
 
 
