@@ -12,12 +12,14 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 
 from connector.core.link_state import Link, Rules
 from connector.core.mapping.model import Mapping as Rule
 from connector.core.party import Party
 from connector.core.planning import Applied, Gate, Scene, rules_of
 from connector.core.records import ReadPlan, Record, Side, Version
+from connector.core.snapshots import Window
 from connector.core.unborn import Unborn
 from connector.settings import ConnectionSettings
 from streams.ready import Ready
@@ -54,6 +56,9 @@ class Flight:
 
     def __init__(self) -> None:
         self._waiting: Counter[str] = Counter()
+
+    def __len__(self) -> int:
+        return len(self._waiting)
 
     def sent(self, link: str) -> None:
         self._waiting[link] += 1
@@ -139,6 +144,8 @@ class Connection:
     linked: asyncio.Event = field(default_factory=asyncio.Event)  # set once a link has been folded
     resyncs: set[str] = field(default_factory=set)  # Salesforce objects that must be read whole
     work: asyncio.Event = field(default_factory=asyncio.Event)  # something was applied or asked for
+    orders: asyncio.Queue[tuple[int, Mapping[str, Any]]] = field(default_factory=asyncio.Queue)  # signals of snapshots
+    window: Window = field(default_factory=Window)
     letters: asyncio.Queue[tuple[str, str, str]] = field(default_factory=asyncio.Queue)  # dead letter, decision, by
     tally: Counter[tuple[str, ...]] = field(default_factory=Counter)  # what was done, for the metrics
     took: deque[tuple[Side, float]] = field(default_factory=deque)  # seconds of each API call, for the metrics

@@ -15,6 +15,7 @@ from urllib.parse import unquote
 from connector.core.identity import LinkId, join_key, record_key
 from connector.core.link_events import LinkEvent, Observed, Settled, Wanted
 from connector.core.records import Record, Side, Version
+from connector.core.snapshots import is_command
 from connector.errors import DataError
 from connector.kafka import record_codec
 from connector.kafka.codec import Codec, Poison
@@ -31,6 +32,7 @@ from streams.settle import Settle
 REMEDY = "Find who wrote it; it is kept as a dead letter."
 HINT_OUTCOMES = {"change": "asked", "asked": "asked", "read": "answered"}
 EVENTS, HINTS, RECORDS = "link-events.v1", "salesforce.hints.v1", "salesforce.records.v1"
+SIGNALS = "signals.v1"
 
 Put = Callable[[str, bytes, bytes, Headers], Awaitable[int]]
 
@@ -103,6 +105,8 @@ class Hops:
             await self.settle.send(connection, key, event)
         elif value["kind"] == "deadletter.close":
             connection.letters.put_nowait((value["subject"], arguments.get("decision", ""), value["by"]))
+        elif is_command(value["kind"]):
+            connection.orders.put_nowait((message.offset, value))
         elif value["kind"] == "mapping.release":
             connection.released.add(value["subject"])
             connection.ready.bell.ring()
@@ -187,6 +191,7 @@ class Outbox:
 
     async def record(self, connection: Connection, record: Record) -> tuple[str, int]:
         """The topic that it went to and its offset there."""
+        connection.window.note(record)
         key = record_key(connection.name, record.organisation, record.entity, record.id)
         if record.side is Side.SALESFORCE:
             topic, value = RECORDS, record_codec.to_value(record)

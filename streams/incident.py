@@ -26,6 +26,7 @@ from streams.tables import Read
 SOURCE = "incident "
 OVERLAP = timedelta(minutes=10)  # the longest transaction: what it commits bears an earlier stamp
 MINUTE, SETTLED = timedelta(minutes=1), timedelta(seconds=5)
+MANY = 1000  # five queries by id; one walk reads twice as many in one
 RETRY_SECONDS = 10.0
 LOOK_SECONDS = 0.2
 Store = Callable[[Position], Awaitable[None]]
@@ -128,6 +129,7 @@ class RefillLoop:
     reached: Callable[[str, int, int], Awaitable[bool]]
     compare: Callable[[str], None]
     notice: Notice
+    walk: Callable[[str, datetime], Awaitable[int]]
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -166,19 +168,28 @@ class RefillLoop:
         until = incident.opened.replace(second=0, microsecond=0) + MINUTE  # the org's lists count in minutes
         while connection.clock() < until + SETTLED:  # noqa: ASYNC110  a clock has no event
             await asyncio.sleep(LOOK_SECONDS)
-        ids: dict[str, str | None] = {}
-        if one.parent or since < until - UPDATED_REACH:
-            async for page in self.replication.moved(one.entity, "SystemModstamp", since, None, one.reference):
-                ids |= {row.id: row.parent for row in page}
-        else:
-            ids |= dict.fromkeys((await self.replication.updated(one.entity, since, until)).ids)
-        offset = await ask(connection, self.outbox, one, ids, "incident")
+        number, offset = await self._changed(one, since, until)
         span = await self.replication.deleted(one.entity, max(since, until - DELETED_REACH), until)
         gone = dict.fromkeys(span.ids)
         offset = max(offset, await ask(connection, self.outbox, one, gone, DELETED))
         if not one.parent and (not span.whole or since < until - DELETED_REACH):
             self.compare(one.entity)
-        return len(ids), len(gone), offset
+        return number, len(gone), offset
+
+    async def _changed(self, one: Followed, since: datetime, until: datetime) -> tuple[int, int]:
+        """(how many, last offset) of what was changed. Many records are read in the slow lane of snapshots: live
+        changes would stand behind so many questions."""
+        ids: dict[str, str | None] = {}
+        if one.parent:
+            async for page in self.replication.moved(one.entity, "SystemModstamp", since, None, one.reference):
+                ids |= {row.id: row.parent for row in page}
+        elif since < until - UPDATED_REACH:
+            return await self.walk(one.entity, since), -1
+        else:
+            ids |= dict.fromkeys((await self.replication.updated(one.entity, since, until)).ids)
+            if len(ids) > MANY:
+                return await self.walk(one.entity, since), -1
+        return len(ids), await ask(self.incidents.connection, self.outbox, one, ids, "incident")
 
     async def _read(self, offset: int) -> None:
         """Wait until what was asked has been answered."""

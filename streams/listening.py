@@ -44,6 +44,7 @@ class Listening:
     post: Post
     reached: Callable[[str, int, int], Awaitable[bool]]
     pause: Callable[[str], Awaitable[None]]
+    walk: Callable[[str, datetime], Awaitable[int]]
     watch: Watch = field(init=False)
     incidents: Incidents = field(init=False)
     stream: StreamCapture = field(init=False)
@@ -72,8 +73,9 @@ class Listening:
             connection, party, replication, self.links, self.emit, self.notices.say, tell, settings.compare_hours
         )
         refill = RefillLoop(
-            self.incidents, replication, self._catalog, self.outbox, self.reads, self.reached, compare.want, tell
-        )
+            self.incidents, replication, self._catalog, self.outbox, self.reads, self.reached, compare.want, tell,
+            self.walk,
+        )  # fmt: skip
         polls = ObjectPoll(
             connection, party, replication, self.outbox, self.store, tell, self.watch, self.positions, self._heard,
             compare.want, settings.poll_seconds,

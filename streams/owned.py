@@ -36,10 +36,9 @@ from connector.salesforce.files import file_bytes
 from connector.xero.avro import from_value, topic_of
 from connector.xero.expected import expected
 from connector.xero.money import Chart
-from connector.xero.poller import poll
-from connector.xero.position import Watermark
 from connector.xero.records import EPOCH
 from connector.xero.rest import XeroParty
+from streams.asked import AskedLoop
 from streams.brake import Brake
 from streams.capture import (
     DONE,
@@ -53,7 +52,7 @@ from streams.connection import Connection
 from streams.engine.app import Engine
 from streams.gate import LOOK_SECONDS, Gate, GatedProducer
 from streams.genesis import Genesis
-from streams.hops import EVENTS, HINTS, Outbox
+from streams.hops import EVENTS, HINTS, SIGNALS, Outbox
 from streams.hydrate import ReadLoop, Reads
 from streams.leases import Leases
 from streams.letters import LetterLoop
@@ -70,6 +69,7 @@ from streams.sync_state import SyncStateLoop
 from streams.tables import Read, Tables
 from streams.takeover import Takeover
 from streams.vanished import VanishedLoop
+from streams.walk import Walker
 from streams.write import WriteLoop
 
 RENEW_SECONDS = 1800
@@ -149,9 +149,14 @@ class Owned:
 
     def _work(self) -> list[tuple[str, Coroutine[Any, Any, None]]]:
         connection, notice = self.connection, self.notices.tell
+        walker = Walker(
+            connection, self.source.party, self.companies, self.outbox, self.notices.bury, self.app.ownership.processed,
+            self._reached, self._end_of_events,
+        )  # fmt: skip
         self.listening = Listening(
             connection, self.source, self.outbox, self.reads, self.positions, self.heard, self._store, self._emit,
             self.notices, self._links, self.producer.send_soon, self._reached, self._pause,
+            walker.since,
         )  # fmt: skip
         reading = ReadLoop(
             connection,
@@ -163,13 +168,17 @@ class Owned:
             self.notices.readable,
         )
         snapshots = SnapshotLoop(
-            connection, self.outbox, self._scan, self._reached, self._end_of_events,
-            self.follower.entry, self._save, notice, self._resynced, self.notices.bury,
+            connection, walker, self.follower.entry, self._save, notice, self._resynced, self._store,
+            self.positions.values(),
         )  # fmt: skip
+        asked = AskedLoop(
+            connection, walker, self._store, self.notices.say, notice, self._orders, self.positions.values()
+        )
         homes = [(Side.SALESFORCE, connection.tenant), *((Side.XERO, tenant) for tenant in connection.tenants)]
         self.writers = [self._writer(side, tenant) for side, tenant in homes]
         loops = [
             *self.listening.loops(), *self._polls(), ("read", reading.run()), ("snapshot", snapshots.run()),
+            ("asked snapshots", asked.run()),
             ("due", self._due()), ("lease", self._renew()),
             ("letters", LetterLoop(connection, self.cluster, self.outbox.codec, self.producer.send).run()),
         ]  # fmt: skip
@@ -296,15 +305,6 @@ class Owned:
             stamp if isinstance(stamp, datetime) else EPOCH, fields=answer.fields,
         )  # fmt: skip
 
-    async def _scan(self, connection: Connection, side: Side, entity: str) -> AsyncIterator[tuple[Record, ...]]:
-        if side is Side.SALESFORCE:
-            async for page in self.source.scan(connection.read_plan(side, entity), connection.numbers.next):
-                yield page
-            return
-        for company in self.companies.values():
-            async for polled in poll(company, entity, Watermark(), connection.numbers.next):
-                yield polled.records
-
     async def _save(self, entry: Entry) -> None:
         await write_entry(self.producer, self.outbox.codec, entry)
         await self.follower.refresh()
@@ -332,6 +332,14 @@ class Owned:
 
     async def _end_of_events(self, partition: int) -> int:
         return (await end_offsets(self.cluster, EVENTS, [partition]))[partition]
+
+    async def _orders(self, start: int) -> AsyncIterator[tuple[int, Mapping[str, Any]]]:
+        """The signals about snapshots from an offset to the end as it is now."""
+        partition = self.connection.partition
+        async for message in read_to_end(self.cluster, SIGNALS, [partition], start={partition: start}):
+            decoded = self.outbox.codec.decode(message.value)
+            if isinstance(decoded, Decoded) and decoded.value["connection"] == self.connection.name:
+                yield message.offset, decoded.value
 
     async def _load_positions(self) -> None:
         for position in (await read_positions(self.cluster, self.outbox.codec, [self.connection.partition])).values():

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from connector.core.catalog import Catalog
 from connector.core.grant import Grants
 from connector.core.party import Organisation
-from connector.core.records import ReadPlan, Record, Side, Version
+from connector.core.records import ReadPlan, Side
 from connector.errors import ConfigurationError
 from connector.http import HttpClient
 from connector.salesforce.auth import ClientCredentials, Credentials, SignedAssertion, SignIn
@@ -48,10 +48,6 @@ class SalesforceSource:
             self.credentials, self.settings.channels, replay_from, api_version=self.settings.api_version
         )
         return self.now
-
-    def scan(self, plan: ReadPlan, numbers: Callable[[], Version]) -> AsyncIterator[tuple[Record, ...]]:
-        """Every record of an object, page by page."""
-        return self.party.scan(plan, numbers())
 
     def parents(self, connection: Connection, change: Change) -> dict[str, str]:
         """Child id → ``Parent/id`` where the event's body names a record whose lines a mapping reads."""

@@ -1,30 +1,34 @@
 """Snapshots: a mapping that was just applied, or an object that must be read whole, walks through its sources once.
 
 The source's position is pinned before (`apply` says when), the live stream goes on beside it. Until the walk has been
-planned and settled the mapping creates nothing; then its gate opens.
+planned and settled the mapping creates nothing; then its gate opens. One that is interrupted goes on where it was.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass, replace
+import json
+import time
+from collections.abc import Awaitable, Callable, Iterable
+from contextlib import aclosing, suppress
+from dataclasses import dataclass, field, replace
 
 from connector.core.link import Act
 from connector.core.planning import Gate
-from connector.core.records import Record, Side
+from connector.core.records import Side
+from connector.core.snapshots import Collection
 from connector.core.values import canonical
 from connector.errors import DataError, EngineStop, TwinledgerError
+from connector.kafka.positions import Position, PositionKind
 from streams.configuration import Entry
 from streams.connection import Connection
-from streams.hops import EVENTS, Outbox
+from streams.walk import Walker
 
-Scan = Callable[[Connection, Side, str], AsyncIterator[tuple[Record, ...]]]
-Reached = Callable[[str, int, int], Awaitable[bool]]
 Save = Callable[[Entry], Awaitable[None]]
 Notice = Callable[[Connection, str, TwinledgerError], Awaitable[None]]
-Bury = Callable[[Connection, str, bytes, DataError], Awaitable[None]]
 RETRY_SECONDS = 5
+STORE_SECONDS = 1.0
+SOURCE = "first snapshot "
 
 
 @dataclass(slots=True)
@@ -32,18 +36,18 @@ class SnapshotLoop:
     """Runs the snapshots of one connection, one after the other."""
 
     connection: Connection
-    outbox: Outbox
-    scan: Scan
-    reached: Reached
-    end_of_events: Callable[[int], Awaitable[int]]
+    walker: Walker
     entry: Callable[[str, str], Entry | None]
     save: Save
     notice: Notice
     resynced: Callable[[str], Awaitable[None]]
-    bury: Bury
+    store: Callable[[Position], Awaitable[None]]
+    positions: Iterable[Position]
+    begun: dict[Collection, tuple[str, str]] = field(default_factory=dict)  # why, and up to where
 
     async def run(self) -> None:
         """Until cancelled: take what `apply` left to do, then wait for more."""
+        self._load()
         while True:
             if await self._round():
                 await self.connection.work.wait()
@@ -58,7 +62,8 @@ class SnapshotLoop:
         sources = sorted({source for name in waiting for source in self._sources(name)})
         asked = sorted((Side.SALESFORCE, entity) for entity in connection.resyncs)
         for side, entity in dict.fromkeys([*sources, *asked]):
-            if not await self._walked(side, entity, asked=(side, entity) in asked):
+            reason = "" if (side, entity) in asked else self._reason(waiting, Collection(side, entity))
+            if not await self._walked(side, entity, reason, asked=(side, entity) in asked):
                 failed.add((side, entity))
         for name in waiting:
             if not failed.intersection(self._sources(name)):
@@ -66,13 +71,13 @@ class SnapshotLoop:
                 await self._open(name)
         return not failed
 
-    async def _walked(self, side: Side, entity: str, *, asked: bool) -> bool:
+    async def _walked(self, side: Side, entity: str, reason: str, *, asked: bool) -> bool:
         """Read an entity whole; one that was asked for stays asked until it is read, and if it is asked meanwhile."""
         resyncs = self.connection.resyncs
         if asked:
             resyncs.discard(entity)
         try:
-            await self._walk(side, entity)
+            await self._walk(Collection(side, entity), reason)
         except EngineStop:
             raise
         except TwinledgerError as error:
@@ -97,26 +102,49 @@ class SnapshotLoop:
         ends = (mapping.source, mapping.target) if mapping.pairs else (mapping.source,)
         return [(end.side, end.entity) for end in ends]
 
-    async def _walk(self, side: Side, entity: str) -> None:
-        """Every record of an entity into its topic; returns when all of them are planned and settled."""
-        last: dict[str, int] = {}
-        async for page in self.scan(self.connection, side, entity):
-            placed = await asyncio.gather(*(self._place(record) for record in page))
-            for topic, offset in filter(None, placed):
-                last[topic] = max(offset, last.get(topic, 0))
-        partition = self.connection.partition
-        for topic, offset in last.items():
-            await self.reached(topic, partition, offset + 1)
-        await self.reached(EVENTS, partition, await self.end_of_events(partition))
+    async def _walk(self, collection: Collection, reason: str) -> None:
+        """Every record of an entity into its topic; returns when all of them are planned and settled.
 
-    async def _place(self, record: Record) -> tuple[str, int] | None:
-        """Its topic and offset. A record that no schema takes is a dead letter, and stops no other."""
-        try:
-            return await self.outbox.record(self.connection, record)
-        except DataError as error:
-            where = f"{record.side.value} {record.entity}"
-            await self.bury(self.connection, where, canonical(record.fields).encode(), error)
-            return None
+        A walk that was interrupted goes on if its ``reason`` is the same still.
+        """
+        known, cursor = self.begun.get(collection, ("", ""))
+        start, stored = cursor if reason and known == reason else "", time.monotonic()
+        ahead = self.connection.settings.snapshot_ahead
+        async with aclosing(self.walker.placed(collection, None, start, lambda: ahead)) as batches:
+            async for batch in batches:
+                if reason and batch.cursor and time.monotonic() - stored >= STORE_SECONDS:
+                    await self._keep(collection, reason, batch.cursor)
+                    stored = time.monotonic()
+        await self.walker.settled()
+        if collection in self.begun:
+            await self._keep(collection, "", "")
+
+    def _reason(self, waiting: Iterable[str], collection: Collection) -> str:
+        """The mappings that wait for this walk, as they were applied: another one begins it anew."""
+        name = self.connection.name
+        mine = [one for one in sorted(waiting) if (collection.side, collection.entity) in self._sources(one)]
+        entries = [entry for entry in (self.entry(name, one) for one in mine) if entry is not None]
+        return canonical([f"{entry.mapping} {entry.digest} {entry.at.isoformat()}" for entry in entries])
+
+    async def _keep(self, collection: Collection, reason: str, cursor: str) -> None:
+        connection = self.connection
+        self.begun[collection] = reason, cursor
+        value = json.dumps({"reason": reason, "cursor": cursor})
+        await self.store(
+            Position(
+                connection.name, connection.org, f"{SOURCE}{collection}",
+                PositionKind.CURSOR, value, connection.numbers.epoch, connection.clock(),
+            )
+        )  # fmt: skip
+
+    def _load(self) -> None:
+        """Walks that an earlier life has begun. One that cannot be read begins anew."""
+        for position in self.positions:
+            if position.source.startswith(SOURCE):
+                with suppress(ValueError, KeyError, TypeError, DataError):
+                    raw = json.loads(position.value)
+                    collection = Collection.of(position.source.removeprefix(SOURCE))
+                    self.begun[collection] = str(raw["reason"]), str(raw["cursor"])
 
     async def _open(self, name: str) -> None:
         entry = self.entry(self.connection.name, name)

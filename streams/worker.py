@@ -32,7 +32,7 @@ from streams.configuration import Follower, write_entry
 from streams.connection import Connection
 from streams.engine.app import Engine, EngineSettings, make_app, running
 from streams.guard import consume
-from streams.hops import EVENTS, HINTS, RECORDS, Hops, Outbox
+from streams.hops import EVENTS, HINTS, RECORDS, SIGNALS, Hops, Outbox
 from streams.hydrate import Hydrate, Reads
 from streams.leases import Leases
 from streams.notices import Notices
@@ -44,7 +44,6 @@ from streams.protocol import state_protocol
 from streams.settle import Settle
 from streams.tables import LinkTable, ParentTable, ReadTable, Tables, TargetTable, rank_by
 
-SIGNALS = "signals.v1"
 DRAIN_SECONDS, DRAIN_LOOK_SECONDS = 20, 0.05  # less than the supervisor waits before it kills
 TIMES_KEPT = 10_000  # of API calls, between two looks of the metrics
 

@@ -21,6 +21,7 @@ from connector.cli import (
     review,
     schemas,
     simulate,
+    snapshot,
     status,
     topics,
 )
@@ -62,5 +63,6 @@ app.command("doctor")(doctor.doctor)
 for name, noun in (
     ("topics", topics.app), ("mapping", mapping.app), ("review", review.app), ("links", links.app),
     ("config", config.app), ("auth", auth.app), ("schemas", schemas.app), ("simulate", simulate.app),
+    ("snapshot", snapshot.app),
 ):  # fmt: skip
     app.add_typer(noun, name=name)

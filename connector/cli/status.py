@@ -17,6 +17,7 @@ from rich.table import Table
 
 from connector.cli.options import DEFAULT_CONFIG, Config, Connection, Format, Output, settings_of
 from connector.cli.printing import ago, coloured, report, show, table
+from connector.cli.snapshot import is_snapshot, listed, rows_of
 from connector.errors import DataError, TwinledgerError, Unavailable
 from connector.kafka.admin import admin_client
 from connector.kafka.codec import Codec
@@ -72,6 +73,7 @@ class Status:
             "dead_letters": sum(review.kind == "dead-letter" for review in self.reviews),
             "projected_at": self.projected,
             "positions": self.positions,
+            "snapshots": rows_of(self.positions),
             "hops": self.hops,
             "away": [{"code": each.code, "message": each.message} for each in self.away],
         }
@@ -171,6 +173,8 @@ def _page(found: Status) -> list[Table | str]:
         parts += [table(columns, polls, title="Polls of Xero", right=" ".join(columns[2:])), ""]
     if sources:
         parts += [_positions(sources, found.at), ""]
+    if snapshots := rows_of(found.positions):
+        parts += [listed(snapshots, found.at, "Snapshots"), ""]
     if found.hops:
         columns = ("hop", "taken", "done", "waiting", "dead-letters", "unaccounted")
         parts += [table(columns, _by_hop(found.hops), title="Workers", right=" ".join(columns[1:])), ""]
@@ -179,7 +183,7 @@ def _page(found: Status) -> list[Table | str]:
 
 def _beside(position: Position) -> bool:
     """What is kept like a position and is none."""
-    return position.source == PACE or position.source.startswith(WHOLE)
+    return position.source == PACE or position.source.startswith(WHOLE) or is_snapshot(position)
 
 
 def paces(position: Position) -> Iterator[tuple[object, ...]]:

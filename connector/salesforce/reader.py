@@ -38,6 +38,30 @@ class Reading:
     read_at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """The next rows by id, not yet typed. ``size`` were asked; they came in ``calls`` answers."""
+
+    plan: ReadPlan
+    version: Version
+    rows: list[dict[str, Any]]
+    size: int
+    calls: int
+
+    @property
+    def whole(self) -> bool:
+        """Whether nothing comes behind it."""
+        return len(self.rows) < self.size
+
+    @property
+    def last(self) -> str:
+        """The id behind which the next chunk begins."""
+        found = self.rows[-1].get("Id") if self.rows else ""
+        if not isinstance(found, str):
+            _refuse(f"a row of {self.plan.entity} without an id")
+        return found
+
+
 def read_page(body: bytes) -> Page:
     """A query answer. Raises DataError."""
     try:

@@ -32,14 +32,16 @@ from connector.salesforce import bulk, graph, writer
 from connector.salesforce.auth import Credentials
 from connector.salesforce.bulk_jobs import BulkJobs
 from connector.salesforce.cometd import API_VERSION
+from connector.salesforce.condition import Filter
 from connector.salesforce.describe import ObjectShape, SalesforceCatalog, read_describe
 from connector.salesforce.failures import DAILY_RETRY, failure, refusal
 from connector.salesforce.lookup import told_apart, widened
-from connector.salesforce.reader import Page, Reading, read_page, records, unfinished
-from connector.salesforce.soql import MAX_FOUND, by_any, by_criteria, by_ids, by_way, changed_since, everything
+from connector.salesforce.reader import Chunk, Page, Reading, read_page, records, unfinished
+from connector.salesforce.soql import MAX_FOUND, by_any, by_criteria, by_ids, by_way, changed_since, rows_after
 
 READ_SECONDS = 60
 MAX_PAGES = 10_000  # of one query: 20 million rows
+CHUNK = 2000  # rows that one answer may hold
 RESERVE = 500  # API calls of the day that are left to people and other apps
 CORPORATE = "SELECT IsoCode FROM CurrencyType WHERE IsCorporate = true"
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -254,11 +256,21 @@ class SalesforceParty:
                 found |= {value: None for row in rows for value in row.values() if isinstance(value, str)}
         return tuple(found)
 
-    async def scan(self, plan: ReadPlan, version: Version) -> AsyncIterator[tuple[Record, ...]]:
-        """All live records, page by page. The version is that of the moment the query is sent."""
-        soql = await self._planned((plan,), partial(everything, plan))
-        async for rows in self.pages("query", soql):
-            yield records(rows, self._reading(plan, version))
+    async def rows_after(
+        self, plan: ReadPlan, last: str, chosen: Filter | None, version: Version, size: int = CHUNK
+    ) -> Chunk:
+        """The next live rows behind an id. The version is that of the moment the query is sent."""
+        wide = ReadPlan(plan.entity, (*plan.fields, *(chosen.fields if chosen else ())))
+        soql = await self._planned((plan, wide), partial(rows_after, plan, last=last, size=size, chosen=chosen))
+        pages = [page async for page in self.pages("query", soql)]
+        return Chunk(plan, version, [row for page in pages for row in page], size, len(pages))
+
+    async def typed(self, chunk: Chunk, first: int, number: int) -> ReadResult:
+        """Some rows of a chunk as records; a row that cannot be read is missing."""
+        rows = chunk.rows[first : first + number]
+        found = await self._readable(rows, chunk.plan, chunk.version)
+        ids = {one.id for one in found}
+        return ReadResult(found, tuple(str(row["Id"]) for row in rows if row.get("Id") not in ids))
 
     async def changed(self, plan: ReadPlan, since: datetime, version: Version) -> AsyncIterator[ReadResult]:
         """Live records stamped at or after a time, oldest first, page by page. ``missing`` could not be read."""

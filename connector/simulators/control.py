@@ -31,7 +31,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -267,11 +267,11 @@ def control_routes(control: Control, extra: Sequence[Route] = ()) -> Mount:
 
     async def requests(request: Request) -> Response:
         since = int(request.query_params.get("since", "0"))
-        return answer_json([asdict(entry) for entry in control.requests if entry.n > since])
+        return answer_json([asdict(entry) for entry in _after(control.requests, since)])
 
     async def writes(request: Request) -> Response:
         since = int(request.query_params.get("since", "0"))
-        return answer_json([asdict(entry) for entry in control.writes if entry.n > since])
+        return answer_json([asdict(entry) for entry in _after(control.writes, since)])
 
     async def entities(_request: Request) -> Response:
         return answer_json({name: len(control.system.objects(name)) for name in control.system.entities()})
@@ -316,6 +316,12 @@ def control_routes(control: Control, extra: Sequence[Route] = ()) -> Mount:
 
 
 Handler = Callable[[Request], Any]
+Entry = TypeVar("Entry", RequestEntry, WriteEntry)
+
+
+def _after(log: deque[Entry], since: int) -> list[Entry]:
+    """The entries behind a number, the oldest first; a long log is not walked through for its end."""
+    return list(itertools.takewhile(lambda entry: entry.n > since, reversed(log)))[::-1]
 
 
 def guarded(handler: Handler) -> Handler:

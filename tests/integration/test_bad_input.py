@@ -29,8 +29,7 @@ from connector.kafka.partition import partition_of
 from connector.settings import load
 from connector.xero.avro import TOPICS as ACCOUNTING
 from streams.clock import clock
-from streams.hops import EVENTS, HINTS, RECORDS
-from streams.worker import SIGNALS
+from streams.hops import EVENTS, HINTS, RECORDS, SIGNALS
 from tests.integration.kafka_views import CODEC, cluster, letters, link_of, state_of
 from tests.integration.spine_stage import changed_mappings, log_of, opened, spine
 

@@ -68,7 +68,8 @@ async def test_a_link_shows_its_document_and_a_new_version_takes_the_place_of_th
     async with a_party() as (party, client):
         first = upload(client, b"one", place="006000000000001AAA")
         await party.describe((LINKS,))
-        found = [row async for page in party.scan(LINKS, Version(1, 1)) for row in page]
+        chunk = await party.rows_after(LINKS, "", None, Version(1, 1))
+        found = (await party.typed(chunk, 0, len(chunk.rows))).records
         (link,) = [row for row in found if row.fields["LinkedEntityId"] == "006000000000001AAA"]
         about: Any = link.fields["ContentDocument"]
         assert (about["Title"], about["FileExtension"]) == ("Offer v1", "pdf")

@@ -17,6 +17,7 @@ from connector.core.records import ReadPlan, Version
 from connector.core.values import Fields
 from connector.errors import AuthError, ConfigurationError, TryAgain, Unavailable
 from connector.salesforce.auth import ClientCredentials
+from connector.salesforce.condition import read_filter
 from connector.salesforce.rest import SalesforceParty
 from connector.simulators.salesforce import Settings
 from tests.integration.salesforce_org import DATA, Client, an_org
@@ -117,13 +118,33 @@ async def test_salesforce_party_finds_by_criteria() -> None:
             await party.find(ACCOUNT, {"Description": "x"}, V)
 
 
-async def test_salesforce_party_scans_everything() -> None:
-    async with a_party(Settings(query_page=200)) as (party, _client):
+async def test_salesforce_party_reads_all_rows_behind_an_id_chunk_by_chunk() -> None:
+    async with a_party(Settings(query_page=100)) as (party, _client):
         for start in (0, 200):
             await write(party, *[create(start + n) for n in range(200)])
-        pages = [page async for page in party.scan(ACCOUNT, V)]
-        assert [len(page) for page in pages] == [200, 200]
-        assert len({one.id for page in pages for one in page}) == 400
+        seen, last, calls = list[str](), "", 0
+        while True:
+            chunk = await party.rows_after(ACCOUNT, last, None, V, 250)
+            seen += [one.id for one in (await party.typed(chunk, 0, 250)).records]
+            calls += chunk.calls
+            if chunk.whole:
+                break
+            last = chunk.last
+        assert seen == sorted(set(seen))
+        assert len(seen) == 400
+        assert calls == 5  # 250 rows are three pages of a hundred, 150 are two
+
+
+async def test_salesforce_party_reads_the_rows_that_a_filter_takes() -> None:
+    async with a_party() as (party, client):
+        wanted = await client.create("Account", Name="O'Neill", Terms__c=30)
+        await client.create("Account", Name="Other", Terms__c=7)
+        chosen = read_filter("Terms__c > 14 AND (Name LIKE 'o\\'%' OR Owner.IsActive = false)")
+        chunk = await party.rows_after(ACCOUNT, "", chosen, V)
+        assert [row["Id"] for row in chunk.rows] == [wanted]
+        for wrong in ("Description = 'x'", "Nowhere__c = 1"):
+            with pytest.raises(ConfigurationError):
+                await party.rows_after(ACCOUNT, "", read_filter(wrong), V)
 
 
 async def test_salesforce_party_writes_and_clears() -> None:

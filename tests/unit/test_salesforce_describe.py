@@ -17,7 +17,7 @@ from connector.core.records import ReadPlan, Version
 from connector.errors import ConfigurationError, DataError
 from connector.salesforce.describe import SalesforceCatalog, read_describe, shape_of
 from connector.salesforce.reader import Reading, read_page, records, unfinished
-from connector.salesforce.soql import by_criteria, by_ids, everything, quoted
+from connector.salesforce.soql import by_criteria, by_ids, quoted, rows_after
 from connector.simulators.salesforce.describe import describe
 from connector.simulators.salesforce.permissions import Permissions
 from connector.simulators.salesforce.sales_org import PICKLISTS, TABLES
@@ -97,7 +97,7 @@ def test_salesforce_a_plan_becomes_a_query() -> None:
         f"ORDER BY SortOrder NULLS LAST, Id) FROM Opportunity WHERE Id IN ('{DEAL_ID}')"
     )
     parse(soql)
-    assert everything(DEAL, CATALOG).endswith("FROM Opportunity ORDER BY Id")
+    assert rows_after(DEAL, CATALOG, "", 2000, None).endswith("FROM Opportunity ORDER BY Id LIMIT 2000")
 
 
 def test_salesforce_an_empty_plan_reads_every_field() -> None:

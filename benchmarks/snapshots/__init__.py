@@ -1,0 +1,1 @@
+"""A snapshot of a million records beside a stream of live changes, measured."""
