@@ -19,7 +19,7 @@ from connector.core.snapshots import is_command
 from connector.errors import DataError
 from connector.kafka import record_codec
 from connector.kafka.codec import Codec, Poison
-from connector.kafka.headers import GENESIS, Headers
+from connector.kafka.headers import GENESIS, REPLAYED, Headers
 from connector.kafka.link_codec import Call, event_value, read_event
 from connector.kafka.topics import BY_NAME
 from connector.xero import avro as accounting
@@ -82,9 +82,10 @@ class Hops:
         connection = self._connection(message)
         if message.value is None:
             return "tombstone"  # it only tidies the topic
-        record = self._record(message)
+        record = record_of(message.topic, value_of(self.codec, message))
         _check_organisation(connection, record.organisation, (record.side,))
-        return "planned" if await self.plan.take(connection, record) else "nothing to do"
+        replayed = REPLAYED in dict(message.headers)
+        return "planned" if await self.plan.take(connection, record, replayed=replayed) else "nothing to do"
 
     async def on_link_event(self, message: Incoming) -> str:
         connection = self._connection(message)
@@ -136,11 +137,12 @@ class Hops:
             )
         return connection
 
-    def _record(self, message: Incoming) -> Record:
-        value = value_of(self.codec, message)
-        if message.topic == RECORDS:
-            return record_codec.from_value(value)
-        return accounting.from_value(value, accounting.TOPICS[message.topic])
+
+def record_of(topic: str, value: Mapping[str, Any]) -> Record:
+    """The record in a value of a record topic."""
+    if topic == RECORDS:
+        return record_codec.from_value(value)
+    return accounting.from_value(value, accounting.TOPICS[topic])
 
 
 def _check_organisation(connection: Connection, organisation: str, sides: tuple[Side, ...]) -> None:

@@ -9,7 +9,7 @@ from connector.core.identity import LinkId
 from connector.core.link import outputs, step, version_of
 from connector.core.link_events import LinkEvent, Observed, Wanted
 from connector.core.link_state import NEVER, Link
-from connector.core.planning import plan
+from connector.core.planning import Applied, plan
 from connector.core.records import Record, Side
 from connector.core.unborn import Unborn
 from streams.connection import Connection, Flight
@@ -61,20 +61,38 @@ class Plan:
     tables: Tables
     send: Send
 
-    async def take(self, connection: Connection, record: Record) -> int:
-        """Send every event that this record means and that would move its link; gives how many."""
+    async def take(self, connection: Connection, record: Record, *, replayed: bool = False) -> int:
+        """Send every event that this record means and that would move its link; gives how many.
+
+        ``replayed``: the record was read long ago. It counts as seen now, where nothing newer has been seen since.
+        """
         if record.side is Side.XERO and record.entity in REFERENCE:
             connection.reference.setdefault((record.organisation, record.entity), {})[record.id] = record
         look = Look(self.tables, connection.flight, connection.unborn)
         scene, sent = connection.scene(), 0
         for applied in tuple(connection.mappings()):
             for link_id, event in plan(record, applied, look, scene):
+                told = self._again(connection, applied, link_id, event) if replayed else event
                 counts = applied.mapping.several == "sum"  # its sum may have been asked for again
-                if not counts and self._says_nothing(connection, link_id, event):
+                if told is None or (not counts and self._says_nothing(connection, link_id, told)):
                     continue
-                await self.send(connection, link_id.key, event)
+                await self.send(connection, link_id.key, told)
                 sent += 1
         return sent
+
+    def _again(self, connection: Connection, applied: Applied, link_id: LinkId, event: LinkEvent) -> LinkEvent | None:
+        """An event of a replayed record. None where the link knows better, and where a mapping that begins with what is
+        new would make something of the past."""
+        if not isinstance(event, Wanted | Observed):
+            return event
+        link = self.tables.links.get(link_id)
+        if link is None:
+            past = applied.pinned is None or event.stamp is None or event.stamp < applied.pinned
+            if applied.mapping.begin == "new" and past:
+                return None
+        elif event.version < link.end(event.side).version:
+            return None
+        return replace(event, version=connection.numbers.next())
 
     def _says_nothing(self, connection: Connection, link_id: LinkId, event: LinkEvent) -> bool:
         """Whether the fold would leave the link as it is. Only asked when nothing of this link is under way:

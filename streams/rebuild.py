@@ -72,8 +72,8 @@ async def rebuild(settings: Settings, cluster: Cluster, clock: Callable[[], date
     No worker may run meanwhile. Raises Unavailable, EngineStop.
     """
     codec, memory = Codec(), (Memory(), Memory())
-    tables = _tables(codec, *memory)
-    connections = await _connections(settings, cluster, codec, clock)
+    tables = tables_of(codec, *memory)
+    connections = await connections_of(settings, cluster, codec, clock)
     events, unreadable = await _fold(cluster, codec, tables, connections)
     paused = 0
     if not dry_run:
@@ -87,14 +87,14 @@ async def rebuild(settings: Settings, cluster: Cluster, clock: Callable[[], date
     return Rebuilt(events, unreadable, len(memory[0].rows), len(memory[1].rows), paused)
 
 
-def _tables(codec: Codec, links: Raw, targets: Raw) -> Tables:
+def tables_of(codec: Codec, links: Raw, targets: Raw) -> Tables:
     unused = Memory()
     return Tables(
         LinkTable(links, codec), TargetTable(targets, codec), ReadTable(unused, codec), ParentTable(unused, codec)
     )
 
 
-async def _connections(
+async def connections_of(
     settings: Settings, cluster: Cluster, codec: Codec, clock: Callable[[], datetime]
 ) -> dict[str, Connection]:
     """Connections with the rules of their mappings, no party behind them: nothing is asked or sent."""

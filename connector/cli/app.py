@@ -15,6 +15,7 @@ from connector.cli import (
     auth,
     auth_salesforce,
     config,
+    connection,
     doctor,
     links,
     mapping,
@@ -24,6 +25,7 @@ from connector.cli import (
     snapshot,
     status,
     topics,
+    usage,
 )
 from connector.cli.group import Commands
 from connector.cli.working import LATER
@@ -60,9 +62,10 @@ def options(
 auth.app.command("salesforce")(auth_salesforce.salesforce)
 app.command("status")(status.status)
 app.command("doctor")(doctor.doctor)
+app.command("usage")(usage.usage)
 for name, noun in (
     ("topics", topics.app), ("mapping", mapping.app), ("review", review.app), ("links", links.app),
-    ("config", config.app), ("auth", auth.app), ("schemas", schemas.app), ("simulate", simulate.app),
-    ("snapshot", snapshot.app),
+    ("config", config.app), ("connection", connection.app), ("auth", auth.app), ("schemas", schemas.app),
+    ("snapshot", snapshot.app), ("simulate", simulate.app),
 ):  # fmt: skip
     app.add_typer(noun, name=name)

@@ -6,13 +6,15 @@ import asyncio
 import sys
 from collections.abc import Callable
 from importlib import import_module
+from pathlib import Path
 from typing import Annotated
 
 import structlog
 import typer
 
+from connector.cli.connection import Client, Tenant, Url, XeroClient
 from connector.cli.group import Later
-from connector.cli.options import DEFAULT_CONFIG, Config, DryRun, Format, Old, Output
+from connector.cli.options import DEFAULT_CONFIG, Config, Connection, DryRun, Format, Old, Output, Yes, settings_of
 from connector.cli.printing import coloured, note, show, table
 from connector.errors import TwinledgerError
 
@@ -23,6 +25,12 @@ Instance = Annotated[
 OldLinks = Annotated[
     Old, typer.Option("--old", help="Links that an earlier text made: keep that text, or move to the new one.")
 ]
+Topic = Annotated[str, typer.Argument(metavar="TOPIC", help="salesforce.records.v1, or one of accounting.*.v1.")]
+Key = Annotated[
+    str, typer.Option("--key", metavar="TEXT", help="Only keys that hold this: an object, an id.", show_default=False)
+]
+Since = Annotated[str, typer.Option("--from", metavar="TIME", help="Not older than this.", show_default=False)]
+Until = Annotated[str, typer.Option("--to", metavar="TIME", help="Older than this.", show_default=False)]
 Keep = Annotated[bool, typer.Option("--keep", help="Stay up afterwards, until Ctrl-C.")]
 
 log = structlog.get_logger("twinledger.cli")
@@ -62,6 +70,43 @@ def apply(
     note(f"{'Would apply' if dry_run else 'Applied'} {moving} of {len(changes)} mappings.")
 
 
+def init(
+    url: Url,
+    client: Client,
+    tenant: Tenant,
+    xero_client: XeroClient,
+    name: Annotated[str, typer.Option("--name", help="Name of the connection.")] = "main",
+    folder: Annotated[Path, typer.Option("--folder", metavar="DIR", help="Where the files go.")] = Path(),
+    output: Output = Format.TABLE,
+) -> None:
+    """Write the starting files: asks both sides who they are, and which ready-made mappings fit.
+
+    The client secrets are taken from TWINLEDGER_SALESFORCE_SECRET and TWINLEDGER_XERO_SECRET, and written nowhere.
+    """
+    room = import_module("connector.cli.init")
+    room.main(room.Wanted(name, url, client, tenant, xero_client), folder, output)
+
+
+def replay(
+    topic: Topic,
+    config: Config = DEFAULT_CONFIG,
+    connection: Connection = "",
+    key: Key = "",
+    since: Since = "",
+    until: Until = "",
+    dry_run: DryRun = False,
+    yes: Yes = False,
+    output: Output = Format.TABLE,
+) -> None:
+    """Plan the kept records of a topic again: show what would change, then hand the workers what differs.
+
+    Ends with 3 when --dry-run found differences. Done twice, it changes nothing more.
+    """
+    room, streams = import_module("connector.cli.replay"), import_module("streams.replay")
+    chosen = streams.Range(topic, connection, key, room.moment(since), room.moment(until))
+    raise typer.Exit(room.main(settings_of(config), chosen, output, dry_run=dry_run, yes=yes))
+
+
 def serve(main: Callable[[], int | None]) -> None:
     """A process that lives long. A person at its terminal reads words at its end, a log collector one JSON line."""
     try:
@@ -77,6 +122,8 @@ def serve(main: Callable[[], int | None]) -> None:
 LATER = (
     Later("demo", "connector.cli.demo", demo),
     Later("apply", "connector.cli.apply", apply),
+    Later("init", "connector.cli.init", init),
+    Later("replay", "connector.cli.replay", replay),
     Later("run", "connector.cli.run", run),
     Later("worker", "connector.cli.worker", worker),
 )

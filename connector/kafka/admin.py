@@ -11,6 +11,7 @@ from enum import StrEnum
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError, for_code
+from aiokafka.structs import TopicPartition
 
 from connector.errors import ConfigurationError, Unavailable
 from connector.kafka.connection import Cluster
@@ -118,6 +119,14 @@ async def apply(cluster: Cluster, wanted: Iterable[Topic] = TOPICS) -> tuple[Dif
         if differences:
             await _shown(admin, cluster, wanted)
     return differences
+
+
+async def committed(cluster: Cluster, group: str, topic: str, partition: int) -> int:
+    """The offset that a consumer group goes on from; 0 where it has committed nothing. Raises Unavailable."""
+    place = TopicPartition(cluster.topic(topic), partition)
+    async with admin_client(cluster) as admin:
+        found = await admin.list_consumer_group_offsets(group, partitions=[place])
+    return max(found[place].offset, 0) if place in found else 0
 
 
 async def check_topics(cluster: Cluster, wanted: Iterable[Topic] = TOPICS) -> None:

@@ -12,6 +12,9 @@ Headers = Sequence[tuple[str, bytes]]
 GENESIS = "genesis"
 """On link events: in which life of the topics they were made."""
 
+REPLAYED = "replayed"
+"""On records: nobody read the source again, what stood in the topic is to be planned once more."""
+
 _TRACEPARENT = re.compile(r"^00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$")
 _CONNECT = "__connect.errors."
 

@@ -10,6 +10,7 @@ import pytest_asyncio
 
 from connector.cli.stage import Stage
 from tests.integration.spine_stage import opened, spine
+from tests.scenarios.replaying import says_nothing_new
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
@@ -17,3 +18,4 @@ async def scene(kafka: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIt
     async with spine(kafka, f"t{uuid4().hex[:10]}.", tmp_path_factory.mktemp("scenarios")) as stage:
         await opened(stage)
         yield stage
+        await says_nothing_new(stage)

@@ -1,0 +1,53 @@
+"""``twinledger usage``: how many documents were made, by connection, month and type."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from dataclasses import dataclass
+
+from connector.cli.options import DEFAULT_CONFIG, Config, Connection, Format, Output, settings_of
+from connector.cli.printing import note, show, table
+from connector.core.link_state import Link
+from connector.kafka.codec import Codec, Decoded
+from connector.kafka.compacted import latest
+from connector.kafka.connection import Cluster, cluster_of
+from connector.kafka.link_codec import read_link
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """Documents of one type that were made in a month (UTC), ``2026-11``."""
+
+    connection: str
+    month: str
+    type: str
+    mapping: str
+    documents: int
+
+
+def usage(config: Config = DEFAULT_CONFIG, connection: Connection = "", output: Output = Format.TABLE) -> None:
+    """Count the documents that were made, by connection, month and type."""
+    found = asyncio.run(counted(cluster_of(settings_of(config).kafka), connection))
+    rows = [(row.connection, row.month, row.type, row.mapping, str(row.documents)) for row in found]
+    if not rows and output is Format.TABLE:
+        note("Nothing was made so far.")
+        return
+    heads = ("connection", "month", "type", "mapping", "documents")
+    show({"usage": found}, output, table(heads, rows, right="documents"))
+
+
+async def counted(cluster: Cluster, connection: str = "") -> tuple[Row, ...]:
+    """From the links, which stay for ever. Raises Unavailable."""
+    codec, made = Codec(), Counter[tuple[str, str, str, str]]()
+    for message in (await latest(cluster, "links.v1")).values():
+        decoded = codec.decode(message.value)
+        if isinstance(decoded, Decoded):
+            link = read_link(decoded.value).link
+            if link.born is not None and connection in ("", link.id.connection):
+                made[link.id.connection, f"{link.born:%Y-%m}", _type(link), link.id.mapping] += 1
+    return tuple(Row(*place, number) for place, number in sorted(made.items()))
+
+
+def _type(link: Link) -> str:
+    return f"{link.id.side.other.value} {link.entity}"
