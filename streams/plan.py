@@ -10,7 +10,7 @@ from connector.core.link import outputs, step, version_of
 from connector.core.link_events import LinkEvent, Observed, Wanted
 from connector.core.link_state import NEVER, Link
 from connector.core.planning import Applied, plan
-from connector.core.records import Record, Side
+from connector.core.records import Record, Side, Version
 from connector.core.unborn import Unborn
 from streams.connection import Connection, Flight
 from streams.tables import Tables
@@ -90,7 +90,7 @@ class Plan:
             past = applied.pinned is None or event.stamp is None or event.stamp < applied.pinned
             if applied.mapping.begin == "new" and past:
                 return None
-        elif event.version < link.end(event.side).version:
+        elif link.attempt is not None or event.version < _known_since(link, event.side):
             return None
         return replace(event, version=connection.numbers.next())
 
@@ -107,6 +107,12 @@ class Plan:
             return False
         moved = step(link, event, rules)
         return _without_versions(moved) == _without_versions(link) and outputs(moved, rules) == outputs(link, rules)
+
+
+def _known_since(link: Link, side: Side) -> Version:
+    """What was read before this says nothing of an end: it has been seen, or written, since."""
+    end = link.end(side)
+    return max(end.version, end.asked) if end.asked is not None else end.version
 
 
 def _says_else(link: Link, event: LinkEvent) -> bool:
