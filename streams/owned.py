@@ -257,9 +257,8 @@ class Owned:
             await self.notices.bury(connection, where, canonical(record.fields).encode(), error)
 
     async def _shown(self, connection: Connection, record: Record) -> None:
-        """What stands below an object has no topic: its link is told itself. Raises TryAgain in a rebalance."""
-        if not self.gate.is_open:
-            raise TryAgain("lease.in-doubt", f"Connection {connection.name} is not ours at this moment.", retry_after=1)
+        """What stands below an object has no topic: its link is told itself. The tables are closed in a rebalance."""
+        await self.gate.passed()
         for applied in connection.mappings():
             target = self.tables.targets.peek(connection.name, applied.mapping.name, f"{record.side.value}:{record.id}")
             link = self.tables.links.peek(target.link.encode()) if target is not None and not target.gone else None
