@@ -258,8 +258,8 @@ class Owned:
 
     async def _shown(self, connection: Connection, record: Record) -> None:
         """What stands below an object has no topic: its link is told itself. The tables are closed in a rebalance."""
-        await self.gate.passed()
         for applied in connection.mappings():
+            await self.gate.passed()
             target = self.tables.targets.peek(connection.name, applied.mapping.name, f"{record.side.value}:{record.id}")
             link = self.tables.links.peek(target.link.encode()) if target is not None and not target.gone else None
             if link is not None:
