@@ -133,6 +133,34 @@ async def test_what_xero_has_no_webhooks_for_is_not_told(rig: Rig) -> None:
         assert [event["eventCategory"] for event in rig.receiver.events] == ["CONTACT"]
 
 
+@pytest.mark.parametrize(("doubt", "told"), [("fires", ["INVOICE", "INVOICE"]), ("silent", ["INVOICE"])])
+async def test_whether_a_payment_is_told_is_a_doubt(rig: Rig, doubt: str, told: list[str]) -> None:
+    await rig.xero.call("POST", "/__sim/doubts", {"payment_webhook": doubt})
+    (contact, *_) = await rig.xero.objects("Contact")
+    async with proven(rig):
+        line = {"Description": "x", "Quantity": 1, "UnitAmount": 10, "AccountCode": "200", "TaxType": "NONE"}
+        fields: Any = {
+            "Type": "ACCREC", "Contact": {"ContactID": contact["ContactID"]}, "Date": "2026-10-01", "LineItems": [line],
+            "DueDate": "2026-10-31", "Status": "AUTHORISED", "InvoiceNumber": "HOOK-1",
+        }  # fmt: skip
+        made = await rig.xero.edit("Invoice", _plain(fields))
+        await rig.becomes(delivered=1)
+        paid: Any = {"Invoice": {"InvoiceID": made}, "Account": {"Code": "090"}, "Amount": 10, "Date": "2026-10-02"}
+        await rig.xero.edit("Payment", _plain(paid))
+        await rig.contact("Afterwards Ltd")
+        await rig.becomes(waiting=0, delivered=len(told) + 1)
+        assert [event["eventCategory"] for event in rig.receiver.events] == [*told, "CONTACT"]
+
+
+def _plain(value: Any) -> Any:
+    """Numbers as the stage's JSON takes them."""
+    if isinstance(value, dict):
+        return {name: _plain(part) for name, part in value.items()}
+    if isinstance(value, list):
+        return [_plain(part) for part in value]
+    return Decimal(value) if isinstance(value, int) else value
+
+
 async def test_what_failed_comes_again_at_once_and_then_ever_more_rarely(rig: Rig) -> None:
     async with proven(rig):
         rig.receiver.answers = [500, 500, 500]

@@ -18,6 +18,7 @@ CHOICES = {
     "allocation_deleted": ("bumps", "silent"),  # UpdatedDateUTC of the credit when an allocation is taken away
     "billed_order": ("deletable", "fixed"),  # a recording deleted one; another simulator says it cannot be
     "answer_order": ("request", "reversed"),  # of a batch's elements
+    "payment_webhook": ("fires", "silent"),  # whether an invoice that is paid, or credited, is told by a webhook
     "contact_of_allocation": ("any", "same"),  # may a credit go to another contact's document
 }
 
@@ -33,6 +34,7 @@ class Doubts:
     allocation_deleted: str = "bumps"
     billed_order: str = "deletable"
     answer_order: str = "request"
+    payment_webhook: str = "fires"
     contact_of_allocation: str = "any"
     high_volume: int = 100_000  # objects of a list that is asked for without any filter; beyond it a 400
 

@@ -45,6 +45,7 @@ TABLE: Table = {
         "InvoicePaymentServices",
     )),
 }  # fmt: skip
+SETTLES = ("Status", "AmountPaid", "AmountCredited", "AmountDue")  # what a payment or a credit moves
 # what may change beside payments; the first two move no UpdatedDateUTC (the documentation says so)
 SILENT = frozenset({"DueDate", "SentToContact"})
 BESIDE_PAYMENTS = SILENT | {"Reference", "Url", "BrandingThemeID", "ExpectedPaymentDate", "PlannedPaymentDate"}
@@ -193,5 +194,4 @@ def _take(tenant: Tenant, invoice: Stored, on: date) -> Stored:
     invoice["AmountDue"] = invoice["Total"] - invoice["AmountPaid"] - invoice["AmountCredited"]
     invoice["Status"] = "AUTHORISED" if invoice["AmountDue"] else "PAID"
     invoice["FullyPaidOnDate"] = None if invoice["AmountDue"] else on
-    names = ("Status", "AmountPaid", "AmountCredited", "AmountDue")
-    return tenant.save("Invoice", invoice, {name: invoice[name] for name in names})
+    return tenant.save("Invoice", invoice, {name: invoice[name] for name in SETTLES})
