@@ -1,4 +1,4 @@
-"""The simulated Xero: batch payments, which only people make, stock that is sold before it is there, the editions."""
+"""The simulated Xero: batch payments, which only people make, and a demo company of each country."""
 
 from __future__ import annotations
 
@@ -68,25 +68,6 @@ async def test_a_payment_of_a_batch_cannot_be_deleted_alone_and_the_batch_can(xe
 async def test_the_api_makes_no_batches_here(xero: Client) -> None:
     status, _ = await xero.ask("PUT", "BatchPayments", {"BatchPayments": []})
     assert status == 501
-
-
-async def test_what_is_sold_before_it_is_there_is_a_backorder_only_when_asked_for(xero: Client) -> None:
-    item = {
-        "Code": "NUT", "Name": "Nut", "InventoryAssetAccountCode": "630",
-        "PurchaseDetails": {"UnitPrice": 1, "COGSAccountCode": "310"}, "SalesDetails": {"UnitPrice": 2},
-    }  # fmt: skip
-    await xero.got("PUT", "Items", item)
-    line = {"ItemCode": "NUT", "Description": "Nuts", "Quantity": 5, "UnitAmount": 2, "AccountCode": "200"}
-    sale = invoice(await contact_id(xero), InvoiceNumber="N-1", Status="AUTHORISED", LineItems=[line])
-    status, answer = await xero.ask("PUT", "Invoices", sale)
-    assert status == 400, answer
-    assert (await xero.ask("PUT", "Invoices?allowBackorders=true", sale))[0] == 200
-    (stock,) = await xero.got("GET", "Items/NUT")
-    assert (stock["QuantityOnHand"], stock["QuantityOnBackOrder"]) == (0.0, 5.0)
-    bill = {**sale, "Type": "ACCPAY", "InvoiceNumber": "N-2", "LineItems": [{**line, "Quantity": 8}]}
-    assert (await xero.ask("PUT", "Invoices", bill))[0] == 200
-    (stock,) = await xero.got("GET", "Items/NUT")
-    assert (stock["QuantityOnHand"], stock["QuantityOnBackOrder"]) == (3.0, 0.0)
 
 
 @pytest.mark.parametrize(("edition", "currency"), [("UK", "GBP"), ("AU", "AUD"), ("NZ", "NZD"), ("US", "USD")])
