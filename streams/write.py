@@ -212,9 +212,8 @@ class WriteLoop:
 
 
 def _kind(job: Job) -> tuple[str, str, str, str]:
-    """What goes in one call. Several documents of one record may be of several entities: rows of one kind share one."""
-    part = job.link.id.part
-    return job.link.id.mapping, part.partition(":")[0], job.todo.act.value, job.todo.how
+    """What goes in one call: documents of one record may be of several entities."""
+    return job.link.id.mapping, job.link.entity, job.todo.act.value, job.todo.how
 
 
 @dataclass(slots=True)
