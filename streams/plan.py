@@ -41,7 +41,7 @@ class Look:
         mine = (link_id.connection, link_id.mapping, link_id.source)
         ids = (LinkId.parse(key.encode("ascii")) for key in self.flight)
         known += [one.part for one in ids if (one.connection, one.mapping, one.source) == mine]
-        return tuple(part for part in dict.fromkeys(known) if part)
+        return tuple(dict.fromkeys(known))
 
     def documents(self, link_id: LinkId) -> tuple[Link, ...]:
         return self.tables.links.documents(link_id)

@@ -191,7 +191,7 @@ def _source(record: Record, applied: Applied, links: Links, scene: Scene) -> Ite
     planned: list[Sibling] = []
     met: list[LinkId] = []
     draft_first, moves = applied.mapping.together == "draft-first", False
-    for part in _parts(record, applied.mapping, links, scene):
+    for part in _parts(record, applied, links, scene):
         found, told = _in_each(record, applied.mapping, links, scene, part), list[Failure | None]()
         met += [link_id for link_id, _ in found]
         for link_id, link in found:
@@ -202,7 +202,8 @@ def _source(record: Record, applied: Applied, links: Links, scene: Scene) -> Ite
             if one is not None:
                 planned.append(one)
                 told.append(one.event.refusal)
-    yield from bound(planned, draft_first=draft_first, nothing_new=draft_first and moves)
+    former = any(_former(one, applied.mapping) for one in planned)
+    yield from bound(planned, draft_first=draft_first, nothing_new=former or (draft_first and moves))
     yield from _credits(record, applied, links, met)
 
 
@@ -218,12 +219,21 @@ def _credits(record: Record, applied: Applied, links: Links, planned: Sequence[L
                 yield from follow_up(record, rule, old, said)
 
 
-def _parts(record: Record, mapping: Rule, links: Links, scene: Scene) -> tuple[str, ...]:
-    """Every document that this record may have, or once had."""
-    if not mapping.documents:
+def _former(one: Sibling, mapping: Rule) -> bool:
+    """Whether a document stands that today's mapping does not know: beside it nothing begins, or it would be double."""
+    known = mapping.one(one.id.part) is not mapping if mapping.documents else not one.id.part
+    return not known and one.link is not None and one.link.life is Life.LIVE
+
+
+def _parts(record: Record, applied: Applied, links: Links, scene: Scene) -> tuple[str, ...]:
+    """Every document that this record may have, or once had: also by an earlier version that links follow."""
+    mapping = applied.mapping
+    if not any(one.documents for one in (mapping, *applied.kept.values())):
         return ("",)
     first = LinkId(scene.connection, mapping.name, key_of(record), scene.tenant)
     known = tuple(part for part in links.parts(first) if credited(part) is None)
+    if not mapping.documents:
+        return tuple(dict.fromkeys(("", *known)))
     found = () if record.deleted else evaluate.parts(mapping, record, scene.context(first))
     return tuple(dict.fromkeys((*((ALL,) if isinstance(found, Refused) else found), *known)))
 

@@ -392,3 +392,28 @@ def test_a_sum_is_over_the_documents_of_one_record() -> None:
     text = (PAID % "sum").replace("source('deal', record)", "source('deal', record.Reference)")
     rules = (parse(HEAD % "best-effort" + TWO % "approve: draft", "deal.yaml"), parse(text, "paid.yaml"))
     assert "mapping.sum" in {one.code for one in check(rules, CATALOGS)}
+
+
+ONE = """\
+fields:
+  { Type: ACCREC, Contact: c1, Date: 2026-03-01,
+    InvoiceNumber: { set: "=record.Number__c + suffix(generation)", write: once } }
+lines: [ { key: one, fields: { Description: A, Quantity: 1, UnitAmount: =record.Amount } } ]
+"""
+
+
+@pytest.mark.parametrize("backwards", [False, True])
+async def test_a_link_follows_the_text_that_made_it_from_one_document_to_several(*, backwards: bool) -> None:
+    head = "\n".join(line for line in (HEAD % "best-effort").split("\n") if not line.startswith(("together", "fields")))
+    texts = [head + ONE, HEAD % "best-effort" + TWO % "approve: checked"]
+    first, then = (bind(parse(text, "deal.yaml"), CATALOGS) for text in (reversed(texts) if backwards else texts))
+    office = Office(texts[backwards])
+    await office.says()
+    made = sorted(office.links())
+    for part in made:
+        await office.works(part)
+    office.desk.home.applied["deal"] = Applied(then, kept={first.version: first})
+    await office.says(Amount=Decimal(900), Shipping__c=Decimal(400))
+    for part in made:
+        assert office.act(part) == "update", part
+    assert sorted(office.links()) == made, "and nothing begins beside it"
