@@ -204,7 +204,7 @@ class SyncStateLoop:
     def _shown(self, link: Link) -> SyncState | None:
         connection = self.connection
         applied = connection.applied.get(link.id.mapping)
-        rules = connection.rules(link.id.mapping, link.mapping_version)
+        rules = connection.rules(link.id.mapping, link.mapping_version, link.id.part)
         if applied is None or rules is None:
             return None
         mapping = applied.of(link)
