@@ -309,6 +309,10 @@ async def test_what_was_approved_is_credited_and_made_anew() -> None:
     assert office.act("rest~allocation-1") == "", "the note is a draft"
     await office.works("rest~credit-1")
     assert office.act("rest~allocation-1") == "look"
+    rule = office.desk.home.rule
+    ends = {part: rule(link).target.entity for part, link in office.links().items()}
+    assert ends["rest~credit-1"] == "CreditNote"
+    assert ends["rest~allocation-1"] == "Allocation"
     before = len(office.desk.sent)
     await office.says(Amount=Decimal(750))
     assert [event for _, event in office.desk.sent[before:] if isinstance(event, Settled)] == []

@@ -185,7 +185,7 @@ class Mapping:
 
     def one(self, part: str) -> Mapping:
         """The one that a link's part belongs to; the whole where there is none (any more)."""
-        own, follows, _ = part.partition("~")
+        own, _, follows = part.partition("~")
         found = next((one for one in self.documents if one.part is not None and one.part.owns(own)), self)
         after = found.allocations if follows.startswith("allocation") else found.credits
         return after if follows and after is not None else found
