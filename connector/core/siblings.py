@@ -46,7 +46,7 @@ class Sibling:
         """Whether it cannot be made as the record is now."""
         if self.event.refusal is not None:
             return not self.born
-        return self.link is not None and culprit(step(self.link, self.event, self.rules))
+        return self.link is not None and culprit(step(self.link, _resolved(self.event, self.link), self.rules))
 
 
 def bound(
@@ -70,6 +70,13 @@ def bound(
 
 def _ref(one: Sibling, *, optional: bool) -> Ref:
     return Ref(one.id.mapping, one.id.document, optional)
+
+
+def _resolved(event: Wanted, link: Link) -> Wanted:
+    """With the ids that the link knows in the place of references: settle puts them there before it folds."""
+    known = {path: text for path, text in link.seen(event.side).items() if path in event.refs}
+    refs = {path: ref for path, ref in event.refs.items() if path not in known}
+    return event if event.flat is None else replace(event, flat={**event.flat, **known}, refs=refs)
 
 
 def culprit(link: Link) -> bool:

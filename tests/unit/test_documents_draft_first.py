@@ -7,7 +7,9 @@ from random import Random
 
 import pytest
 
+from connector.core.identity import LinkId
 from connector.core.link_state import Hold, Life, Link
+from connector.kafka.link_codec import Target
 from tests.unit.test_documents_of_one_record import HEAD, REFUSED, Office
 
 KEYS = ("a", "b", "c")
@@ -16,19 +18,25 @@ DOCUMENT = """\
     fields: { InvoiceNumber: { set: "=record.Number__c + '%s' + suffix(generation)", write: once } }
     lines: [ { key: one, fields: { Description: A, Quantity: 1, UnitAmount: =record.Amount } } ]
 """
-TEXT = HEAD % "draft-first" + "documents:\n" + "".join(DOCUMENT % (key, key) for key in KEYS)
+CONTACT = "\"=target('contacts', record.AccountId)\""
+TEXT = (HEAD % "draft-first").replace("c1", CONTACT) + "documents:\n" + "".join(DOCUMENT % (key, key) for key in KEYS)
 STEPS = 60
 
 
 @pytest.mark.parametrize("seed", range(40))
 async def test_all_or_none(seed: int) -> None:
     chance, office = Random(seed), Office(TEXT)
-    await office.says()
+    office.desk.tables.targets.put("demo", "contacts", "salesforce:a1", Target("demo/contacts/x/t/1", "c1"), 1)
+    await office.says(AccountId="a1")
     bad = frozenset(key for key in KEYS if chance.random() < 0.3)
     await works_at_random(office, chance, bad)
     judged(office.links(), bad)
     if bad:
-        await office.says(Amount=Decimal(800))  # what was wrong with it is mended
+        before = len(office.desk.tables.links.family(LinkId("demo", "deal", "salesforce:o1", "t")))
+        await office.says(AccountId="a1")
+        after = len(office.desk.tables.links.family(LinkId("demo", "deal", "salesforce:o1", "t")))
+        assert after == before, "nothing begins beside what fails still"
+        await office.says(AccountId="a1", Amount=Decimal(800))  # what was wrong with it is mended
         await works_at_random(office, chance, frozenset())
         judged(office.links(), frozenset())
         assert {link.seen(link.id.side)["LineItems/one/UnitAmount"] for link in office.links().values()} == {
