@@ -80,7 +80,7 @@ class Report:
     calls: int = 0
     least: int = 0
     recovered: float = 0.0
-    again: int = 0
+    restarts: int = 0
     took: float = 0.0
     seconds: float = 0.0
 
@@ -131,7 +131,7 @@ class Run:
             say(f"{self.live.missing()} newest edits have not arrived")
         names = [ALONE, *(f"depth {one}" for one in self.plan.depths), "rest", "kill", "between"]
         self.report.latencies = latencies(self.live, names)
-        self.report.samples = self.watcher.samples
+        self.report.samples, self.report.restarts = self.watcher.samples, self.watcher.restarts
 
     async def _depth(self, ahead: int) -> None:
         worker = self.scene.worker
@@ -281,7 +281,7 @@ def _show_end(report: Report) -> None:
     found, snapshot = report.found, report.snapshot
     if snapshot is not None:
         print(f"\nsnapshot: {snapshot.read} records in {report.took:.0f} s, {snapshot.passed} passed by newer reads, "
-              f"ready {report.recovered:.1f} s after the kill")  # fmt: skip
+              f"ready {report.recovered:.1f} s after the kill, {report.restarts} times ended by itself")  # fmt: skip
         print(f"calls: {report.calls} by the org's log, {snapshot.calls} by its own count; at least {report.least}")
     if found is not None:
         print(f"in Kafka: {found.there} records of the org, {found.missing} missing, {found.twice} read twice, "

@@ -37,12 +37,17 @@ class Watcher:
     samples: list[Sample] = field(default_factory=list)
     snapshot: Row | None = None
     began: float = field(default_factory=time.monotonic)
+    restarts: int = 0  # of a worker that ended by itself: the product's supervisor does the same
 
     async def run(self) -> None:
         while True:
             await self.look()
             worker = self.scene.worker
-            if worker is not None and worker.returncode is None:
+            if worker is not None and worker.returncode is not None:
+                self.restarts += 1
+                (self.scene.config.parent / "data" / "web.port").unlink(missing_ok=True)
+                await self.scene.start_connector()
+            elif worker is not None:
                 read = self.snapshot.read if self.snapshot is not None else 0
                 rss = _memory(worker.pid)
                 if rss:
