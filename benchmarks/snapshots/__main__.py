@@ -54,6 +54,7 @@ class Plan:
     seconds: float
     ahead: int
     rate: float
+    customers: int
 
 
 @dataclass(slots=True)
@@ -225,7 +226,7 @@ async def _played(scene: Stage, report: Report, plan: Plan) -> None:
     await scene.start_connector()
     await scene.ready()
     await scene.opened()
-    pairs = await _births(scene, Births(), CUSTOMERS)
+    pairs = await _births(scene, Births(), plan.customers)
     say(f"{report.records} prospects are made")
     await fill(scene, report.records)
     gc.freeze()  # the org is data: looking through it for garbage would stop the simulators
@@ -301,12 +302,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--depths", type=int, nargs="+", default=[100, 500, 2000], help="of the slow lane")
     parser.add_argument("--ahead", type=int, default=500, help="the depth of the rest")
     parser.add_argument("--seconds", type=float, default=120, help="at each depth; half of it alone before each")
+    parser.add_argument("--customers", type=int, default=CUSTOMERS, help="linked accounts that are edited")
     parser.add_argument("--rate", type=float, default=RATE, help="live changes a second")
     parser.add_argument("--output", choices=("table", "json"), default="table")
     parser.add_argument("--keep", type=Path, default=None, help="leave the connector's log and data in this directory")
     given = parser.parse_args(arguments)
     try:
-        plan = Plan(given.records, given.depths, given.seconds, given.ahead, given.rate)
+        plan = Plan(given.records, given.depths, given.seconds, given.ahead, given.rate, given.customers)
         report = asyncio.run(bench(plan, given.keep))
     except TwinledgerError as error:
         sys.stderr.write(f"{error}\n")
