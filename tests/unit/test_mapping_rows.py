@@ -180,6 +180,7 @@ def test_what_a_block_of_rows_must_say(text: str, said: str) -> None:
         (FEES.replace("rows: Lines__r, mark: Xero_Id__c", "rows: Lines__r, mark: Key__c"), "no field Key__c"),
         (FEES.replace("Line_Amount__c: =record.Total", "Invoice__c: =record.InvoiceID"), "names the object by itself"),
         (FEES.replace("Line_Amount__c:", "Amount__c:"), "no field Amount__c"),
+        (FEES + "foreign_lines: replace\n", "are always kept"),
         (FEES + "expect: { SubTotal: =record.Total }\n", "without lines of Xero"),
     ],
 )

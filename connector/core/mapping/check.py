@@ -233,6 +233,9 @@ def _whole(mapping: Mapping, target: Catalog) -> Iterator[Problem]:
         yield problem(mapping, "lines", "lines", f"{mapping.target} has no lines", "Give rows their own mapping.")
     if lines is not None and not mapping.blocks:
         yield problem(mapping, "fields", "missing-required", f"{mapping.target} needs lines", "Add lines:.")
+    if mapping.foreign_lines != "keep" and mapping.target.side is Side.SALESFORCE:
+        yield problem(mapping, "foreign_lines", "lines", "rows of Salesforce that are not ours are always kept",
+                      "Take it out.")  # fmt: skip
     if mapping.expect and not mapping.lines:
         yield problem(mapping, "expect", "expect", "nothing can be expected of an object without lines of Xero")
     if mapping.target.side is Side.XERO and entity in OURS_ALONE and "Status" in paths:
