@@ -1,0 +1,243 @@
+"""A shop writes its orders into Xero: each is a won opportunity of its customer in Salesforce, with its lines."""
+
+from __future__ import annotations
+
+import random
+import shutil
+from collections.abc import AsyncIterator
+from decimal import Decimal
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+import pytest_asyncio
+import yaml
+
+from connector.cli.demo import shipped_mappings
+from connector.cli.stage import Json, Stage, until
+from tests.integration.spine_stage import arm, hits, opened, spine
+from tests.scenarios.people import (
+    becomes,
+    clean,
+    delete,
+    fresh,
+    sent,
+    some_polls,
+    waits_for_a_person,
+)
+
+pytestmark = [pytest.mark.timeout(240), pytest.mark.asyncio(loop_scope="module")]
+ORDERS, PRICES = "xero-invoice-to-opportunity", "item-price"
+GRAPH = "/services/data/v62.0/composite/graph"
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def shop(kafka: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stage]:
+    """The shipped mappings and those of the shop. Two of the products are items of Xero; postage has a product."""
+    folder = tmp_path_factory.mktemp("shop")
+    mappings = folder / "mappings"
+    shutil.copytree(shipped_mappings(), mappings)
+    for file in (mappings / "shop").glob("*.yaml"):
+        shutil.move(file, mappings / file.name)
+    async with spine(kafka, f"t{uuid4().hex[:10]}.", folder, mappings=mappings, start=False) as stage:
+        for code in ("LIC-1", "BOOK-1"):
+            await stage.xero.edit("Item", {"Code": code, "Name": code})
+        entries = {row["ProductCode"]: row["Id"] for row in await stage.salesforce.objects("PricebookEntry")}
+        configure(stage.config, entries["TRN-1"])
+        await stage.prepare()
+        await stage.start_connector()
+        await stage.ready()
+        await opened(stage)
+
+        async def tied() -> bool:
+            entries = await stage.salesforce.objects("PricebookEntry")
+            return sum(row["Xero_Item_Id__c"] is not None for row in entries) == 2
+
+        await until("both items have their price book entries", tied, 120)
+        yield stage
+
+
+def configure(file: Path, other: str) -> None:
+    settings = yaml.safe_load(file.read_text("utf-8"))
+    (home,) = settings["connections"]
+    home["lookups"] = {"shop": {"other": other}}
+    home["salesforce"]["capture"] = {"PricebookEntry": "poll"}
+    file.write_text(yaml.safe_dump(settings), "utf-8")
+
+
+def item(code: str, quantity: int, price: str, **more: object) -> Json:
+    known: Json = {"ItemCode": code, "Description": f"{code} from the shop", "AccountCode": "200"}
+    return {**known, "Quantity": Decimal(quantity), "UnitAmount": Decimal(price), **more}
+
+
+def postage(price: str) -> Json:
+    return {"Description": "Postage", "Quantity": Decimal(1), "UnitAmount": Decimal(price), "AccountCode": "425"}
+
+
+async def ordered(shop: Stage, *lines: Json, **fields: object) -> str:
+    """The shop writes an invoice for a customer whom nobody knew; its id."""
+    contact = await shop.xero.edit("Contact", {"Name": fresh("Buyer")})
+    known: Json = {
+        "Type": "ACCREC", "Status": "AUTHORISED", "Contact": {"ContactID": contact}, "Date": "2026-11-20",
+        "DueDate": "2026-12-20", "InvoiceNumber": f"SHOP-{uuid4().hex[:8]}", "LineItems": list(lines), **fields,
+    }  # fmt: skip
+    return await shop.xero.edit("Invoice", known)
+
+
+async def shown(shop: Stage, order: str) -> Json:
+    return next(row for row in await shop.xero.objects("Invoice") if row["InvoiceID"] == order)
+
+
+async def revised(shop: Stage, order: str, *lines: Json) -> None:
+    await shop.xero.edit("Invoice", {"LineItems": list(lines)}, order)
+
+
+async def kept(shop: Stage, order: str) -> list[Json]:
+    """The lines as the shop sends them back."""
+    names = ("LineItemID", "ItemCode", "Description", "Quantity", "UnitAmount", "AccountCode", "TaxType")
+    rows = (await shown(shop, order))["LineItems"]
+    return [{name: row[name] for name in names if row.get(name) is not None} for row in rows]
+
+
+async def deals(shop: Stage, order: str) -> list[Json]:
+    rows = await shop.salesforce.objects("Opportunity")
+    return [row for row in rows if row["Xero_Order_Id__c"] == order and not row["IsDeleted"]]
+
+
+async def lines(shop: Stage, deal: Json) -> dict[str, Json]:
+    rows = await shop.salesforce.objects("OpportunityLineItem")
+    return {row["Xero_Line_Id__c"]: row for row in rows if row["OpportunityId"] == deal["Id"] and not row["IsDeleted"]}
+
+
+async def deal(shop: Stage, order: str, amount: str, stage: str = "Closed Won") -> Json:
+    """Wait for the one opportunity of an order, with an amount and a stage, and for its link to rest."""
+
+    async def there() -> list[Json]:
+        found = await deals(shop, order)
+        return [row for row in found if row["Amount"] == Decimal(amount) and row["StageName"] == stage]
+
+    (found,) = await becomes(f"order {order} is {stage} over {amount}", there)
+    assert len(await deals(shop, order)) == 1
+    await clean(shop, ORDERS, order)
+    return dict(found)
+
+
+async def test_an_order_makes_customer_opportunity_and_lines(shop: Stage) -> None:
+    order = await ordered(shop, item("LIC-1", 2, "1200"), item("BOOK-1", 3, "24.50"), postage("4.95"))
+    found = await deal(shop, order, "2478.45")
+    invoice = await shown(shop, order)
+    account = next(row for row in await shop.salesforce.objects("Account") if row["Id"] == found["AccountId"])
+    buyer = next(
+        row for row in await shop.xero.objects("Contact") if row["ContactID"] == invoice["Contact"]["ContactID"]
+    )
+    assert account["Name"] == buyer["Name"], "the customer was made of the contact"
+    rows = await lines(shop, found)
+    assert set(rows) == {row["LineItemID"] for row in invoice["LineItems"]}
+    assert sorted(row["ProductCode"] for row in rows.values()) == ["BOOK-1", "LIC-1", "TRN-1"]
+    assert found["Amount"] == invoice["SubTotal"]
+    assert (found["CloseDate"], found["Invoice_Status__c"]) == ("2026-11-20", "AUTHORISED")
+    await some_polls(shop, "/api.xro/2.0/Invoices", 2)
+    made = [row for row in await shop.xero.objects("Invoice") if not str(row["InvoiceNumber"]).startswith("SHOP-")]
+    assert made == [], "no invoice is made of what an invoice made"
+
+
+async def test_prices_with_tax_inside_agree_to_the_cent(shop: Stage) -> None:
+    order = await ordered(
+        shop, item("BOOK-1", 3, "9.99"), item("LIC-1", 7, "0.33"), postage("4.95"), LineAmountTypes="Inclusive"
+    )
+    invoice = await shown(shop, order)
+    found = await deal(shop, order, str(invoice["SubTotal"]))
+    net = sum(row["TotalPrice"] for row in (await lines(shop, found)).values())
+    assert net == invoice["SubTotal"] == invoice["Total"] - invoice["TotalTax"]
+
+
+async def test_lines_change_come_and_go_and_a_void_loses_the_deal(shop: Stage) -> None:
+    order = await ordered(shop, item("LIC-1", 1, "100"), item("BOOK-1", 2, "10"))
+    first = await lines(shop, await deal(shop, order, "120"))
+    licence, book = await kept(shop, order)
+
+    await revised(shop, order, licence, {**book, "Quantity": Decimal(5)})
+    changed = await lines(shop, await deal(shop, order, "150"))
+    assert {row["Id"] for row in changed.values()} == {row["Id"] for row in first.values()}, "the same rows"
+    assert changed[book["LineItemID"]]["Quantity"] == 5
+
+    await revised(shop, order, *await kept(shop, order), postage("7"))
+    await deal(shop, order, "157")
+    _, *rest = await kept(shop, order)
+    await revised(shop, order, *rest)
+    left = await lines(shop, await deal(shop, order, "57"))
+    assert licence["LineItemID"] not in left
+
+    await shop.xero.edit("Invoice", {"Status": "VOIDED"}, order)
+    lost = await deal(shop, order, "57", "Closed Lost")
+    assert lost["Invoice_Status__c"] == "VOIDED"
+
+
+async def test_what_a_person_edits_stays_until_both_did(shop: Stage) -> None:
+    order = await ordered(shop, item("LIC-1", 1, "100"), item("BOOK-1", 1, "10"))
+    found = await deal(shop, order, "110")
+    licence, book = await kept(shop, order)
+    rows = await lines(shop, found)
+    row = rows[book["LineItemID"]]["Id"]
+    await shop.salesforce.edit("OpportunityLineItem", {"Description": "As a present"}, row)
+    entry = rows[book["LineItemID"]]["PricebookEntryId"]
+    await shop.salesforce.edit("OpportunityLineItem", {
+        "OpportunityId": found["Id"], "PricebookEntryId": entry, "Quantity": Decimal(1), "UnitPrice": Decimal(3),
+    })  # fmt: skip
+
+    await revised(shop, order, {**licence, "UnitAmount": Decimal(200)}, book)
+    after = await lines(shop, await deal(shop, order, "213"))
+    assert after[book["LineItemID"]]["Description"] == "As a present"
+    assert None in after, "the line that a person added stays"
+
+    await revised(shop, order, {**licence, "UnitAmount": Decimal(200)}, {**book, "Description": "Second edition"})
+    asked = await waits_for_a_person(shop, ORDERS, order, "link.conflict")
+    assert asked.hold_paths == (f"OpportunityLineItems/{book['LineItemID']}/Description",)
+
+
+async def test_an_edit_of_a_line_is_heard_by_its_own_event(shop: Stage) -> None:
+    """The line's change event leads to a read of the opportunity: nothing else was touched."""
+    order = await ordered(shop, item("LIC-1", 1, "100"))
+    found = await deal(shop, order, "100")
+    ((key, row),) = (await lines(shop, found)).items()
+    await shop.salesforce.edit("OpportunityLineItem", {"Description": "Heard"}, row["Id"])
+
+    async def known() -> bool:
+        link = await clean(shop, ORDERS, order)
+        return link.salesforce.drift.get(f"OpportunityLineItems/{key}/Description") == '"Heard"'
+
+    await becomes("the link knows of the edit", known)
+
+
+async def test_a_deal_that_somebody_deleted_is_a_question(shop: Stage) -> None:
+    order = await ordered(shop, item("LIC-1", 1, "100"))
+    found = await deal(shop, order, "100")
+    await delete(shop, "Opportunity", found["Id"])
+    await waits_for_a_person(shop, ORDERS, order, "link.target-gone")
+    assert not await deals(shop, order)
+
+
+async def test_calls_cut_after_commit_leave_one_deal_and_one_row_a_line(shop: Stage) -> None:
+    rng, faults, orders = random.Random(11), [], []
+    for number in range(6):
+        if rng.random() < 0.5:
+            faults.append(await arm(shop.salesforce, "cut-after-commit", "POST", GRAPH))
+        orders.append(await ordered(shop, item("LIC-1", 1, f"{number + 1}00"), item("BOOK-1", 2, "10"), postage("5")))
+    assert faults
+    for number, order in enumerate(orders):
+        found = await deal(shop, order, f"{number + 1}25")
+        invoice = await shown(shop, order)
+        ours = [row["Xero_Line_Id__c"] for row in (await lines(shop, found)).values()]
+        assert sorted(ours) == sorted(row["LineItemID"] for row in invoice["LineItems"])
+    assert sum([await hits(shop.salesforce, fault) for fault in faults]) == len(faults)
+    marks = [
+        row["Xero_Line_Id__c"] for row in await shop.salesforce.objects("OpportunityLineItem") if not row["IsDeleted"]
+    ]
+    marks = [mark for mark in marks if mark]
+    assert len(marks) == len(set(marks))
+
+    before = await sent(shop)
+    for order in orders:  # the shop saves its orders again, unchanged
+        await shop.xero.edit("Invoice", {"Reference": ""}, order)
+    await some_polls(shop, "/api.xro/2.0/Invoices", 3)
+    assert await sent(shop) == before
