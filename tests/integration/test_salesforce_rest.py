@@ -315,3 +315,16 @@ async def test_salesforce_party_asks_alone_where_one_answer_would_be_too_much() 
         assert (len(same), len(other)) == (10, 1)
         long: list[Fields] = [{"Name": f"{n}" + "é" * 250} for n in range(30)]
         assert await party.find_each(ACCOUNT, long, V) == ((),) * 30
+
+
+async def test_salesforce_party_finds_what_reads_an_object_beside_itself() -> None:
+    async with a_party() as (party, client):
+        deal, other = await a_deal(client, 2), await a_deal(client, 1)
+        deals = await client.rows("SELECT Id, AccountId FROM Opportunity")
+        account = next(row["AccountId"] for row in deals if row["Id"] == deal)
+        product = (await client.rows("SELECT Product2Id FROM OpportunityLineItem"))[0]["Product2Id"]
+        plan = ReadPlan("Opportunity", ("Account.Name",), {"OpportunityLineItems": ("Product2.Name",)})
+        beside = await party.beside(plan, "Account", [account])
+        assert deal in beside
+        assert {deal, other} <= set(await party.beside(plan, "OpportunityLineItems/Product2", [product]))
+        assert await party.beside(plan, "Account", ["001000000000000AAA"]) == ()

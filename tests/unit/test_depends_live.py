@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import cast
+
 import pytest
 
 from connector.core.mapping.beside import ways
 from connector.core.mapping.bind import bind
 from connector.core.mapping.check import check
 from connector.core.mapping.parse import parse
-from connector.core.records import ReadPlan
+from connector.core.party import Party, ReadResult
+from connector.core.planning import Applied
+from connector.core.records import ReadPlan, Record, Side, Version
 from connector.errors import ConfigurationError
 from connector.salesforce.describe import FieldShape, ObjectShape, SalesforceCatalog
 from connector.salesforce.soql import by_way
+from streams.connection import Connection
+from streams.hydrate import ReadLoop, Reads
+from streams.tables import Read
 from tests.unit.mapping_catalogs import CATALOGS
+from tests.unit.settle_desk import NOW, Desk
+
+SF = Side.SALESFORCE
 
 INVOICE = """\
 mapping: deal
@@ -73,3 +85,48 @@ def test_from_xero_nothing_stands_beside() -> None:
         "fields: { Name: =record.InvoiceNumber, Xero_Id__c: =record.InvoiceID }\n"
     )
     assert "mapping.depends" in {one.code for one in check((parse(text, "mirror.yaml"),), CATALOGS)}
+
+
+# --- the loop that reads ------------------------------------------------------------------------------------------
+
+
+class Org:
+    """Two opportunities read one account."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, tuple[str, ...]]] = []
+
+    async def beside(self, plan: ReadPlan, way: str, ids: Sequence[str]) -> tuple[str, ...]:
+        self.asked.append((f"{plan.entity} by {way}", tuple(ids)))
+        return ("o1", "o2")
+
+    async def read(self, plan: ReadPlan, ids: Sequence[str], version: Version) -> ReadResult:
+        self.asked.append((plan.entity, tuple(ids)))
+        return ReadResult(tuple(Record(SF, "org", plan.entity, one, version, NOW, NOW) for one in ids))
+
+
+async def test_records_that_read_a_changed_object_are_read_anew_and_the_question_is_closed() -> None:
+    org, home = Org(), Desk(()).home
+    home.salesforce = cast("Party", org)
+    home.applied["deal"] = Applied(bind(parse(INVOICE % "live", "deal.yaml"), CATALOGS))
+    closed = asyncio.Event()
+    reads, emitted, cleared = Reads(), list[str](), list[str]()
+
+    async def emit(connection: Connection, record: Record) -> None:
+        emitted.append(record.id)
+
+    async def clear(connection: Connection, read: Read, version: Version, parents: Mapping[str, str]) -> None:
+        cleared.append(read.id)
+        closed.set()
+
+    async def missing(connection: Connection, read: Read) -> None:
+        raise AssertionError("nothing is missing")
+
+    loop = ReadLoop(home, reads, emit, clear, missing, lambda *_: None, lambda *_: None)
+    reads.put(Read("demo", SF, "org", "Opportunity<Account", "a1", Version(1, 1), NOW))
+    task = asyncio.create_task(loop.run())
+    async with asyncio.timeout(5):
+        await closed.wait()
+    task.cancel()
+    assert org.asked == [("Opportunity by Account", ("a1",)), ("Opportunity", ("o1", "o2"))]
+    assert (emitted, cleared) == (["o1", "o2"], ["a1"])
