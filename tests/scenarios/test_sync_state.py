@@ -16,7 +16,7 @@ from connector.cli.stage import Json, Stage, until
 from tests.integration.spine_stage import arm, hits, kill, opened, spine, start_again
 from tests.scenarios.people import ACCOUNTS, INVOICES, clean, customer, deal, fresh, invoice, invoices, record, won
 
-pytestmark = [pytest.mark.timeout(180), pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [pytest.mark.timeout(300), pytest.mark.asyncio(loop_scope="module")]
 OBJECT = "Twinledger_Sync__c"
 SETTINGS = {"sync_state": True, "sync_state_seconds": 1, "retry_seconds": 0.5}
 
@@ -52,7 +52,7 @@ async def stands(scene: Stage, mapping: str, record_id: str, state: str) -> Json
     async def look() -> list[Json]:
         return [row for row in await rows(scene, mapping, record_id) if row["State__c"] == state]
 
-    (found,) = await until(f"{mapping} of {record_id} is shown as {state}", look)
+    (found,) = await until(f"{mapping} of {record_id} is shown as {state}", look, 120)
     return dict(found)
 
 
@@ -79,8 +79,8 @@ async def test_a_failed_invoice_says_why_and_what_to_do_and_mending_it_is_enough
     assert (row["Object__c"], row["Last_Success__c"]) == ("Opportunity", None)
 
     await shown.salesforce.edit("OpportunityLineItem", {"Xero_Account__c": "200"}, line)
-    made = await invoice(shown, number)
     row = await stands(shown, INVOICES, opportunity, "Clean")
+    made = await invoice(shown, number)
     assert (row["Reason__c"], row["Remedy__c"], row["Code__c"]) == (None, None, None)
     assert row["Xero_Link__c"] == f"https://go.xero.com/app/!Tw1n1/invoicing/view/{made['InvoiceID']}"
     assert row["Last_Success__c"]
@@ -97,8 +97,8 @@ async def test_retry_in_salesforce_retries(shown: Stage) -> None:
 
     await shown.xero.edit("Invoice", {"InvoiceNumber": f"X-{number}"}, there)  # the other one gives the number back
     await shown.salesforce.edit(OBJECT, {"Retry__c": True}, row["Id"])
-    await invoice(shown, number)
     row = await stands(shown, INVOICES, opportunity, "Clean")
+    await invoice(shown, number)
 
     async def taken_back() -> bool:
         return not (await record(shown, OBJECT, row["Id"]))["Retry__c"]
