@@ -1,6 +1,6 @@
 """A subscriber in plain Java: Apache's own Kafka consumer and Avro's ``BinaryMessageDecoder``, nothing of ours.
 
-``python subscriber_java.py BOOTSTRAP PREFIX TOPIC RECORD CLASSPATH SCHEMA`` prints the first value of that record as JSON.
+``python subscriber_java.py BOOTSTRAP PREFIX TOPIC RECORD CLASSPATH SCHEMA`` prints the first value as JSON.
 """
 
 from __future__ import annotations
