@@ -14,7 +14,7 @@ import pytest_asyncio
 import yaml
 
 from connector.cli.demo import shipped_mappings
-from connector.cli.stage import Json, Stage, until
+from connector.cli.stage import Json, Stage
 from tests.integration.spine_stage import arm, hits, opened, spine
 from tests.scenarios.people import (
     becomes,
@@ -27,7 +27,7 @@ from tests.scenarios.people import (
 )
 
 pytestmark = [pytest.mark.timeout(240), pytest.mark.asyncio(loop_scope="module")]
-ORDERS, PRICES = "xero-invoice-to-opportunity", "item-price"
+ORDERS = "xero-invoice-to-opportunity"
 GRAPH = "/services/data/v62.0/composite/graph"
 
 
@@ -43,25 +43,18 @@ async def shop(kafka: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIte
         for code in ("LIC-1", "BOOK-1"):
             await stage.xero.edit("Item", {"Code": code, "Name": code})
         entries = {row["ProductCode"]: row["Id"] for row in await stage.salesforce.objects("PricebookEntry")}
-        configure(stage.config, entries["TRN-1"])
+        configure(stage.config, {**entries, "other": entries["TRN-1"]})
         await stage.prepare()
         await stage.start_connector()
         await stage.ready()
         await opened(stage)
-
-        async def tied() -> bool:
-            entries = await stage.salesforce.objects("PricebookEntry")
-            return sum(row["Xero_Item_Id__c"] is not None for row in entries) == 2
-
-        await until("both items have their price book entries", tied, 120)
         yield stage
 
 
-def configure(file: Path, other: str) -> None:
+def configure(file: Path, entries: dict[str, str]) -> None:
     settings = yaml.safe_load(file.read_text("utf-8"))
     (home,) = settings["connections"]
-    home["lookups"] = {"shop": {"other": other}}
-    home["salesforce"]["capture"] = {"PricebookEntry": "poll"}
+    home["lookups"] = {"price-entries": entries}
     file.write_text(yaml.safe_dump(settings), "utf-8")
 
 

@@ -177,7 +177,7 @@ def test_package_members_name_our_channel_and_no_more_than_five_objects() -> Non
     assert len(selected) == 5
     assert selected <= {each.channel for each in SCHEMA.entities.values() if each.tracked}
     followed = {mapping.source.entity for mapping in shipped() if mapping.source.side is Side.SALESFORCE}
-    assert {SCHEMA.entities[entity].channel for entity in followed - POLLED} <= selected
+    assert {SCHEMA.entities[entity].channel for entity in followed} <= selected
 
 
 @pytest.mark.parametrize("name", sorted(package_fields()))
