@@ -184,7 +184,7 @@ def block(wanted: Wanted, found: Found) -> str:
     """The connection as it stands in the file."""
     settings: dict[str, Any] = {
         "name": wanted.name,
-        "currency": found.company.base_currency or "GBP",
+        "currency": found.company.base_currency or "",
         "salesforce": {
             "url": wanted.salesforce_url, "organisation": found.org.id, "client_id": wanted.salesforce_client,
             "capture": dict.fromkeys(polled(found), "poll"),
