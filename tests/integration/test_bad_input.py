@@ -356,7 +356,7 @@ async def test_the_command_names_file_line_and_remedy(scene: Stage, tmp_path: Pa
     config = changed(scene, tmp_path, lambda raw: raw["connections"][0].update(mappings=[str(folder)]))
     code, words = await told(config, "apply")
     assert code == 65
-    assert "invoice-status-to-opportunity.yaml:12" in words
+    assert "invoice-status-to-opportunity.yaml:20" in words
     assert "→" in words
     assert "Traceback" not in words
 
