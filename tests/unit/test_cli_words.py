@@ -267,8 +267,8 @@ def test_markup_in_data_is_shown_and_not_obeyed(capsys: pytest.CaptureFixture[st
     assert "[red]x[/red] :smile: [link=http://a]b[/link]" in capsys.readouterr().out
 
 
-def test_later_commands_are_the_four_of_the_worker() -> None:
-    assert {each.name for each in group.Commands.later} == {"demo", "apply", "run", "worker"}
+def test_what_needs_the_streams_is_loaded_later() -> None:
+    assert {each.name for each in group.Commands.later} == {"demo", "apply", "init", "replay", "run", "worker"}
 
 
 def test_status_shows_what_polls_cost_a_change() -> None:
