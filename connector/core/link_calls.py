@@ -9,7 +9,7 @@ from connector.core import link_failures as failures
 from connector.core.failure import Kind
 from connector.core.link_agree import agree, swings
 from connector.core.link_events import Applied, LinkEvent, Rejected, Started, Unknown
-from connector.core.link_parts import claimed, closed, ended, free, hold, judge, over
+from connector.core.link_parts import claimed, closed, ended, free, hold, judge, line_ids, over
 from connector.core.link_rest import rest
 from connector.core.link_state import Attempt, End, Hold, Life, Link, Observation, Rules
 from connector.core.records import Side
@@ -77,7 +77,7 @@ def confirmed(link: Link, event: Applied, rules: Rules, *, read: bool = False) -
         tries=0,
         looked=True,
         status=event.status or link.status,
-        line_ids={**link.line_ids, **event.line_ids},
+        line_ids=line_ids(link.line_ids, event.line_ids),
     )
     if attempt.operation == "remove":
         return ended(link, link.left or "reissued", link.message if link.hold is Hold.NONE else "")

@@ -116,6 +116,13 @@ def claimed(link: Link, side: Side, seen: Observation) -> Link:
     return judge(live.with_end(side, End(seen.object_id)), side, seen)
 
 
+def line_ids(known: Mapping[str, str], told: Mapping[str, str]) -> dict[str, str]:
+    """Ids of lines by our keys, with what an answer told: an id belongs to one key, the one that it was told of last.
+    Where places stand for ids, a line that goes hands its place on."""
+    handed = set(told.values())
+    return {**{key: line for key, line in known.items() if line not in handed}, **told}
+
+
 def farewell(link: Link, rules: Rules) -> str:
     """What is to become of the target of a record that left: delete, void or tell."""
     if link.left == UNDONE:

@@ -12,6 +12,7 @@ from connector.core.below import CONTENT, FILE
 from connector.core.document import split_line_path
 from connector.core.link import Act, Todo
 from connector.core.link_events import Applied, Texts
+from connector.core.link_parts import line_ids
 from connector.core.link_state import Link
 from connector.core.mapping import evaluate
 from connector.core.mapping.approval import born_as, final_status
@@ -129,7 +130,7 @@ def confirmed(
     """
     if record is None:
         return Applied(call, answered.target, version)
-    lines = {**piece.link.line_ids, **_line_ids(piece, mapping, record.fields)}
+    lines = line_ids(piece.link.line_ids, _line_ids(piece, mapping, record.fields))
     flat, _ = texts(evaluate.observed(mapping, record, lines))
     if piece.digest:
         flat[DIGEST] = canonical(piece.digest)

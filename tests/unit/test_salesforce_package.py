@@ -44,7 +44,8 @@ TYPES = {
     "reference": "Lookup", "picklist": "Picklist",
 }  # fmt: skip
 POLLED = {"Credit__c", "ContentDocumentLink"}  # their mappings say so
-FEATURES = {"person-accounts"}  # mappings for orgs with a feature that a package cannot ask for
+# mappings for orgs with a feature that a package cannot ask for, and for an object of one's own
+FEATURES = {"person-accounts", "voucher"}
 # What no permission set may name: system fields, required ones, and what follows from others.
 UNGUARDED = re.compile(
     r"\.(Id|Name|IsDeleted|SystemModstamp|IsWon|IsClosed|CloseDate|StageName|Quantity|UnitPrice|SortOrder|Product2Id)$"

@@ -19,6 +19,7 @@ from connector.core.mapping.convert import fitted, from_plain
 from connector.core.mapping.expect import EXPECTED
 from connector.core.mapping.expression import Expression
 from connector.core.mapping.inference import SPOKEN, fits
+from connector.core.mapping.life import remade
 from connector.core.mapping.model import Kind, LineBlock, Mapping, Pair, Setting
 from connector.core.mapping.problem import Problem, problem
 from connector.core.mapping.reads import expressions, row_names
@@ -138,6 +139,11 @@ def _typed(
         yield Problem(mapping.file, line, error.code, f"{what}{error.message}", error.remedy)
 
 
+def _remade(mapping: Mapping) -> bool:
+    """Whether a field that is taken at birth only may change all the same: with a new object, or by a person."""
+    return mapping.kind is Kind.DOCUMENT and remade(mapping.target.side, mapping.target.entity, mapping.life)
+
+
 def _setting(mapping: Mapping, sight: Sight, target: Catalog, entity: str, setting: Setting) -> Iterator[Problem]:
     info = field_info(target, entity, setting.path)
     if info is None:
@@ -146,7 +152,7 @@ def _setting(mapping: Mapping, sight: Sight, target: Catalog, entity: str, setti
         yield from _typed(mapping, sight, setting.value, setting.line)
         return
     writable = info.updatable if mapping.kind is Kind.BACK_WRITE else info.creatable
-    if not writable or not (setting.once or setting.plain or info.updatable):
+    if not writable or not (setting.once or setting.plain or info.updatable or _remade(mapping)):
         hint = "Say write: once." if info.creatable and mapping.kind is not Kind.BACK_WRITE else "Take it out."
         yield Problem(mapping.file, setting.line, "mapping.not-writable", f"{setting.path} cannot be written", hint)
     try:

@@ -150,6 +150,7 @@ def removal(side: Side, entity: str, where: Group) -> Fields | None:
     return _REMOVALS.get(entity, {}).get(where)
 
 
+BORN_FINAL = frozenset({"BankTransaction", "BankTransfer", "Payment"})  # in the books at once: they have no draft
 _DELETED: Fields = {"Status": "DELETED"}
 _VOIDED: Fields = {"Status": "VOIDED"}
 _DOCUMENT: Mapping[Group, Fields] = {Group.DRAFT: _DELETED, Group.APPROVED: _VOIDED}
@@ -164,3 +165,10 @@ _REMOVALS: Mapping[str, Mapping[Group, Fields]] = {
     "BankTransfer": {Group.APPROVED: _DELETED},
     "Account": {Group.DRAFT: {"Status": "ARCHIVED"}},
 }
+
+
+def remade(side: Side, entity: str, life: Life) -> bool:
+    """Whether an object is never updated in place: it has no draft, and a change removes it first or asks a person.
+    What Xero takes at birth only may then change too: a payment, a transfer."""
+    never = life.changed.get(Group.APPROVED) in (Action.REISSUE, Action.TELL)
+    return never and side is Side.XERO and entity in BORN_FINAL

@@ -76,7 +76,7 @@ def foreign_lines(mapping: Mapping, record: Record, lines: Table[str, str]) -> t
     """The lines of a target document that are not ours, in their order."""
     name, own_id = LINES.get(record.entity, ("", ""))
     ours = set(lines.values())
-    return tuple(row for row in rows(record.fields, name) if _text(row, own_id) not in ours)
+    return tuple(row for line_id, row in line_rows(record.fields, name, own_id) if line_id not in ours)
 
 
 def rows(fields: Fields, name: str) -> list[Fields]:
@@ -84,6 +84,12 @@ def rows(fields: Fields, name: str) -> list[Fields]:
     if not isinstance(found, Sequence) or isinstance(found, str):
         return []
     return [row for row in found if isinstance(row, Table)]
+
+
+def line_rows(fields: Fields, name: str, own_id: str) -> list[tuple[str, Fields]]:
+    """The lines of a document with their ids: Xero's own, or their places (from 1) where it gives none."""
+    found = enumerate(rows(fields, name), 1)
+    return [(_text(row, own_id) if own_id else str(place), row) for place, row in found]
 
 
 def keyed_rows(fields: Fields, name: str, key: str) -> dict[str, Fields]:
@@ -123,7 +129,7 @@ def _observe_lines(mapping: Mapping, fields: Fields, lines: Table[str, str], fla
     name, own_id = LINES.get(mapping.target.entity, ("", ""))
     if name not in fields:  # a summary without lines says nothing about them
         return
-    by_id = keyed_rows(fields, name, own_id)
+    by_id = {line_id: row for line_id, row in line_rows(fields, name, own_id) if line_id}
     for key, line_id in lines.items():
         row = by_id.get(line_id, {})
         for path, setting in line_settings(mapping, key).items():

@@ -63,7 +63,7 @@ LINES: Mapping[str, tuple[str, str]] = {  # Xero document → where its lines st
     "PurchaseOrder": ("LineItems", "LineItemID"),
     "Quote": ("LineItems", "LineItemID"),
     "BankTransaction": ("LineItems", "LineItemID"),
-    "ManualJournal": ("JournalLines", "LineItemID"),
+    "ManualJournal": ("JournalLines", ""),  # its lines have no id: their place tells them apart
 }
 
 

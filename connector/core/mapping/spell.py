@@ -9,7 +9,7 @@ from connector.core.catalog import FieldType
 from connector.core.document import Flat, split_line_path
 from connector.core.mapping.convert import CONVERTERS
 from connector.core.mapping.model import Kind, Mapping
-from connector.core.mapping.observe import keyed_rows, line_settings, rows
+from connector.core.mapping.observe import keyed_rows, line_rows, line_settings, rows
 from connector.core.mapping.shapes import KEYED, LINES, place
 from connector.core.records import Side
 from connector.core.values import Fields, Value
@@ -17,6 +17,7 @@ from connector.core.values import Fields, Value
 # What Xero takes of a line. Totals are left to Xero: one that no longer fits its line is refused.
 LINE_FIELDS = ("LineItemID", "Description", "Quantity", "UnitAmount", "ItemCode", "AccountCode", "TaxType", "TaxAmount",
                "DiscountRate", "DiscountAmount", "Tracking")  # fmt: skip
+_UNNAMED_FIELDS = (*LINE_FIELDS[1:], "LineAmount")  # of a journal: the amount is all that its line has
 # An empty text clears these in Xero, where null means to leave a field alone. Nothing clears a date or a number.
 _CLEARED = (FieldType.TEXT, FieldType.OBJECT)
 _COMPUTED = frozenset({"TaxAmount"})  # of our own lines: worked out again from what we send
@@ -62,8 +63,8 @@ def spell(
 def line_ids(mapping: Mapping, order: tuple[str, ...], answer: Fields) -> dict[str, str]:
     """Our line key → the target's line id, from the answer to what ``spell`` made: ours come first, in order."""
     name, own_id = LINES.get(mapping.target.entity, ("", ""))
-    found = [row.get(own_id) for row in rows(answer, name)]
-    return {key: line_id for key, line_id in zip(order, found, strict=False) if isinstance(line_id, str)}
+    found = line_rows(answer, name, own_id)
+    return {key: line_id for key, (line_id, _) in zip(order, found, strict=False) if line_id}
 
 
 def ordered_keys(present: Iterable[str], order: Sequence[str]) -> tuple[str, ...]:
@@ -82,7 +83,8 @@ def _lines(
     before: Fields,
 ) -> list[Value]:
     own_id = LINES[mapping.target.entity][1]
-    known = keyed_rows(before, mapping.lines, own_id)
+    known = {line_id: row for line_id, row in line_rows(before, mapping.lines, own_id) if line_id}
+    takes = LINE_FIELDS if own_id else _UNNAMED_FIELDS
     by_key: dict[str, dict[str, Value]] = {}
     for path, value in flat.items():
         parts = split_line_path(path)
@@ -90,19 +92,20 @@ def _lines(
             continue
         if parts[1] not in by_key:
             ours = frozenset(line_settings(mapping, parts[1]))
-            by_key[parts[1]] = _carried(known.get(ids.get(parts[1], "")), ours | _COMPUTED)
+            by_key[parts[1]] = _carried(known.get(ids.get(parts[1], "")), ours | _COMPUTED, takes)
         place(side, by_key[parts[1]], parts[2], value)
     for key, row in by_key.items():
-        if key in ids:
+        if key in ids and own_id:
             row[own_id] = ids[key]
-    return [*(by_key[key] for key in ordered_keys(by_key, order)), *(_carried(row, frozenset()) for row in foreign)]
+    theirs = (_carried(row, frozenset(), takes) for row in foreign)
+    return [*(by_key[key] for key in ordered_keys(by_key, order)), *theirs]
 
 
-def _carried(row: Fields | None, ours: frozenset[str]) -> dict[str, Value]:
+def _carried(row: Fields | None, ours: frozenset[str], takes: Sequence[str]) -> dict[str, Value]:
     """What is sent back of a line as it stands there: all but the fields that the mapping names."""
     if row is None:
         return {}
-    out = {name: row[name] for name in LINE_FIELDS if name not in ours and row.get(name) is not None}
+    out = {name: row[name] for name in takes if name not in ours and row.get(name) is not None}
     if "Tracking" in out:
         entries = [{part: entry.get(part) for part in ("Name", "Option")} for entry in rows(row, "Tracking")]
         out["Tracking"] = [entry for entry in entries if f"Tracking.{entry['Name']}" not in ours]

@@ -1,0 +1,189 @@
+"""An object that somebody invented becomes any entry of Xero, by mapping files alone: an order, a bill, money spent or
+received, a quote, credits, a payment, deposits, a journal. Each is born under an answer that is lost."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from decimal import ROUND_HALF_UP, Decimal
+from uuid import uuid4
+
+import pytest
+import pytest_asyncio
+import yaml
+
+from connector.cli.demo import shipped_mappings
+from connector.cli.stage import Json, Stage, until
+from connector.core.link_state import Link, State
+from connector.simulators.salesforce import org
+from tests.integration.kafka_views import link_of, state_of
+from tests.integration.spine_stage import arm, hits, opened, spine
+from tests.scenarios.people import clean, fresh, linked_customer
+from tests.scenarios.replaying import says_nothing_new
+from tests.scenarios.voucher import VOUCHER
+
+pytestmark = [pytest.mark.timeout(240), pytest.mark.asyncio(loop_scope="module")]
+CENT, FIFTH = Decimal("0.01"), Decimal("0.2")  # the demo company's tax on these accounts is 20 %
+PRICED = {"Quantity__c": Decimal(3), "Price__c": Decimal("33.335"), "Amount__c": Decimal("100.01")}
+CHANGED = {"Quantity__c": Decimal(7), "Amount__c": Decimal("33.35")}
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """``kind`` is what the voucher says, ``type`` Xero's Type, ``by_amount`` whether Amount__c is its total."""
+
+    kind: str
+    entity: str
+    plural: str
+    status: str
+    gone: str
+    type: str = ""
+    by_amount: bool = False
+
+    @property
+    def mapping(self) -> str:
+        return "voucher-" + self.kind.lower().replace(" ", "-")
+
+
+ENTRIES = (
+    Entry("Purchase order", "PurchaseOrder", "PurchaseOrders", "AUTHORISED", "DELETED"),
+    Entry("Bill", "Invoice", "Invoices", "AUTHORISED", "VOIDED", "ACCPAY"),
+    Entry("Spend money", "BankTransaction", "BankTransactions", "AUTHORISED", "DELETED", "SPEND"),
+    Entry("Receive money", "BankTransaction", "BankTransactions", "AUTHORISED", "DELETED", "RECEIVE"),
+    Entry("Quote", "Quote", "Quotes", "SENT", "DELETED"),
+    Entry("Credit note", "CreditNote", "CreditNotes", "AUTHORISED", "VOIDED", "ACCRECCREDIT"),
+    Entry("Supplier credit", "CreditNote", "CreditNotes", "AUTHORISED", "VOIDED", "ACCPAYCREDIT"),
+    Entry("Payment", "Payment", "Payments", "AUTHORISED", "DELETED", by_amount=True),
+    Entry("Prepayment", "BankTransaction", "BankTransactions", "AUTHORISED", "DELETED", "SPEND-PREPAYMENT"),
+    Entry("Overpayment", "BankTransaction", "BankTransactions", "AUTHORISED", "DELETED", "RECEIVE-OVERPAYMENT",
+          by_amount=True),
+    Entry("Journal", "ManualJournal", "ManualJournals", "POSTED", "VOIDED", by_amount=True),
+)  # fmt: skip
+BILL, DEPOSIT = ENTRIES[1], ENTRIES[8]
+ALLOCATION = "voucher-deposit-allocation"
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def scene(kafka: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stage]:
+    folder = tmp_path_factory.mktemp("entries")
+    there = folder / "mappings"
+    shutil.copytree(shipped_mappings() / "more" / "voucher", there)
+    shutil.copy(shipped_mappings() / "account-contact.yaml", there)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(org, "TABLES", (*org.TABLES, VOUCHER))  # somebody made the object in Salesforce's Setup
+        async with spine(kafka, f"t{uuid4().hex[:10]}.", folder, mappings=there, start=False) as stage:
+            settings = yaml.safe_load(stage.config.read_text("utf-8"))
+            settings["connections"][0]["salesforce"] |= {"capture": {"Voucher__c": "poll"}, "poll_seconds": 1}
+            stage.config.write_text(yaml.safe_dump(settings, sort_keys=False), "utf-8")
+            await stage.prepare()
+            await stage.start_connector()
+            await stage.ready()
+            await opened(stage)
+            yield stage
+
+
+async def voucher(scene: Stage, kind: str, partner: str, **fields: str | Decimal) -> str:
+    known: Json = {
+        "Name": fresh(kind), "Number__c": uuid4().hex[:8], "Kind__c": kind, "Status__c": "Approved",
+        "Date__c": "2026-11-20", "Partner__c": partner, **PRICED, **fields,
+    }  # fmt: skip
+    return await scene.salesforce.edit("Voucher__c", known)
+
+
+async def settled_bill(scene: Stage, entry: Entry, partner: str) -> dict[str, str]:
+    """What a payment names: the voucher of a bill that stands."""
+    if entry.kind != "Payment":
+        return {}
+    bill = await voucher(scene, BILL.kind, partner)
+    await clean(scene, BILL.mapping, bill)
+    return {"Settles__c": bill}
+
+
+def owed(row: Json, entry: Entry) -> Decimal:
+    """What a person with a calculator makes of the voucher."""
+    if entry.by_amount:
+        return Decimal(row["Amount__c"])
+    net = (row["Quantity__c"] * row["Price__c"]).quantize(CENT, ROUND_HALF_UP)
+    return Decimal(net + (net * FIFTH).quantize(CENT, ROUND_HALF_UP))
+
+
+def booked(made: Json) -> Decimal:
+    """What Xero shows: a total, the amount of a payment, the debits of a journal."""
+    if "JournalLines" in made:
+        return sum((one["LineAmount"] for one in made["JournalLines"] if one["LineAmount"] > 0), Decimal("0.00"))
+    return Decimal(made["Total"] if "Total" in made else made["Amount"])
+
+
+async def objects(scene: Stage, entry: Entry) -> dict[str, Json]:
+    return {row[f"{entry.entity}ID"]: row for row in await scene.xero.objects(entry.entity)}
+
+
+async def said(scene: Stage, source: str) -> Json:
+    return next(row for row in await scene.salesforce.objects("Voucher__c") if row["Id"] == source)
+
+
+async def stands(scene: Stage, entry: Entry, source: str, status: str) -> Json:
+    """Wait until the record's newest entry has a status and exactly the record's money."""
+
+    async def there() -> Json | None:
+        link = await link_of(scene, entry.mapping, source)
+        made = (await objects(scene, entry)).get(link.xero.id if link is not None else "")
+        if made is None or made["Status"] != status:
+            return None
+        right = booked(made) == owed(await said(scene, source), entry)
+        return made if right and await state_of(scene, entry.mapping, source) is State.CLEAN else None
+
+    return dict(await until(f"the {entry.kind} of {source} is {status} over the voucher's money", there))
+
+
+@pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.mapping)
+async def test_an_entry_is_born_once_follows_its_record_and_goes(scene: Stage, entry: Entry) -> None:
+    partner = await linked_customer(scene)
+    fields = await settled_bill(scene, entry, partner)
+    before = set(await objects(scene, entry))
+    cut = await arm(scene.xero, "cut-after-commit", "PUT", f"/api.xro/2.0/{entry.plural}")
+    source = await voucher(scene, entry.kind, partner, **fields)
+    made = await stands(scene, entry, source, entry.status)
+    assert await hits(scene.xero, cut) == 1
+    assert set(await objects(scene, entry)) - before == {made[f"{entry.entity}ID"]}, "its answer was lost: still one"
+    assert made.get("Type", entry.type) == entry.type or entry.entity == "PurchaseOrder"
+
+    await scene.salesforce.edit("Voucher__c", CHANGED, source)
+    after = await stands(scene, entry, source, entry.status)
+    assert booked(after) != booked(made)
+
+    await scene.salesforce.edit("Voucher__c", {"Status__c": "Draft"}, source)
+
+    async def gone() -> bool:
+        rows = await objects(scene, entry)
+        return {rows[name]["Status"] for name in set(rows) - before} == {entry.gone}
+
+    await until(f"the {entry.kind} is {entry.gone}", gone)
+
+
+async def test_a_deposit_is_set_against_its_bill(scene: Stage) -> None:
+    partner = await linked_customer(scene)
+    bill = await voucher(scene, BILL.kind, partner)
+    owing = await stands(scene, BILL, bill, "AUTHORISED")
+    source = await voucher(scene, DEPOSIT.kind, partner, Settles__c=bill, Allocated__c=Decimal("50.05"))
+    await clean(scene, ALLOCATION, source)
+    row = (await objects(scene, BILL))[owing["InvoiceID"]]
+    assert (row["AmountCredited"], row["AmountDue"]) == (Decimal("50.05"), Decimal("69.96"))
+
+
+async def test_the_money_of_all_entries_agrees_and_reading_again_writes_nothing(scene: Stage) -> None:
+    partner = await linked_customer(scene)
+    sources: list[tuple[Entry, str]] = []
+    for place, entry in enumerate(ENTRIES):
+        fields = await settled_bill(scene, entry, partner)
+        price, amount = Decimal("11.115") + place, Decimal("20.05") + place
+        sources.append((entry, await voucher(scene, entry.kind, partner, Price__c=price, Amount__c=amount, **fields)))
+    links: list[Link] = [await clean(scene, entry.mapping, source) for entry, source in sources]
+    differences: list[Decimal] = []
+    for (entry, source), link in zip(sources, links, strict=True):
+        made = (await objects(scene, entry))[link.xero.id]
+        differences.append(abs(booked(made) - owed(await said(scene, source), entry)))
+    assert len(differences) == len(ENTRIES)
+    assert sum(differences, Decimal("0.00")) == Decimal("0.00")
+    await says_nothing_new(scene)
