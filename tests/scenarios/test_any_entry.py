@@ -17,6 +17,7 @@ from connector.cli.demo import shipped_mappings
 from connector.cli.stage import Json, Stage, until
 from connector.core.link_state import Link, State
 from connector.simulators.salesforce import org
+from connector.simulators.salesforce.sales_org import TABLES
 from tests.integration.kafka_views import link_of, state_of
 from tests.integration.spine_stage import arm, hits, opened, spine
 from tests.scenarios.people import clean, fresh, linked_customer
@@ -71,7 +72,7 @@ async def scene(kafka: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIt
     shutil.copytree(shipped_mappings() / "more" / "voucher", there)
     shutil.copy(shipped_mappings() / "account-contact.yaml", there)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(org, "TABLES", (*org.TABLES, VOUCHER))  # somebody made the object in Salesforce's Setup
+        patch.setattr(org, "TABLES", (*TABLES, VOUCHER))  # somebody made the object in Salesforce's Setup
         async with spine(kafka, f"t{uuid4().hex[:10]}.", folder, mappings=there, start=False) as stage:
             settings = yaml.safe_load(stage.config.read_text("utf-8"))
             settings["connections"][0]["salesforce"] |= {"capture": {"Voucher__c": "poll"}, "poll_seconds": 1}

@@ -14,6 +14,7 @@ from connector.core.mapping.bind import bind
 from connector.core.mapping.check import check
 from connector.core.mapping.evaluate import foreign_lines, line_ids, observed, spell
 from connector.core.mapping.model import Mapping as Rules
+from connector.core.mapping.observe import rows
 from connector.core.mapping.parse import parse
 from connector.core.records import Record, Side, Version
 from connector.core.values import Fields, Value
@@ -73,7 +74,7 @@ def test_a_line_that_a_person_added_is_sent_along_with_its_amount() -> None:
     theirs = foreign_lines(rule(), before, known)
     flat = {path: value for path, value in observed(rule(), before, known).items() if path.startswith(LINES)}
     sent = spell(rule(), Side.XERO, flat, ORDER, line_ids=known, foreign=theirs, before=before.fields)
-    first, second, third = sent["JournalLines"]  # type: ignore[misc]
+    first, second, third = rows(sent, "JournalLines")
     assert first == {"LineAmount": Decimal("5.00"), "AccountCode": "404", "TaxType": "NONE", "Description": "why"}
     assert second["LineAmount"] == Decimal("-6.00")
     assert third == {"LineAmount": Decimal("1"), "AccountCode": "429", "TaxType": "NONE"}
