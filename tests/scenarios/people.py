@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Awaitable, Callable
 from decimal import Decimal
 from typing import Any
+from urllib.parse import quote, urlencode
 from uuid import uuid4
 
 from connector.cli.signals import Signal, send
@@ -76,6 +78,17 @@ async def expense(scene: Stage, vendor: str, **fields: Any) -> str:
 
 async def delete(scene: Stage, entity: str, object_id: str) -> None:
     await scene.salesforce.call("POST", "/__sim/delete", {"entity": entity, "id": object_id})
+
+
+async def found(scene: Stage, soql: str) -> int:
+    """How many rows a person's report would show."""
+    form = {"grant_type": "client_credentials", "client_id": "twinledger", "client_secret": "twinledger-secret"}
+    http, base = scene.salesforce.http, scene.salesforce.base
+    answer = await http.request("POST", f"{base}/services/oauth2/token", body=urlencode(form).encode())
+    access = json.loads(answer.body)["access_token"]
+    path = f"/services/data/v62.0/query?q={quote(soql)}"
+    rows = await scene.salesforce.call("GET", path, headers=[("Authorization", f"Bearer {access}")])
+    return int(rows["totalSize"])
 
 
 # --- Xero ------------------------------------------------------------------------------------------------------------

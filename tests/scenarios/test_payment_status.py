@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import json
-from urllib.parse import quote, urlencode
-
 import pytest
 
 from connector.cli.stage import Json, Stage, until
-from tests.scenarios.people import INVOICES, clean, deal, invoice, pay, record, some_polls, stage_is, won
+from tests.scenarios.people import INVOICES, clean, deal, found, invoice, pay, record, some_polls, stage_is, won
 
 pytestmark = [pytest.mark.timeout(150), pytest.mark.asyncio(loop_scope="session")]
 
@@ -70,14 +67,3 @@ async def test_overdue_is_worked_out_by_salesforce(scene: Stage) -> None:
     await pay(scene, made, str(made["Total"]))
     await shows(scene, opportunity, "Paid")
     assert await found(scene, query) == 0
-
-
-async def found(scene: Stage, soql: str) -> int:
-    """How many rows a person's report would show."""
-    form = {"grant_type": "client_credentials", "client_id": "twinledger", "client_secret": "twinledger-secret"}
-    http, base = scene.salesforce.http, scene.salesforce.base
-    answer = await http.request("POST", f"{base}/services/oauth2/token", body=urlencode(form).encode())
-    access = json.loads(answer.body)["access_token"]
-    path = f"/services/data/v62.0/query?q={quote(soql)}"
-    rows = await scene.salesforce.call("GET", path, headers=[("Authorization", f"Bearer {access}")])
-    return int(rows["totalSize"])

@@ -43,7 +43,7 @@ TYPES = {
     "boolean": "Checkbox", "datetime": "DateTime", "url": "Url", "textarea": "LongTextArea",
     "reference": "Lookup", "picklist": "Picklist",
 }  # fmt: skip
-POLLED = {"Credit__c", "ContentDocumentLink"}  # their mappings say so
+POLLED = {"Credit__c", "ContentDocumentLink", "PricebookEntry"}  # their mappings say so
 # mappings for orgs with a feature that a package cannot ask for, and for an object of one's own
 FEATURES = {"person-accounts", "voucher"}
 # What no permission set may name: system fields, required ones, and what follows from others.
@@ -229,14 +229,15 @@ def test_package_has_every_custom_field_that_the_connector_reads_or_writes() -> 
 
 
 def test_shipped_mappings_have_no_problem_in_an_org_with_the_package() -> None:
-    with_shop = {file.name for folder in ("", "shop") for file in (REPOSITORY / "mappings" / folder).glob("*.yaml")}
+    folders = [REPOSITORY / "mappings" / name for name in ("", "shop", "metadata", "products")]
+    with_shop = {file.name for folder in folders for file in folder.glob("*.yaml")}
     assert check(tuple(one for one in shipped() if one.file in with_shop), catalogs()) == ()
 
 
 def test_package_marks_are_external_ids() -> None:
     marks = {f"{m.end(Side.SALESFORCE).entity}.{m.mark}" for m in shipped() if m.mark and m.mark.endswith("__c")}
     marks |= {f"{block.entity}.{block.mark}" for mapping in shipped() for block in mapping.blocks if block.mark}
-    assert len(marks) == 7
+    assert len(marks) == 12
     for mark in marks:
         assert text(package_fields()[mark], "externalId") == "true"
         assert text(package_fields()[mark], "unique") == "true"

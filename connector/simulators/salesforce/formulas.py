@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import date
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 
 from connector.simulators.salesforce.schema import Field
 from connector.simulators.salesforce.store import Row
@@ -27,10 +27,18 @@ def _record(row: Row, _today: date) -> Stored:
     return f'<a href="/{one}" target="_self">{row.get("Object__c") or ""}</a>' if one else None
 
 
+def _average_cost(row: Row, _today: date) -> Stored:
+    quantity, cost = row.get("Xero_Quantity__c"), row.get("Xero_Stock_Cost__c")
+    if not isinstance(quantity, Decimal | int) or not isinstance(cost, Decimal | int) or quantity <= 0:
+        return None
+    return (Decimal(cost) / quantity).quantize(Decimal("0.0001"), ROUND_HALF_UP)
+
+
 FORMULAS: Mapping[str, Callable[[Row, date], Stored]] = {
     "Overdue__c": _overdue("Due_Date__c", "Amount_Due__c", "Payment_Status__c"),
     "Invoice_Overdue__c": _overdue("Invoice_Due_Date__c", "Amount_Due__c", "Invoice_Payment__c"),
     "Record__c": _record,
+    "Xero_Average_Cost__c": _average_cost,
 }
 
 

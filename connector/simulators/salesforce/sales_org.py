@@ -117,6 +117,12 @@ StockKeepingUnit string(180)
 IsArchived      boolean readonly
 Xero_Account__c string(10)
 Xero_Tax__c     string(50)
+Xero_Purchase_Account__c string(10)
+Xero_Purchase_Tax__c string(50)
+Xero_Item_Id__c string(36) external
+Xero_Quantity__c double(16.4)
+Xero_Stock_Cost__c currency(16.2)
+Xero_Average_Cost__c currency(16.4) calculated
 """),
     Table("PricebookEntry", "01u", """
 Name             string(255) readonly
@@ -241,6 +247,25 @@ Payments__c  boolean
 Tax_Type__c  string(50) external
 Rate__c      double(10.4)
 Status__c    string(20)
+"""),
+    Table("Xero_Tracking_Category__c", "a08", _NAMED + """
+Full_Name__c string(100)
+Xero_Id__c   string(36) external
+Status__c    string(20)
+"""),
+    Table("Xero_Tracking_Option__c", "a09", """
+Name         string(80) required defaulted
+Category__c  reference required ->Xero_Tracking_Category__c=Category__r/Options__r!
+Full_Name__c string(100)
+Xero_Id__c   string(80) external
+Status__c    string(20)
+"""),
+    Table("Xero_Currency__c", "a0A", _NAMED + """
+Code__c      string(3) external
+"""),
+    Table("Xero_Branding_Theme__c", "a0B", _NAMED + """
+Xero_Id__c    string(36) external
+Sort_Order__c double(6.0)
 """),
     Table("Expense__c", "a04", _NAMED + """
 Number__c       string(40)

@@ -1,0 +1,274 @@
+"""Xero's settings stand in Salesforce, archived and renamed ones too; products and items are one thing, with prices and
+stock; and what is picked wrongly is told before anything is in the books."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import AsyncIterator, Mapping
+from decimal import Decimal
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+import pytest_asyncio
+import yaml
+
+from connector.cli.stage import Json, Stage, until
+from tests.integration.spine_stage import changed_mappings, opened, spine
+from tests.scenarios.people import (
+    INVOICES,
+    clean,
+    deal,
+    found,
+    fresh,
+    invoice,
+    invoices,
+    record,
+    sent,
+    some_polls,
+    waits_for_a_person,
+    won,
+)
+from tests.scenarios.replaying import says_nothing_new
+
+pytestmark = [pytest.mark.timeout(240), pytest.mark.asyncio(loop_scope="module")]
+ITEMS, PRICES = "product-item", "price-to-item"
+RARELY = 90.0  # seconds: settings are asked for 20 times as rarely as documents
+# As docs/mappings.md says: the one line by which invoices name their items.
+NAMED = "      ItemCode: =line.Product2.ProductCode if line.Product2.Xero_Item_Id__c != null else null\n"
+QUANTITY = "      Quantity: =line.Quantity\n"
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def scene(kafka: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stage]:
+    folder = tmp_path_factory.mktemp("products")
+    mappings = changed_mappings(folder, {"opportunity-to-invoice": (QUANTITY, QUANTITY + NAMED)})
+    for file in [*(mappings / "metadata").glob("*.yaml"), *(mappings / "products").glob("*.yaml")]:
+        shutil.copy(file, mappings)
+    async with spine(kafka, f"t{uuid4().hex[:10]}.", folder, mappings=mappings, start=False) as stage:
+        _poll(stage.config)
+        await stage.prepare()
+        await stage.start_connector()
+        await stage.ready()
+        await opened(stage)
+        yield stage
+
+
+def _poll(config: Path) -> None:
+    """Price book entries have no place in the channel."""
+    settings = yaml.safe_load(config.read_text("utf-8"))
+    settings["connections"][0]["salesforce"] |= {"capture": {"PricebookEntry": "poll"}, "poll_seconds": 1}
+    config.write_text(yaml.safe_dump(settings, sort_keys=False), "utf-8")
+
+
+# --- what people do and see -----------------------------------------------------------------------------------------
+
+
+async def put(scene: Stage, path: str, body: Json) -> Json:
+    """Somebody changes a setting in Xero."""
+    method = "PUT" if path.count("/") == 0 else "POST"
+    return dict(await scene.xero.call(method, f"/api.xro/2.0/{path}", body, await scene.token()))
+
+
+async def rows(scene: Stage, entity: str, key: str) -> dict[str, Json]:
+    return {str(row[key]): row for row in await scene.salesforce.objects(entity) if not row["IsDeleted"]}
+
+
+async def shown(scene: Stage, entity: str, key: str, name: str, fields: Mapping[str, object]) -> Json:
+    """Wait until a row of Salesforce shows these values."""
+
+    async def there() -> Json:
+        row = (await rows(scene, entity, key)).get(name, {})
+        return row if all(row.get(field, ...) == value for field, value in fields.items()) else {}
+
+    return dict(await until(f"{entity} {name} shows {dict(fields)}", there, RARELY))
+
+
+async def item(scene: Stage, code: str, fields: Mapping[str, object] | None = None, **sales: object) -> Json:
+    """Wait until Xero has one item of a code, with these values and these of its sales side."""
+
+    async def there() -> Json:
+        known = [row for row in await scene.xero.objects("Item") if row["Code"] == code]
+        assert len(known) <= 1, "one product has one item"
+        row = known[0] if known else {}
+        side = row.get("SalesDetails") or {}
+        same = all(row.get(name) == value for name, value in (fields or {}).items())
+        return row if same and all(side.get(name) == value for name, value in sales.items()) else {}
+
+    return dict(await until(f"item {code} has {fields} {sales}", there))
+
+
+async def product(scene: Stage, price: str = "", **fields: object) -> tuple[str, str, str]:
+    """A new product, with a price in the standard book if one is given: its id, its code, its entry."""
+    code = f"P-{uuid4().hex[:8]}"
+    known: Json = {"Name": fresh("Product"), "ProductCode": code, "IsActive": True, "Xero_Account__c": "200",
+                   "Xero_Tax__c": "OUTPUT2", **fields}  # fmt: skip
+    made = await scene.salesforce.edit("Product2", known)
+    if not price:
+        return made, code, ""
+    book = next(row["Id"] for row in await scene.salesforce.objects("Pricebook2") if row["IsStandard"])
+    entry: Json = {"Pricebook2Id": book, "Product2Id": made, "UnitPrice": Decimal(price), "IsActive": True}
+    return made, code, await scene.salesforce.edit("PricebookEntry", entry)
+
+
+async def sold(scene: Stage, entry: str, quantity: int, price: int, **fields: object) -> tuple[str, str, str]:
+    """A won opportunity with one line of a product: its id, its number, its line."""
+    opportunity, number, _ = await deal(scene, ())
+    known: Json = {"OpportunityId": opportunity, "PricebookEntryId": entry, "Quantity": Decimal(quantity),
+                   "UnitPrice": Decimal(price), **fields}  # fmt: skip
+    row = await scene.salesforce.edit("OpportunityLineItem", known)
+    await won(scene, opportunity)
+    return opportunity, number, row
+
+
+async def account(scene: Stage) -> Json:
+    """A new revenue account of Xero's chart."""
+    code = uuid4().hex[:6]
+    (made,) = (await put(scene, "Accounts", {
+        "Code": code, "Name": fresh("Revenue"), "Type": "REVENUE", "TaxType": "OUTPUT2",
+    }))["Accounts"]  # fmt: skip
+    return dict(made)
+
+
+# --- metadata --------------------------------------------------------------------------------------------------------
+
+
+async def test_settings_come_are_renamed_and_archived(scene: Stage) -> None:
+    (region,) = await scene.xero.objects("TrackingCategory")
+    kept = await shown(scene, "Xero_Tracking_Category__c", "Xero_Id__c", region["TrackingCategoryID"], {
+        "Name": "Region", "Status__c": "ACTIVE",
+    })  # fmt: skip
+    options = await rows(scene, "Xero_Tracking_Option__c", "Xero_Id__c")
+    assert {row["Name"] for row in options.values()} == {"Eastside", "North", "South", "West Coast"}
+    assert {row["Category__c"] for row in options.values()} == {kept["Id"]}
+    themes = await scene.xero.objects("BrandingTheme")
+    for theme in themes:
+        await shown(scene, "Xero_Branding_Theme__c", "Xero_Id__c", theme["BrandingThemeID"], {"Name": theme["Name"]})
+    for one in await scene.xero.objects("Currency"):
+        await shown(scene, "Xero_Currency__c", "Code__c", one["Code"], {"Name": one["Description"]})
+
+    ids = {one["Name"]: one["TrackingOptionID"] for one in region["Options"]}
+    place, chart = f"TrackingCategories/{region['TrackingCategoryID']}", await account(scene)
+    await put(scene, place, {"Name": "Area"})
+    await put(scene, f"{place}/Options/{ids['North']}", {"Name": "Far North"})
+    await put(scene, f"{place}/Options/{ids['South']}", {"Status": "ARCHIVED"})
+    await put(scene, f"Accounts/{chart['AccountID']}", {"Name": f"{chart['Name']} (old)"})
+    await put(scene, f"Accounts/{chart['AccountID']}", {"Status": "ARCHIVED"})
+    await put(scene, "Currencies", {"Code": "ZAR"})
+    await scene.xero.edit("BrandingTheme", {"Name": "Festive"}, themes[0]["BrandingThemeID"])
+
+    await shown(scene, "Xero_Tracking_Category__c", "Xero_Id__c", region["TrackingCategoryID"], {"Name": "Area"})
+    await shown(scene, "Xero_Tracking_Option__c", "Xero_Id__c", ids["North"], {"Full_Name__c": "Far North"})
+    await shown(scene, "Xero_Tracking_Option__c", "Xero_Id__c", ids["South"], {"Status__c": "ARCHIVED"})
+    await shown(scene, "Xero_Account__c", "Xero_Id__c", chart["AccountID"], {
+        "Name": f"{chart['Name']} (old)", "Status__c": "ARCHIVED",
+    })  # fmt: skip
+    await shown(scene, "Xero_Currency__c", "Code__c", "ZAR", {"Name": "South African Rand"})
+    await shown(scene, "Xero_Branding_Theme__c", "Xero_Id__c", themes[0]["BrandingThemeID"], {"Name": "Festive"})
+    assert len(await rows(scene, "Xero_Tracking_Option__c", "Xero_Id__c")) == 4
+
+
+@pytest.mark.parametrize(
+    ("picked", "code"),
+    [("archived", "xero.account-archived"), ("090", "xero.account-code"), ("400", "xero.tax-type")],
+)
+async def test_a_wrong_account_on_a_line_is_a_review_that_says_what_to_do(scene: Stage, picked: str, code: str) -> None:
+    """Archived, a bank account, and one of a class that the tax type is not for."""
+    _, _, entry = await product(scene, "100")
+    if picked == "archived":
+        chart = await account(scene)
+        await put(scene, f"Accounts/{chart['AccountID']}", {"Status": "ARCHIVED"})
+        picked = chart["Code"]
+    opportunity, number, row = await sold(scene, entry, 1, 100, Xero_Account__c=picked)
+    await waits_for_a_person(scene, INVOICES, opportunity, code)
+    assert [one["Status"] for one in await invoices(scene, number)] in ([], ["DRAFT"]), "nothing is in the books"
+    await scene.salesforce.edit("OpportunityLineItem", {"Xero_Account__c": "260"}, row)
+    made = await invoice(scene, number, net=100)
+    assert [one["AccountCode"] for one in made["LineItems"]] == ["260"]
+
+
+async def test_a_wrong_account_on_a_product_is_a_review_of_the_product(scene: Stage) -> None:
+    made, code, _ = await product(scene, Xero_Account__c="090")
+    await waits_for_a_person(scene, ITEMS, made, "xero.account-code")
+    await scene.salesforce.edit("Product2", {"Xero_Account__c": "200"}, made)
+    await clean(scene, ITEMS, made)
+    await item(scene, code, AccountCode="200")
+
+
+# --- products and items ----------------------------------------------------------------------------------------------
+
+
+async def test_a_product_becomes_an_item_with_its_price_and_follows_it(scene: Stage) -> None:
+    made, code, entry = await product(scene, "120.50", Description="Oak", Xero_Purchase_Account__c="325")
+    first = await item(scene, code, {"Description": "Oak"}, UnitPrice=Decimal("120.5"), AccountCode="200",
+                       TaxType="OUTPUT2")  # fmt: skip
+    assert first["PurchaseDetails"]["AccountCode"] == "325"
+    assert (await record(scene, "Product2", made))["Xero_Item_Id__c"] == first["ItemID"]
+    longer = "A name that is longer than the fifty characters that Xero has"
+    await scene.salesforce.edit("PricebookEntry", {"UnitPrice": Decimal("99.95")}, entry)
+    await scene.salesforce.edit("Product2", {"Name": longer, "Xero_Account__c": "260"}, made)
+    last = await item(scene, code, {"Name": longer[:50].strip()}, UnitPrice=Decimal("99.95"), AccountCode="260",
+                      TaxType="OUTPUT2")  # fmt: skip
+    assert last["ItemID"] == first["ItemID"]
+    await clean(scene, ITEMS, made)
+    await clean(scene, PRICES, entry)
+
+
+async def test_items_become_products_and_equal_codes_are_one(scene: Stage) -> None:
+    golf = await item(scene, "GB1-White")
+    born = await shown(scene, "Product2", "ProductCode", "GB1-White", {"Xero_Item_Id__c": golf["ItemID"]})
+    assert (born["Name"], born["Xero_Account__c"]) == (golf["Name"], "200")
+    made, code, _ = await product(scene)
+    await clean(scene, ITEMS, made)
+    twin = await item(scene, code)
+    await scene.xero.edit("Item", {"SalesDetails": {"AccountCode": "260"}}, twin["ItemID"])
+    await scene.xero.edit("Item", {"SalesDetails": {"AccountCode": "260"}}, golf["ItemID"])
+    await shown(scene, "Product2", "ProductCode", code, {"Xero_Account__c": "260"})
+    await shown(scene, "Product2", "ProductCode", "GB1-White", {"Xero_Account__c": "260"})
+    known = [row["ProductCode"] for row in await scene.salesforce.objects("Product2")]
+    assert len(known) == len(set(known)), "no product twice"
+
+
+async def test_a_product_of_a_known_code_is_tied_to_its_item(scene: Stage) -> None:
+    code = f"T-{uuid4().hex[:8]}"
+    there = await scene.xero.edit("Item", {"Code": code})  # without a name: no product of its own
+    made = await scene.salesforce.edit("Product2", {"Name": fresh("Tied"), "ProductCode": code, "IsActive": True})
+    await clean(scene, ITEMS, made)
+    assert (await item(scene, code))["ItemID"] == there
+    assert (await record(scene, "Product2", made))["Xero_Item_Id__c"] == there
+
+
+async def test_stock_and_its_cost_come_back_and_invoices_name_the_item(scene: Stage) -> None:
+    made, code, entry = await product(scene, "9")
+    await clean(scene, ITEMS, made)
+    one = await item(scene, code, UnitPrice=Decimal(9))
+    await scene.xero.edit("Item", {
+        "InventoryAssetAccountCode": "630", "PurchaseDetails": {"COGSAccountCode": "310"},
+    }, one["ItemID"])  # fmt: skip
+    supplier = (await scene.xero.objects("Contact"))[0]["ContactID"]
+    ten: Json = {"Description": "Ten", "ItemCode": code, "Quantity": Decimal(10), "UnitAmount": Decimal(4),
+                 "AccountCode": "630"}  # fmt: skip
+    await scene.xero.edit("Invoice", {
+        "Type": "ACCPAY", "Status": "AUTHORISED", "Contact": {"ContactID": supplier}, "Date": "2026-11-20",
+        "DueDate": "2026-12-20", "InvoiceNumber": fresh("Bill"), "LineItems": [ten],
+    })  # fmt: skip
+    await shown(scene, "Product2", "ProductCode", code, {"Xero_Quantity__c": 10, "Xero_Stock_Cost__c": 40})
+    _, number, _ = await sold(scene, entry, 3, 9)
+    invoiced = await invoice(scene, number, net=27)
+    assert [(row["ItemCode"], row["AccountCode"]) for row in invoiced["LineItems"]] == [(code, "200")]
+    await shown(scene, "Product2", "ProductCode", code, {"Xero_Quantity__c": 7, "Xero_Stock_Cost__c": 28})
+    query = f"SELECT Id FROM Product2 WHERE Xero_Average_Cost__c = 4 AND Id = '{made}'"  # noqa: S608
+    assert await found(scene, query) == 1
+    await clean(scene, ITEMS, made)
+
+
+async def test_what_was_kept_is_replayed_and_writes_nothing(scene: Stage) -> None:
+    async def rests() -> bool:
+        before = await sent(scene)
+        await some_polls(scene, number=2)
+        return await sent(scene) == before
+
+    await until("all is written", rests)
+    before = await sent(scene)
+    await says_nothing_new(scene)
+    assert await sent(scene) == before
