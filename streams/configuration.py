@@ -15,13 +15,13 @@ from typing import Any
 
 from aiokafka import TopicPartition
 
+from connector.core.applied import Applied, Gate
 from connector.core.catalog import Catalog
 from connector.core.identity import join_key
 from connector.core.mapping.beside import ways
 from connector.core.mapping.bind import bind
 from connector.core.mapping.model import Mapping as Rule
 from connector.core.mapping.parse import parse
-from connector.core.planning import Applied, Gate
 from connector.core.records import Side
 from connector.errors import EngineStop, TwinledgerError
 from connector.kafka.codec import Codec, Decoded

@@ -14,10 +14,10 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from connector.core.applied import Applied, Gate, Scene, rules_of
 from connector.core.link_state import Link, Rules
 from connector.core.mapping.model import Mapping as Rule
 from connector.core.party import Party
-from connector.core.planning import Applied, Gate, Scene, rules_of
 from connector.core.records import ReadPlan, Record, Side, Version
 from connector.core.snapshots import Window
 from connector.core.unborn import Unborn

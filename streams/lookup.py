@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
+from connector.core.applied import BY_MARK, SAME, Gate
 from connector.core.below import PARENTS, located
 from connector.core.link import Act
 from connector.core.link_events import Found, LinkEvent
@@ -13,7 +14,7 @@ from connector.core.link_state import Link
 from connector.core.mapping import evaluate
 from connector.core.mapping.life import group
 from connector.core.mapping.model import Mapping as Rule
-from connector.core.planning import BY_MARK, SAME, Gate, observe
+from connector.core.planning import observe
 from connector.core.records import Record, Side
 from connector.core.sending import Draft, draft, mark_of
 from connector.core.values import Fields, from_canonical, texts

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 
+from connector.core.applied import Applied
 from connector.core.identity import LinkId
 from connector.core.link import outputs, step, version_of
 from connector.core.link_events import LinkEvent, Observed, Wanted
 from connector.core.link_state import NEVER, Link
-from connector.core.planning import Applied, plan
+from connector.core.planning import plan
 from connector.core.records import Record, Side, Version
 from connector.core.unborn import Unborn
 from streams.connection import Connection, Flight

@@ -13,8 +13,8 @@ from collections.abc import Awaitable, Callable, Iterable
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, field, replace
 
+from connector.core.applied import Gate
 from connector.core.link import Act
-from connector.core.planning import Gate
 from connector.core.records import Side
 from connector.core.snapshots import Collection
 from connector.core.values import canonical

@@ -15,10 +15,10 @@ from dataclasses import dataclass, field
 
 import structlog
 
+from connector.core.applied import rules_of
 from connector.core.identity import join_key
 from connector.core.link import outputs
 from connector.core.link_state import Link
-from connector.core.planning import rules_of
 from connector.core.resting import Rest
 from connector.errors import EngineStop
 from connector.kafka.link_codec import LinkHead

@@ -21,7 +21,7 @@ from benchmarks.faults.people import People
 from connector.cli.apply import apply_file
 from connector.cli.demo import shipped_mappings
 from connector.cli.stage import until
-from connector.core.planning import Gate
+from connector.core.applied import Gate
 from connector.kafka.admin import apply as create_topics
 from connector.kafka.codec import Codec, Decoded
 from connector.kafka.compacted import read_to_end

@@ -23,7 +23,7 @@ from benchmarks.stream_faults.wire import Wire, wire
 from connector.cli.apply import apply_file
 from connector.cli.demo import shipped_mappings
 from connector.cli.stage import until
-from connector.core.planning import Gate
+from connector.core.applied import Gate
 from connector.http import HttpClient
 from connector.kafka import record_codec
 from connector.kafka.admin import apply as create_topics

@@ -23,6 +23,7 @@ from connector.cli import (
     schemas,
     simulate,
     snapshot,
+    statement,
     status,
     topics,
     usage,
@@ -63,6 +64,7 @@ auth.app.command("salesforce")(auth_salesforce.salesforce)
 app.command("status")(status.status)
 app.command("doctor")(doctor.doctor)
 app.command("usage")(usage.usage)
+app.command("statement")(statement.statement)
 for name, noun in (
     ("topics", topics.app), ("mapping", mapping.app), ("review", review.app), ("links", links.app),
     ("config", config.app), ("connection", connection.app), ("auth", auth.app), ("schemas", schemas.app),

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from connector.cli.options import Old
 from connector.cli.scopes import known_lack, needed
+from connector.core.applied import Gate
 from connector.core.catalog import Catalog
 from connector.core.grant import Grants
 from connector.core.mapping.bind import bind
@@ -20,7 +21,6 @@ from connector.core.mapping.check import Problem, check
 from connector.core.mapping.model import Mapping as Rule
 from connector.core.mapping.parse import parse
 from connector.core.mapping.problem import problem
-from connector.core.planning import Gate
 from connector.core.records import Side
 from connector.errors import MappingError
 from connector.http import HttpClient

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from connector.core.planning import Gate
+from connector.core.applied import Gate
 from connector.observe.health import Facts, Source, Stop
 from streams.engine.app import Engine
 from streams.owned import Owned

@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from connector.cli.apply import apply_file
+from connector.core.applied import Gate
 from connector.core.party import NoAnswer
-from connector.core.planning import Gate
 from connector.core.values import Value
 from connector.errors import Unavailable
 from connector.http import HttpClient

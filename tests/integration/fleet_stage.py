@@ -19,8 +19,8 @@ import yaml
 from connector.cli.apply import apply_file
 from connector.cli.demo import shipped_mappings
 from connector.cli.stage import Actor, until
+from connector.core.applied import Gate
 from connector.core.party import NoAnswer
-from connector.core.planning import Gate
 from connector.http import HttpClient
 from connector.kafka.admin import apply as create_topics
 from connector.kafka.codec import Codec

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from connector.cli.stage import Stage
+from connector.core.applied import rules_of
 from connector.core.link import state
 from connector.core.link_state import Life, Link, Rules, State
 from connector.core.mapping.parse import parse
-from connector.core.planning import rules_of
 from connector.kafka.codec import Codec, Decoded
 from connector.kafka.compacted import Message, read_to_end
 from connector.kafka.connection import Cluster, cluster_of

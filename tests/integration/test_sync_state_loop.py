@@ -11,11 +11,11 @@ from typing import Any, cast
 import pytest
 
 from connector.cli.demo import shipped_mappings
+from connector.core.applied import Applied
 from connector.core.identity import LinkId
 from connector.core.link_events import LinkEvent, Settled
 from connector.core.link_state import End, Hold, Life, Link
 from connector.core.mapping.parse import parse
-from connector.core.planning import Applied
 from connector.core.sync_state import SyncState, shown_letter
 from connector.errors import TwinledgerError, Unavailable
 from connector.kafka.link_codec import LinkHead

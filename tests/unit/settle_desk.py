@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import cast
 
+from connector.core.applied import Applied
 from connector.core.identity import LinkId
 from connector.core.link_events import LinkEvent, Started
 from connector.core.link_state import Link
 from connector.core.party import Party
-from connector.core.planning import Applied
 from connector.core.records import Record, Side
 from connector.kafka.codec import Codec
 from connector.kafka.link_codec import KINDS, Call, LinkEventEnvelope, Member

@@ -7,11 +7,11 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import cast
 
+from connector.core.applied import Applied
 from connector.core.identity import LinkId
 from connector.core.link import Act, Todo, new_link
 from connector.core.mapping.model import Limits, Mapping
 from connector.core.party import Party
-from connector.core.planning import Applied
 from connector.core.records import Side
 from connector.core.values import canonical
 from connector.settings import ConnectionSettings

@@ -8,12 +8,12 @@ from typing import cast
 
 import pytest
 
+from connector.core.applied import Applied
 from connector.core.mapping.beside import ways
 from connector.core.mapping.bind import bind
 from connector.core.mapping.check import check
 from connector.core.mapping.parse import parse
 from connector.core.party import Party, ReadResult
-from connector.core.planning import Applied
 from connector.core.records import ReadPlan, Record, Side, Version
 from connector.errors import ConfigurationError
 from connector.salesforce.describe import FieldShape, ObjectShape, SalesforceCatalog

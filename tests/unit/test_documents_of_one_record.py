@@ -9,6 +9,7 @@ from decimal import Decimal
 
 import pytest
 
+from connector.core.applied import Applied
 from connector.core.failure import Failure, Kind
 from connector.core.identity import LinkId
 from connector.core.link import Act, outputs
@@ -18,7 +19,6 @@ from connector.core.link_state import Hold, Life, Link
 from connector.core.mapping.bind import bind
 from connector.core.mapping.check import check
 from connector.core.mapping.parse import parse
-from connector.core.planning import Applied
 from connector.core.records import Record, Side, Version
 from connector.core.values import Value
 from connector.errors import MappingError

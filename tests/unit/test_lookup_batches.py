@@ -9,12 +9,12 @@ from typing import cast
 
 import pytest
 
+from connector.core.applied import Applied
 from connector.core.identity import LinkId
 from connector.core.link import Act, Todo, new_link
 from connector.core.link_events import Found, LinkEvent, Observed
 from connector.core.link_state import Attempt, End, Life
 from connector.core.party import Party, ReadResult
-from connector.core.planning import Applied
 from connector.core.records import ReadPlan, Record, Side, Version
 from connector.core.values import Fields, canonical
 from connector.errors import Unavailable

@@ -9,12 +9,12 @@ import pytest
 
 from connector.cli.apply import Change, _change
 from connector.cli.options import Old
+from connector.core.applied import Applied, Gate
 from connector.core.identity import LinkId
 from connector.core.link_events import Observed, Wanted
 from connector.core.link_state import End, Life, Link
 from connector.core.mapping.bind import bind
 from connector.core.mapping.parse import parse
-from connector.core.planning import Applied, Gate
 from connector.core.records import Record, Side, Version
 from connector.core.values import canonical
 from connector.errors import MappingError

@@ -6,13 +6,14 @@ from dataclasses import replace
 
 import pytest
 
+from connector.core.applied import Applied, Scene
 from connector.core.identity import LinkId
 from connector.core.link import new_link
 from connector.core.link_events import LinkEvent, Wanted
 from connector.core.link_state import Life, Link
 from connector.core.mapping.bind import bind
 from connector.core.mapping.parse import parse
-from connector.core.planning import Applied, Scene, plan
+from connector.core.planning import plan
 from connector.core.records import Record, Side, Version
 from connector.core.unborn import Unborn
 from connector.errors import MappingError

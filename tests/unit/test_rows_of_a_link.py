@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
+from connector.core.applied import rules_of
 from connector.core.document import Document
 from connector.core.identity import LinkId
 from connector.core.link import new_link, outputs, state, step
@@ -13,7 +14,7 @@ from connector.core.link_events import Applied, LinkEvent, Started, Wanted
 from connector.core.link_state import Link, State
 from connector.core.mapping.evaluate import Context, document
 from connector.core.party import MOST_ROWS, Write
-from connector.core.planning import observe, rules_of
+from connector.core.planning import observe
 from connector.core.records import Record, Side, Version
 from connector.core.sending import draft
 from connector.core.values import Fields, Value, canonical, texts
