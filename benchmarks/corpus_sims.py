@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from connector.core.party import Answer
+from connector.core.values import Value
 from connector.http import HttpClient
 from connector.salesforce.auth import ClientCredentials
 from connector.salesforce.cometd import ALL_KEPT
@@ -21,6 +22,7 @@ from connector.simulators.serving import running
 from connector.simulators.xero import app as xero
 from connector.simulators.xero.world import Settings as World
 from connector.xero.entities import ENTITIES
+from connector.xero.records import json_bytes
 
 Bodies = dict[str, list[Mapping[str, Any]]]
 DATA = "/services/data/v62.0"
@@ -44,10 +46,11 @@ async def xero_bodies() -> Bodies:
         token = _parsed(given)
         out: Bodies = {"Token": [token]}
         headers = [("Authorization", f"Bearer {token['access_token']}"), ("Xero-Tenant-Id", world.tenants[0][0]),
-                   ("Accept", "application/json"), ("Content-Type", "application/json")]  # fmt: skip
+                   ("Accept", "application/json"), ("Content-Type", "application/json"),
+                   ("User-Agent", "corpus")]  # fmt: skip
 
-        async def ask(method: str, path: str, body: object = None) -> list[Any]:
-            raw = json.dumps(body).encode() if body is not None else b""
+        async def ask(method: str, path: str, body: Value = None) -> list[Any]:
+            raw = json_bytes(body) if body is not None else b""
             answer = await http.request(method, f"{base}/api.xro/2.0/{path}", headers=headers, body=raw)
             return _xero_note(out, path, _parsed(answer))
 
@@ -57,14 +60,14 @@ async def xero_bodies() -> Bodies:
 
 async def _xero_work(ask: Any) -> None:
     [contact] = await ask("PUT", "Contacts", {"Contacts": [{"Name": "Wire Ltd", "EmailAddress": "a@example.com"}]})
-    line = {"Description": "Work", "Quantity": "2", "UnitAmount": "12.5", "AccountCode": "200"}
+    line = {"Description": "Work", "Quantity": Decimal("2"), "UnitAmount": Decimal("12.5"), "AccountCode": "200"}
     draft = {"Type": "ACCREC", "Contact": {"ContactID": contact["ContactID"]}, "LineItems": [line],
              "Date": "2026-01-15", "DueDate": "2026-02-15", "Status": "AUTHORISED", "Reference": "wire"}  # fmt: skip
     [invoice] = await ask("PUT", "Invoices?unitdp=4", {"Invoices": [draft]})
     of, account = {"InvoiceID": invoice["InvoiceID"]}, {"Code": "835"}
-    paid = {"Invoice": of, "Account": account, "Amount": "5", "Date": "2026-01-20"}
+    paid = {"Invoice": of, "Account": account, "Amount": Decimal("5"), "Date": "2026-01-20"}
     await ask("PUT", "Payments", {"Payments": [paid]})
-    await ask("PUT", "Items", {"Items": [{"Code": "W1", "Name": "Wire", "SalesDetails": {"UnitPrice": "3"}}]})
+    await ask("PUT", "Items", {"Items": [{"Code": "W1", "Name": "Wire", "SalesDetails": {"UnitPrice": Decimal("3")}}]})
     await ask("POST", "Invoices", {"Invoices": [{"InvoiceID": invoice["InvoiceID"], "Status": "DRAFT"}]})
     made = await _other_documents(ask, {"ContactID": contact["ContactID"]}, line, of)
     for about in ENTITIES.values():
@@ -85,17 +88,25 @@ async def _other_documents(ask: Any, contact: Any, line: Any, invoice: Any) -> l
             {**head, **bank, "Type": "RECEIVE"}, {**head, **bank, "Type": "RECEIVE-PREPAYMENT"},
             {**head, **bank, "Type": "RECEIVE-OVERPAYMENT", "LineItems": [owed], "LineAmountTypes": "NoTax"},
         ],
-        "BankTransfers": [{"FromBankAccount": {"Code": "090"}, "ToBankAccount": {"Code": "091"}, "Amount": "7", **day}],
-        "PurchaseOrders": [{**head, "LineItems": [{**line, "AccountCode": "400", "DiscountRate": "10"}]}],
+        "BankTransfers": [
+            {"FromBankAccount": {"Code": "090"}, "ToBankAccount": {"Code": "091"}, "Amount": Decimal(7), **day}
+        ],
+        "PurchaseOrders": [{**head, "LineItems": [{**line, "AccountCode": "400", "DiscountRate": Decimal("10")}]}],
         "Quotes": [{**head, "ExpiryDate": "2026-02-25", "Title": "Wire"}],
         "ManualJournals": [{"Narration": "wire", "JournalLines": [
-            {"LineAmount": "5", "AccountCode": "400"}, {"LineAmount": "-5", "AccountCode": "404"}], **day}],
+            {"LineAmount": Decimal(5), "AccountCode": "400"},
+            {"LineAmount": Decimal(-5), "AccountCode": "404"}], **day}],
     }  # fmt: skip
     made = {plural: await ask("PUT", plural, {plural: rows}) for plural, rows in bodies.items()}
     [credit] = made["CreditNotes"]
-    part = {"Invoice": invoice, "Amount": "3", **day}
+    part = {"Invoice": invoice, "Amount": Decimal("3"), **day}
     await ask("PUT", f"CreditNotes/{credit['CreditNoteID']}/Allocations", {"Allocations": [part]})
-    back = {"CreditNote": {"CreditNoteID": credit["CreditNoteID"]}, "Account": {"Code": "090"}, "Amount": "2", **day}
+    back = {
+        "CreditNote": {"CreditNoteID": credit["CreditNoteID"]},
+        "Account": {"Code": "090"},
+        "Amount": Decimal("2"),
+        **day,
+    }
     await ask("PUT", "Payments", {"Payments": [back]})
     ids = {about.plural: about.id_field for about in ENTITIES.values()}
     paths = [f"{plural}/{rows[0][ids[plural]]}" for plural, rows in made.items()]

@@ -78,6 +78,8 @@ def _body(about: Entity, elements: Sequence[Value], fields: Fields, *, alone: bo
 
 def _element(write: Write, about: Entity) -> dict[str, Value]:
     out: dict[str, Value] = {name: _reference(name, value, write) for name, value in write.fields.items()}
+    if write.operation is Operation.CREATE and about.id_field.endswith("ID"):
+        out.pop(about.id_field, None)  # an id of another object, or of one that is gone: Xero gives ids itself
     if write.operation is Operation.UPDATE:
         if not write.target:
             raise DataError("xero.no-target", f"The update {write.id} names no {about.id_field}.")

@@ -18,10 +18,12 @@ NAMES = ("acme", "two", "north", "demo")  # one on each of four partitions
 async def test_a_rolling_deploy_keeps_the_streams_of_those_that_stay(kafka: str, prefix: str, tmp_path: Path) -> None:
     async with fleet(kafka, prefix, tmp_path, NAMES) as there:
         workers = ("one", "two", "three")
-        for name in workers:
+        await there.start(workers[0])
+        await opened(there)
+        await until("what the orgs began with is linked", partial(_all_linked, there), 120)  # no call is open before
+        for name in workers[1:]:
             await there.start(name)
         before = await there.owners()
-        await opened(there)
         assert set(before.values()) == set(workers)
         kept = 0
         for name in workers:
@@ -49,6 +51,11 @@ async def test_a_rolling_deploy_keeps_the_streams_of_those_that_stay(kafka: str,
             assert len(names) == len(set(names)), f"{name} was written twice"
         for name in workers:
             assert '"code"' not in there.hands[name].log.read_text("utf-8"), "a worker ended for a reason"
+
+
+async def _all_linked(there: Fleet) -> bool:
+    rows = [row for org in there.orgs.values() for row in await org.objects("Account")]
+    return all(row["Xero_Contact_Id__c"] for row in rows if str(row["Type"]).startswith("Customer"))
 
 
 async def _single(there: Fleet) -> bool:

@@ -34,6 +34,14 @@ def answer(body: Any, status: int = 200, **headers: str) -> Answer:
     return Answer(status, headers, body if isinstance(body, bytes) else json.dumps(body).encode())
 
 
+def test_a_create_names_no_id_of_its_own() -> None:
+    """A contact id that stands in Salesforce is another contact's, or of one that is gone: it would refuse all."""
+    write = Write("w", "Contact", Operation.CREATE, None, {"Name": "A", "ContactID": "c-1"})
+    assert json.loads(prepare([write], "key").body)["Contacts"] == [{"Name": "A"}]
+    currency = Write("w", "Currency", Operation.CREATE, None, {"Code": "EUR"})
+    assert b"EUR" in prepare([currency], "key").body
+
+
 def test_a_create_is_a_put_with_exact_bytes() -> None:
     line: dict[str, Value] = {"UnitAmount": Decimal("0.10"), "Quantity": Decimal(3)}
     request = prepare([create(LineItems=[line], Date=date(2026, 10, 1))], "key-1")
