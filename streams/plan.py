@@ -9,6 +9,7 @@ from connector.core.applied import Applied
 from connector.core.identity import LinkId
 from connector.core.link import outputs, step, version_of
 from connector.core.link_events import LinkEvent, Observed, Wanted
+from connector.core.link_failures import TARGET_MISSING
 from connector.core.link_state import NEVER, Link
 from connector.core.planning import plan
 from connector.core.records import Record, Side, Version
@@ -93,6 +94,8 @@ class Plan:
                 return None
         elif link.attempt is not None or event.version < _known_since(link, event.side):
             return None
+        elif isinstance(event, Observed) and link.code == TARGET_MISSING.code:
+            return None  # it was there when it was read, and is not there any more
         return replace(event, version=connection.numbers.next())
 
     def _says_nothing(self, connection: Connection, link_id: LinkId, event: LinkEvent) -> bool:
