@@ -47,7 +47,7 @@ from streams.capture import (
     Heard,
     resync_position,
 )
-from streams.configuration import Entry, Follower, write_entry
+from streams.configuration import Entry, Follower, parsed, write_entry
 from streams.connection import Connection
 from streams.engine.app import Engine
 from streams.gate import LOOK_SECONDS, Gate, GatedProducer
@@ -306,6 +306,9 @@ class Owned:
 
     async def _save(self, entry: Entry) -> None:
         await write_entry(self.producer, self.outbox.codec, entry)
+        known = self.connection.applied.get(entry.mapping)
+        if known is not None and known.mapping.version == parsed(entry).mapping.version:  # at once: a refresh reads
+            self.connection.applied[entry.mapping] = replace(known, gate=entry.gate, paused=entry.paused)
         await self.follower.refresh()
 
     async def _pause(self, mapping: str) -> None:
