@@ -39,7 +39,9 @@ check: $(READY)
 	$(BIN)/lint-imports
 
 test: check
-	$(BIN)/python -m pytest -q -n 2 --dist loadfile
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile tests/unit tests/integration
+	@# By themselves: their stage stands still while a test with a loop of its own runs beside it in one process.
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile tests/scenarios
 
 corpus: $(READY)
 	$(BIN)/python -m benchmarks.corpus "$(DIR)"

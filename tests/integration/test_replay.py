@@ -16,7 +16,7 @@ from connector.cli.app import app
 from connector.cli.apply import apply_file
 from connector.cli.options import Old
 from connector.cli.stage import Json, Stage, until
-from connector.cli.statement import lines
+from connector.cli.statement import Line, lines
 from connector.cli.usage import counted
 from tests.integration.kafka_views import cluster
 from tests.integration.spine_stage import changed_mappings, opened, spine
@@ -59,7 +59,12 @@ async def test_what_an_edited_mapping_would_change_is_shown_then_done(kafka: str
         await says_nothing_new(scene)
         made = [(row.type, row.mapping, row.documents) for row in await counted(cluster(scene), "demo")]
         assert ("xero Invoice", INVOICES, 1) in made
-        sums = {line.mapping: line for line in await lines(cluster(scene), "demo", "2026-11")}
+
+        async def summed() -> dict[str, Line]:
+            found = {line.mapping: line for line in await lines(cluster(scene), "demo", "2026-11")}
+            return found if {INVOICES, "invoice-to-xero-invoice"} <= set(found) else {}
+
+        sums = await until("both sides are in their topics", summed)
         ours, mirror = sums[INVOICES], sums["invoice-to-xero-invoice"]
         assert [ours.salesforce, ours.xero, ours.difference] == [Decimal(140), Decimal(140), Decimal(0)]
         assert [mirror.salesforce, mirror.xero, mirror.difference] == [Decimal(168), Decimal(168), Decimal(0)]

@@ -24,7 +24,7 @@ from tests.scenarios.people import clean, fresh, linked_customer
 from tests.scenarios.replaying import says_nothing_new
 from tests.scenarios.voucher import VOUCHER
 
-pytestmark = [pytest.mark.timeout(240), pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [pytest.mark.timeout(240), pytest.mark.asyncio(loop_scope="session")]
 CENT, FIFTH = Decimal("0.01"), Decimal("0.2")  # the demo company's tax on these accounts is 20 %
 PRICED = {"Quantity__c": Decimal(3), "Price__c": Decimal("33.335"), "Amount__c": Decimal("100.01")}
 CHANGED = {"Quantity__c": Decimal(7), "Amount__c": Decimal("33.35")}
@@ -65,7 +65,7 @@ BILL, DEPOSIT = ENTRIES[1], ENTRIES[8]
 ALLOCATION = "voucher-deposit-allocation"
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def scene(kafka: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stage]:
     folder = tmp_path_factory.mktemp("entries")
     there = folder / "mappings"

@@ -33,7 +33,7 @@ from tests.scenarios.people import (
     won,
 )
 
-pytestmark = [pytest.mark.timeout(180), pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [pytest.mark.timeout(180), pytest.mark.asyncio(loop_scope="session")]
 
 NOTES, FILES, CREDITS, PARTS = (
     "record-link-note", "files-to-attachments", "credit-to-credit-note", "credit-note-allocation",
@@ -41,7 +41,7 @@ NOTES, FILES, CREDITS, PARTS = (
 POLLED = ("ContentDocumentLink", "Credit__c")
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def scene(kafka: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stage]:
     folder = tmp_path_factory.mktemp("below")
     mappings = changed_mappings(folder, {})

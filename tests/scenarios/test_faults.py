@@ -15,7 +15,7 @@ import pytest
 from benchmarks.faults.campaign import Campaign, Plan
 from benchmarks.faults.theatre import theatre
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = [pytest.mark.timeout(240), pytest.mark.asyncio(loop_scope="session")]
 FEW = Plan(changes=16, kills=2, ends=1, freezes=0, placed=1, brokers=0, session=6.0, seconds=120)
 
 

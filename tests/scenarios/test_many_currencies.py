@@ -14,7 +14,7 @@ from tests.integration.kafka_views import link_of
 from tests.integration.spine_stage import changed_mappings, opened, spine
 from tests.scenarios.people import INVOICES, clean, fresh, invoice, linked_customer, pay, record, won
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = [pytest.mark.timeout(240), pytest.mark.asyncio(loop_scope="session")]
 RATE = Decimal("1.2500")
 
 

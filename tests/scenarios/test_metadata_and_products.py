@@ -31,7 +31,7 @@ from tests.scenarios.people import (
 )
 from tests.scenarios.replaying import says_nothing_new
 
-pytestmark = [pytest.mark.timeout(240), pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [pytest.mark.timeout(240), pytest.mark.asyncio(loop_scope="session")]
 ITEMS, PRICES = "product-item", "price-to-item"
 RARELY = 90.0  # seconds: settings are asked for 20 times as rarely as documents
 # As docs/mappings.md says: the one line by which invoices name their items.
@@ -39,7 +39,7 @@ NAMED = "      ItemCode: =line.Product2.ProductCode if line.Product2.Xero_Item_I
 QUANTITY = "      Quantity: =line.Quantity\n"
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def scene(kafka: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stage]:
     folder = tmp_path_factory.mktemp("products")
     mappings = changed_mappings(folder, {"opportunity-to-invoice": (QUANTITY, QUANTITY + NAMED)})

@@ -16,7 +16,7 @@ from connector.cli.stage import Json, Stage, until
 from tests.integration.spine_stage import arm, hits, kill, opened, spine, start_again
 from tests.scenarios.people import ACCOUNTS, INVOICES, clean, customer, deal, fresh, invoice, invoices, record, won
 
-pytestmark = [pytest.mark.timeout(300), pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [pytest.mark.timeout(300), pytest.mark.asyncio(loop_scope="session")]
 OBJECT = "Twinledger_Sync__c"
 SETTINGS = {"sync_state": True, "sync_state_seconds": 1, "retry_seconds": 0.5}
 
@@ -28,7 +28,7 @@ def configured(scene: Stage, **settings: Any) -> None:
     scene.config.write_text(yaml.safe_dump(raw, sort_keys=False), "utf-8")
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def shown(kafka: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stage]:
     """A connector that shows its sync states."""
     folder: Path = tmp_path_factory.mktemp("sync-state")

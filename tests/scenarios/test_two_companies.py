@@ -47,7 +47,7 @@ def _mappings(folder: Path) -> Path:
     customers = (there / "account-contact.yaml").read_text("utf-8")
     ours = customers.replace("  sf: =", "  sf: =sf.Region__c != 'US' and (", 1).replace("!= null\n", "!= null)\n", 1)
     theirs = customers.replace("mapping: account-contact", "mapping: account-contact-us").replace(HOME, AWAY, 1)
-    theirs = theirs.replace("create: both", "create: xero")
+    theirs = theirs.replace("create: both", "create: xero").replace("mark: Xero_Contact_Id__c\n", "")
     theirs = theirs.replace("  sf: =", "  sf: =sf.Region__c == 'US' and (", 1).replace("!= null\n", "!= null)\n", 1)
     (there / "account-contact.yaml").write_text(ours, "utf-8")
     (there / "account-contact-us.yaml").write_text(theirs, "utf-8")

@@ -14,11 +14,11 @@ from tests.integration.kafka_views import decoded, latest
 from tests.integration.spine_stage import changed_mappings, opened, spine
 from tests.scenarios.people import fresh, linked_customer, record
 
-pytestmark = [pytest.mark.timeout(180), pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [pytest.mark.timeout(180), pytest.mark.asyncio(loop_scope="session")]
 KEY = "shared-with-xero"
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def scene(kafka: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stage]:
     folder = tmp_path_factory.mktemp("webhook")
     async with spine(
