@@ -161,8 +161,8 @@ async def compare(settings: Settings, cluster: Cluster, chosen: Range) -> Replay
     differences: list[Difference] = []
     places: set[tuple[int, int]] = set()
     async for message in messages(cluster, chosen):
-        if newest[message.key] != message.offset:
-            continue  # a later one says what is
+        if newest.get(message.key) != message.offset:
+            continue  # a later one says what is, or it came meanwhile
         connection = connections.get(split_key(message.key)[0])
         decoded = codec.decode(message.value)
         records += 1
