@@ -16,13 +16,11 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from connector.cli.links import links_of
 from connector.cli.stage import Json, Stage, stage, until
 from connector.core.link_state import Hold, Life
 from connector.errors import TwinledgerError
-from connector.kafka.codec import Codec, Decoded
-from connector.kafka.compacted import latest
 from connector.kafka.connection import cluster_of
-from connector.kafka.link_codec import read_link
 from connector.settings import load
 
 
@@ -166,13 +164,8 @@ async def _count(scene: Stage, summary: Summary) -> None:
 
 async def _reviews(scene: Stage) -> int:
     """Links that need a person, as the links topic holds them."""
-    codec, found = Codec(), 0
-    for message in (await latest(cluster_of(load(scene.config).kafka), "links.v1")).values():
-        decoded = codec.decode(message.value)
-        if isinstance(decoded, Decoded):
-            link = read_link(decoded.value).link
-            found += link.hold in (Hold.FAILED, Hold.CONFLICT) and link.life is not Life.ENDED
-    return found
+    links = await links_of(cluster_of(load(scene.config).kafka))
+    return sum(link.hold in (Hold.FAILED, Hold.CONFLICT) and link.life is not Life.ENDED for link in links)
 
 
 async def demo(*, output: str = "table", keep: bool = False) -> int:

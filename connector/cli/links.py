@@ -12,9 +12,13 @@ from aiokafka.errors import KafkaError
 
 from connector.cli.options import DEFAULT_CONFIG, Config, DryRun, Format, Output, Yes, settings_of
 from connector.cli.printing import note, show, table
+from connector.core.link_state import Link
 from connector.errors import TryAgain
 from connector.kafka.admin import admin_client
+from connector.kafka.codec import Codec, Decoded
+from connector.kafka.compacted import latest
 from connector.kafka.connection import Cluster, cluster_of
+from connector.kafka.link_codec import read_link
 
 if TYPE_CHECKING:
     from streams.rebuild import Rebuilt
@@ -37,6 +41,13 @@ def rebuild_links(
     show(asdict(done) | {"dry_run": dry_run}, output, table(("what", "number"), rows))
     if not dry_run:
         note("Start the workers, look at `twinledger status`, then `twinledger mapping resume` each mapping.")
+
+
+async def links_of(cluster: Cluster) -> tuple[Link, ...]:
+    """Every link as ``links.v1`` holds it. Raises Unavailable."""
+    codec = Codec()
+    values = [codec.decode(message.value) for message in (await latest(cluster, "links.v1")).values()]
+    return tuple(read_link(one.value).link for one in values if isinstance(one, Decoded))
 
 
 async def _rebuild(config: Path, *, dry_run: bool) -> Rebuilt:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -18,6 +18,7 @@ from typing import Annotated
 
 import typer
 
+from connector.cli.links import links_of
 from connector.cli.options import DEFAULT_CONFIG, Config, Connection, Format, Output, settings_of
 from connector.cli.printing import note, show, table
 from connector.core.applied import Applied
@@ -28,7 +29,6 @@ from connector.core.values import from_canonical
 from connector.kafka.codec import Codec, Decoded
 from connector.kafka.compacted import latest
 from connector.kafka.connection import Cluster, cluster_of
-from connector.kafka.link_codec import read_link
 from connector.xero.avro import TOPICS
 
 RECORDS, TOTAL = "salesforce.records.v1", "record.Total"
@@ -100,8 +100,8 @@ async def lines(cluster: Cluster, connection: str = "", month: str = "") -> tupl
     rules = await _rules(cluster, codec)
     records = await _records(cluster, codec)
     sums: dict[Key, Sum] = defaultdict(Sum)
-    for link in await _links(cluster, codec):
-        rule = rules.get((link.id.connection, link.id.mapping))
+    for link in await links_of(cluster):
+        rule = rules.get((link.id.connection, link.id.mapping)) if link.life is Life.LIVE else None
         if rule is None or connection not in ("", link.id.connection):
             continue
         own = rule.of(link)
@@ -150,12 +150,6 @@ async def _rules(cluster: Cluster, codec: Codec) -> dict[tuple[str, str], Applie
     configuration = import_module("streams.configuration")
     entries = (await configuration.read_entries(cluster, codec)).values()
     return {(entry.connection, entry.mapping): configuration.parsed(entry) for entry in entries}
-
-
-async def _links(cluster: Cluster, codec: Codec) -> Iterable[Link]:
-    values = [codec.decode(message.value) for message in (await latest(cluster, "links.v1")).values()]
-    links = [read_link(one.value).link for one in values if isinstance(one, Decoded)]
-    return [link for link in links if link.life is Life.LIVE]
 
 
 async def _records(cluster: Cluster, codec: Codec) -> dict[tuple[str, str, str], Record]:

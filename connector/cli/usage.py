@@ -6,13 +6,11 @@ import asyncio
 from collections import Counter
 from dataclasses import dataclass
 
+from connector.cli.links import links_of
 from connector.cli.options import DEFAULT_CONFIG, Config, Connection, Format, Output, settings_of
 from connector.cli.printing import note, show, table
 from connector.core.link_state import Link
-from connector.kafka.codec import Codec, Decoded
-from connector.kafka.compacted import latest
 from connector.kafka.connection import Cluster, cluster_of
-from connector.kafka.link_codec import read_link
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +37,10 @@ def usage(config: Config = DEFAULT_CONFIG, connection: Connection = "", output: 
 
 async def counted(cluster: Cluster, connection: str = "") -> tuple[Row, ...]:
     """From the links, which stay for ever. Raises Unavailable."""
-    codec, made = Codec(), Counter[tuple[str, str, str, str]]()
-    for message in (await latest(cluster, "links.v1")).values():
-        decoded = codec.decode(message.value)
-        if isinstance(decoded, Decoded):
-            link = read_link(decoded.value).link
-            if link.born is not None and connection in ("", link.id.connection):
-                made[link.id.connection, f"{link.born:%Y-%m}", _type(link), link.id.mapping] += 1
+    made = Counter[tuple[str, str, str, str]]()
+    for link in await links_of(cluster):
+        if link.born is not None and connection in ("", link.id.connection):
+            made[link.id.connection, f"{link.born:%Y-%m}", _type(link), link.id.mapping] += 1
     return tuple(Row(*place, number) for place, number in sorted(made.items()))
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
+import sys
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -29,9 +31,6 @@ RECORDS = "salesforce.records.v1"
 
 async def run(scene: Stage, *arguments: str) -> tuple[int, Json]:
     """The command in a process of its own, as an operator starts it."""
-    import asyncio
-    import sys
-
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "connector.cli.main", "replay", *arguments, "--config", str(scene.config),
         "--output", "json", stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE, env=dict(os.environ),
