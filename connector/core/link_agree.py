@@ -20,10 +20,12 @@ def agree(link: Link, attempt: Attempt, event: Applied, rules: Rules, *, read: b
     side, other = attempt.side, attempt.side.other
     known, there, answer = link.seen(side), link.seen(other), event.flat
     shown, agreed, unread = _shown(attempt, known, answer), dict(link.agreed), {}
+    lines = {_line(path) for path in answer or {} if "/" in path}
     for path, text in attempt.sent.items():
         if known.get(path, GONE) == text:
             continue
-        missing = GONE if read and "/" in path else text  # a read shows every line that is there
+        whole = "/" in path and (read or _line(path) in lines)  # a read shows all lines; a line that is shown is whole
+        missing = GONE if whole else text
         own = text if answer is None or text == GONE else answer.get(path, missing)
         base = text if read and not explained(text, own) else own
         agreed[path] = (text, base) if side is Side.XERO else (base, text)

@@ -15,14 +15,14 @@ async def replayed(scene: Stage, topic: str, key: str = "") -> Replayed:
     return await compare(load(scene.config), cluster(scene), Range(topic, key=key))
 
 
-async def says_nothing_new(scene: Stage, topics: tuple[str, ...] = (RECORDS, *ACCOUNTING)) -> None:
-    """Every record of every topic, planned again, asks for no write, no look-up and no review. The worker goes on
-    meanwhile: what it is just about to do differs for a moment."""
+async def says_nothing_new(scene: Stage, topics: tuple[str, ...] = (RECORDS, *ACCOUNTING), key: str = "") -> None:
+    """Every record of every topic, planned again, asks for no write, no look-up and no review; ``key`` chooses some.
+    The worker goes on meanwhile: what it is just about to do differs for a moment."""
     for topic in topics:
         last: list[Replayed] = []
 
         async def nothing(topic: str = topic, last: list[Replayed] = last) -> bool:
-            last[:] = [await replayed(scene, topic)]
+            last[:] = [await replayed(scene, topic, key)]
             return last[0].differences == ()
 
         try:
