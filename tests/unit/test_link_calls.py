@@ -212,7 +212,8 @@ def test_a_line_that_is_taken_out_goes_with_all_that_xero_had_filled_in() -> Non
 
 
 def test_what_an_answer_leaves_out_of_a_line_was_not_taken_and_is_nobodys_edit() -> None:
-    story = Story().wants(**lines(Lines_1_Text=RED, Lines_1_Account=RED))
+    story = Story()
+    story.tell(story.record(SF, lines(Lines_1_Text=RED, Lines_1_Account=RED)))
     story.writes(**lines(Lines_1_Account=GONE))  # as Xero answers a draft with an account that it does not have
     story.shows(Lines_1_Text=RED)
     story.tell(story.record(SF, lines(Lines_1_Text=RED, Lines_1_Account=BLUE)))
