@@ -28,7 +28,7 @@ TOLD = frozenset({"getDeleted", "GAP_DELETE"})  # why an id was asked: we were t
 Kind = tuple[Side, str, str]  # an entity of one organisation
 Emit = Callable[[Connection, Record], Awaitable[None]]
 Clear = Callable[[Connection, "Read", Version, Mapping[str, str]], Awaitable[None]]
-Missing = Callable[[Connection, "Read"], Awaitable[None]]
+Missing = Callable[[Connection, "Read", Version], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,7 +271,7 @@ class ReadLoop:
         """Not answered: deleted if we were told so, else only missing."""
         connection = self.connection
         if TOLD.isdisjoint(read.reasons):
-            await self.missing(connection, read)
+            await self.missing(connection, read, version)
             return
         now = connection.clock()
         record = Record(read.side, read.organisation, read.entity, read.id, version, now, None, deleted=True)

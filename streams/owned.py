@@ -17,8 +17,9 @@ from functools import partial
 from typing import Any
 
 from connector.core.below import PARENTS
-from connector.core.link_events import Due
+from connector.core.link_events import Due, Found
 from connector.core.link_state import Link
+from connector.core.mapping.model import Mapping as Rule
 from connector.core.party import Applied
 from connector.core.planning import observe
 from connector.core.records import Record, Side, Version
@@ -163,7 +164,7 @@ class Owned:
             self.reads,
             self._emit,
             self._clear,
-            self.notices.missing,
+            self._missing,
             self.notices.unreadable,
             self.notices.readable,
         )
@@ -258,15 +259,29 @@ class Owned:
 
     async def _shown(self, connection: Connection, record: Record) -> None:
         """What stands below an object has no topic: its link is told itself. The tables are closed in a rebalance."""
+        for link, rule in await self._linked(connection, record.side, record.id):
+            await self.outbox.link_event(connection, link.id.key, observe(record, rule, link.line_ids))
+
+    async def _linked(self, connection: Connection, side: Side, object_id: str) -> list[tuple[Link, Rule]]:
+        """The links one of whose ends is that object, with their mappings."""
+        found = []
         for applied in connection.mappings():
             await self.gate.passed()
-            target = self.tables.targets.peek(connection.name, applied.mapping.name, f"{record.side.value}:{record.id}")
+            target = self.tables.targets.peek(connection.name, applied.mapping.name, f"{side.value}:{object_id}")
             link = self.tables.links.peek(target.link.encode()) if target is not None and not target.gone else None
             if link is not None:
-                await self.outbox.link_event(connection, link.id.key, observe(record, applied.of(link), link.line_ids))
+                found.append((link, applied.of(link)))
+        return found
 
     async def _clear(self, connection: Connection, read: Read, version: Version, parents: Mapping[str, str]) -> None:
         await self.outbox.answered(connection, read.organisation, read.entity, read.id, version, parents)
+
+    async def _missing(self, connection: Connection, read: Read, version: Version) -> None:
+        """People are told, and so are the links that waited for this read."""
+        await self.notices.missing(connection, read)
+        for link, _ in await self._linked(connection, read.side, read.id):
+            event = Found(read.side, (), connection.clock(), version=version)
+            await self.outbox.link_event(connection, link.id.key, event)
 
     def _claimed(self, connection: Connection, mapping: str, side: Side, object_id: str) -> bool:
         """Raises TryAgain in a rebalance: the tables are closed."""

@@ -72,7 +72,8 @@ class Observed:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What a look-up on the target side brought: before a birth (``call`` empty), or the probe of a lost call.
+    """What a look-up on the target side brought: before a birth (``call`` empty), or the probe of a lost call. No hit,
+    no call and a ``version``: a read by id of the end itself, which was not there.
 
     ``hits`` are object ids; ``policy`` is what one hit means (link, ask, stop). A probe that found one says in
     ``ours`` whether it carries our mark or equals all that we sent. ``at`` is when the look-up was sent.

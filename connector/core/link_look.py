@@ -30,6 +30,17 @@ def look(link: Link, event: Found, rules: Rules) -> Link:
     return rest(_joined(link, event), rules)
 
 
+def unseen(link: Link, event: Found, rules: Rules) -> Link:
+    """The target that was to be read is not there for us. Missing is not deleted: nothing is written, a person is
+    asked, and it goes on when somebody sees it again."""
+    end = link.end(event.side)
+    read = not event.hits and not event.call and event.side is not link.id.side
+    if not read or event.version is None or end.asked is None or event.version <= end.asked:
+        return link
+    link = link.with_end(event.side, replace(end, asked=None))
+    return link if sticky(link) else hold(link, Hold.FAILED, failures.TARGET_MISSING)
+
+
 def _joined(link: Link, event: Found) -> Link:
     live = aimed(free(link), event.side, event.hits[0])
     live = replace(live, line_ids=event.line_ids)

@@ -20,7 +20,7 @@ from connector.core.link_events import (
     Unknown,
     Wanted,
 )
-from connector.core.link_look import look, probe_create, probe_update
+from connector.core.link_look import look, probe_create, probe_update, unseen
 from connector.core.link_moves import adopt, again, ask, expire, keep, see, take, wake
 from connector.core.link_state import Link, Phase, Rules
 
@@ -44,7 +44,7 @@ TABLE: Mapping[Phase, Mapping[type[LinkEvent], Move]] = {
     },
     #  both ends are there, no call
     Phase.LIVE: {
-        Wanted: take, Observed: see, Found: ignore, Started: start, Applied: ignore,
+        Wanted: take, Observed: see, Found: unseen, Started: start, Applied: ignore,
         Rejected: ignore, Unknown: ignore, Settled: settle, Due: wake, Asked: ask,
     },
     #  a change is announced

@@ -102,7 +102,13 @@ def too_many(answer: Answer) -> Failure:
 
 def seconds_of(text: str) -> int | None:
     """A Retry-After in seconds; at most a day."""
-    return min(int(text), 86_400) if re.fullmatch(r"\d{1,9}", text.strip()) else None
+    seconds = calls_of(text)
+    return None if seconds is None else min(seconds, 86_400)
+
+
+def calls_of(text: str) -> int | None:
+    """A number of calls in a header, if it is one."""
+    return int(text) if re.fullmatch(r"[0-9]{1,9}", text.strip()) else None
 
 
 STATUSES = {

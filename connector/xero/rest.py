@@ -20,7 +20,7 @@ from connector.xero.auth import TokenSource
 from connector.xero.below import BELOW, Below, address, own_id, parent_of, record_below, rows_below, where_below
 from connector.xero.criteria import MOST, matching
 from connector.xero.entities import Entity, entity
-from connector.xero.failures import CONCURRENT_RETRY, DEFAULT_RETRY, seconds_of
+from connector.xero.failures import CONCURRENT_RETRY, DEFAULT_RETRY, calls_of, seconds_of
 from connector.xero.novelties import Novelties
 from connector.xero.queries import PAGE_SIZE, Query, all_of, look_up, places, reads, sized, together
 from connector.xero.records import EPOCH, Row, elements, load, record, row
@@ -298,7 +298,7 @@ class XeroParty:
 
 def heard(budget: Budget, answer: Answer, now_ms: int, number: int) -> Budget:
     """The budget after an answer's headers."""
-    left = {name: seconds_of(answer.headers.get(f"x-{name}limit-remaining", "")) for name in ("min", "day")}
+    left = {name: calls_of(answer.headers.get(f"x-{name}limit-remaining", "")) for name in ("min", "day")}
     budget = budget.answered(now_ms, number=number, minute_left=left["min"], day_left=left["day"])
     if answer.status == 429:
         concurrent = answer.headers.get("x-rate-limit-problem", "").strip("[] ") == "concurrent"

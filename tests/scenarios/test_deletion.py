@@ -17,11 +17,13 @@ from tests.scenarios.people import (
     invoice,
     invoices,
     linked_customer,
+    pay,
     phone,
     some_polls,
     won,
 )
 
+STATUS = "invoice-status-to-opportunity"
 pytestmark = [pytest.mark.timeout(120), pytest.mark.asyncio(loop_scope="session")]
 
 
@@ -86,7 +88,7 @@ async def test_what_we_may_no_longer_see_is_not_deleted(scene: Stage, hidden: st
 
 
 async def test_a_hard_deleted_record_is_missing_not_deleted(scene: Stage) -> None:
-    """Of a hard delete no event tells: the record is not there, and nothing is written."""
+    """Of a hard delete no event tells: the record is not there, nothing is written, and a person is told."""
     opportunity, number = await invoiced(scene)
     await scene.salesforce.call("POST", "/__sim/channels", {"deselect": ["Opportunity"]})
     await delete(scene, "Opportunity", opportunity)
@@ -96,3 +98,11 @@ async def test_a_hard_deleted_record_is_missing_not_deleted(scene: Stage) -> Non
     await scene.salesforce.call("POST", "/__sim/gap", body)
     await some_polls(scene, "/api.xro/2.0/Invoices", 3)
     assert [row["Status"] for row in await invoices(scene, number)] == ["AUTHORISED"]
+    made = await invoice(scene, number)
+    await pay(scene, made, str(made["Total"]))
+
+    async def told() -> bool:
+        link = await link_of(scene, STATUS, opportunity)
+        return link is not None and link.code != ""
+
+    await until("a person is told that the status cannot be written", told)

@@ -119,7 +119,7 @@ async def test_records_that_read_a_changed_object_are_read_anew_and_the_question
         cleared.append(read.id)
         closed.set()
 
-    async def missing(connection: Connection, read: Read) -> None:
+    async def missing(connection: Connection, read: Read, version: Version) -> None:
         raise AssertionError("nothing is missing")
 
     loop = ReadLoop(home, reads, emit, clear, missing, lambda *_: None, lambda *_: None)

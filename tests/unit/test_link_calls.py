@@ -10,6 +10,7 @@ from connector.core.link_events import (
     GONE,
     Applied,
     Due,
+    Found,
     Rejected,
     Settled,
     Started,
@@ -118,6 +119,22 @@ def test_a_stranger_and_two_hits_are_for_a_person_whatever_the_record_says_next(
         assert story.tell(Settled("retry", "ann", NOON)).todo is None, "a birth might be the second"
         story.tell(Settled("link", "ann", NOON, "i1"))
         assert story.link.xero.id == "i1"
+
+
+def test_a_target_that_is_to_be_read_and_is_not_there_is_for_a_person_until_it_is_seen() -> None:
+    story = Story().born(Name=RED)
+    sent = story.wants(Name=BLUE).starts()
+    story.shows(Name=GREEN)
+    story.tell(Applied(sent.call, "i1", story.version(), None, {"Name": BLUE}, "draft"))
+    assert outputs(story.link, INVOICE).asks == ((XERO, "i1"),)
+    story.tell(Found(XERO, (), NOON, version=Version(1, 0)))
+    assert story.code == "", "a look from before it was asked"
+    story.tell(Found(XERO, (), NOON, version=story.version()))
+    assert (story.code, story.todo) == ("link.target-missing", None)
+    story.wants(Name=RED)
+    assert (story.code, story.todo) == ("link.target-missing", None), "nothing is written, and nothing is made anew"
+    story.shows(Name=BLUE)
+    assert (story.code, story.writes().sent) == ("", {"Name": RED})
 
 
 def test_a_refusal_of_a_repeat_says_nothing_of_the_first_send() -> None:

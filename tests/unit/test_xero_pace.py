@@ -6,9 +6,12 @@ from dataclasses import replace
 
 import pytest
 
+from connector.core.budget import Budget
+from connector.core.party import Answer
 from connector.errors import DataError
 from connector.xero.allowance import DAY, LEAST, Day
 from connector.xero.pace import Pace, Poll
+from connector.xero.rest import heard
 
 NAMES = ("Contact", "Invoice", "TaxRate")
 
@@ -119,3 +122,11 @@ def test_what_was_learned_survives_a_restart_and_all_lists_are_asked_at_once() -
     for text in ("", "[]", "{}", '{"day":{"x":1},"lists":{},"spent":{},"every":{}}'):
         with pytest.raises(DataError):
             Pace(15.0).with_text(text)
+
+
+@pytest.mark.parametrize(
+    ("said", "left"), [("4998", 4998), (" 86401 ", 86_401), ("9999999", 9_999_999), ("-1", None), ("1e9", None)]
+)
+def test_the_calls_of_a_day_are_as_many_as_the_header_says(said: str, left: int | None) -> None:
+    answer = Answer(200, {"x-daylimit-remaining": said}, b"")
+    assert heard(Budget(), answer, 0, 0).day_left == left
