@@ -12,7 +12,7 @@ from uuid import uuid4
 from connector.cli.signals import Signal, send
 from connector.cli.stage import Json, Stage, until
 from connector.core.link_state import Link, State
-from tests.integration.kafka_views import cluster, link_of, state_of
+from tests.integration.kafka_views import announced, cluster, link_of, state_of
 
 ACCOUNTS, INVOICES, BILLS, MIRRORS = (
     "account-contact", "opportunity-to-invoice", "expense-to-bill", "invoice-to-xero-invoice",
@@ -182,12 +182,10 @@ async def becomes(what: str, look: Callable[[], Awaitable[Any]]) -> Any:
     return await until(what, look)
 
 
-async def sent(scene: Stage) -> int:
-    """How many calls the connector has written with, to both sides."""
-    calls = [*await scene.salesforce.requests(), *await scene.xero.requests()]
-    return sum(
-        1 for call in calls if call["method"] != "GET" and ("composite" in call["path"] or "api.xro" in call["path"])
-    )
+async def sent(scene: Stage, *about: str) -> int:
+    """How many calls the connector has announced; ``about`` are ids of records: only calls that write links of them."""
+    keys = [[member.link for member in call.members] for call in await announced(scene)]
+    return sum(1 for links in keys if not about or any(one in link for one in about for link in links))
 
 
 async def some_polls(scene: Stage, path: str = "/api.xro/2.0/Contacts", number: int = 3) -> None:

@@ -134,7 +134,7 @@ async def test_an_answer_that_is_lost_doubles_no_row_and_a_second_look_writes_no
     assert await hits(scene.salesforce, fault) == 1
     marks = [row["Xero_Id__c"] for row in await scene.salesforce.objects(ROW) if not row["IsDeleted"]]
     assert len(marks) == len(set(marks))
-    before = await sent(scene)
+    before = await sent(scene, made)
     await scene.xero.edit("Invoice", {"Reference": invoice.get("Reference") or ""}, made)
     await some_polls(scene, "/api.xro/2.0/Invoices", 3)
-    assert await sent(scene) == before
+    assert await sent(scene, made) == before

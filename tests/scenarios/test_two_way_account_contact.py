@@ -48,7 +48,7 @@ async def test_made_in_xero(scene: Stage) -> None:
 async def test_edits_on_both_sides_and_no_echo(scene: Stage) -> None:
     account = await linked_customer(scene, Phone="1")
     contact = (await contact_of(scene, account))["ContactID"]
-    before = await sent(scene)
+    before = await sent(scene, account, contact)
     await call_in_xero(scene, contact, "2")
 
     async def in_salesforce() -> bool:
@@ -64,7 +64,7 @@ async def test_edits_on_both_sides_and_no_echo(scene: Stage) -> None:
     await until("Xero shows the number from Salesforce", in_xero)
     await clean(scene, ACCOUNTS, account)
     await some_polls(scene)
-    assert await sent(scene) - before == 2, "one write for each edit, none for what they came back as"
+    assert await sent(scene, account, contact) - before == 2, "one write for each edit, none for what they came back as"
     assert len(await contacts(scene, ContactNumber=account)) == 1
 
 
@@ -73,7 +73,7 @@ async def test_the_owner_of_a_field_wins(scene: Stage) -> None:
     account = await linked_customer(scene)
     name = (await record(scene, "Account", account))["Name"]
     contact = (await contact_of(scene, account))["ContactID"]
-    before = await sent(scene)
+    before = await sent(scene, account, contact)
     await scene.xero.edit("Contact", {"Name": fresh("Renamed")}, contact)
     await some_polls(scene, number=2)
 
@@ -83,7 +83,7 @@ async def test_the_owner_of_a_field_wins(scene: Stage) -> None:
     await until("the name is set back", back)
     await clean(scene, ACCOUNTS, account)
     assert (await record(scene, "Account", account))["Name"] == name
-    assert await sent(scene) - before == 1
+    assert await sent(scene, account, contact) - before == 1
 
 
 @pytest.mark.parametrize(("winner", "number"), [("salesforce", "in Salesforce"), ("xero", "in Xero")])
