@@ -68,7 +68,8 @@ def listener(hear: Any) -> Any:
 
 
 def signed(http: Any, token: str) -> None:
-    """Every request bears the token."""
+    """Every request bears the token. It is set when the request begins, the last moment to modify it: once it is
+    queued, a connection that has just become free may send it before a listener is told."""
 
     @jpype.JImplements("java.util.function.Consumer")
     class Headers:
@@ -78,13 +79,13 @@ def signed(http: Any, token: str) -> None:
 
     headers = Headers()
 
-    @jpype.JImplements("org.eclipse.jetty.client.Request$QueuedListener")
-    class Queued:
+    @jpype.JImplements("org.eclipse.jetty.client.Request$BeginListener")
+    class Begins:
         @jpype.JOverride  # type: ignore[untyped-decorator]
-        def onQueued(self, request: Any) -> None:  # noqa: N802  the interface says so
+        def onBegin(self, request: Any) -> None:  # noqa: N802  the interface says so
             request.headers(headers)
 
-    http.getRequestListeners().addQueuedListener(Queued())
+    http.getRequestListeners().addBeginListener(Begins())
 
 
 def main(url: str, token: str, classpath: str) -> None:
