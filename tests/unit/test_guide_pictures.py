@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from pathlib import Path
 from runpy import run_path
-from xml.etree import ElementTree
 
 import pytest
 
@@ -19,8 +18,7 @@ def test_a_picture_is_drawn_from_its_words_and_shown(name: str) -> None:
     title, rows = GENERATOR["PICTURES"][name]
     file = (ROOT / "docs" / "pictures" / f"{name}.svg").read_text("utf-8")
     assert file == GENERATOR["drawn"](title, rows)
-    words = [element.text for element in ElementTree.fromstring(file).iter("{http://www.w3.org/2000/svg}text")]
-    assert title in words
+    assert f">{title}</title>" in file
     assert name in SHOWN
 
 
