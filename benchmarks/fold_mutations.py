@@ -161,7 +161,7 @@ def _keep_all(link: Link, rules: Rules, path: str) -> str:
     return "keep"
 
 
-def _first_side(link: Link, rules: Rules) -> str:
+def _first_side(link: Link, rules: Rules, path: str) -> str:
     return "salesforce"
 
 

@@ -151,7 +151,7 @@ class Lookup:
     def _of(
         self, connection: Connection, mapping: Rule, link: Link, record: Record, *, policy: str = "", call: str = ""
     ) -> Found:
-        lines = _by_content(mapping, link, record) if not link.line_ids else dict(link.line_ids)
+        lines = link.lines or _by_content(mapping, link, record)
         flat, _ = texts({} if record.deleted else evaluate.observed(mapping, record, lines))
         return Found(
             record.side,
@@ -192,14 +192,16 @@ class Lookup:
         if any("/" in path for path in job.todo.changed):
             return True
         rules = connection.rules(job.link.id.mapping, job.link.mapping_version, job.link.id.part)
-        shared = rules is not None and any(rules.owner(path) == "latest" for path in job.todo.changed)
+        shared = rules is not None and (
+            rules.as_found or any(rules.owner(path) == "latest" for path in job.todo.changed)
+        )
         return shared and not connection.numbers.lately(job.link.end(job.todo.side).version, SEEN_SECONDS)
 
     async def _tell(self, connection: Connection, job: Job, record: Record | None) -> bool:
         """Whether the target is not as the link knows it; then the link is told what was seen."""
         if record is None:
             return False
-        event = observe(record, self._mapping(connection, job), job.link.line_ids)
+        event = observe(record, self._mapping(connection, job), job.link.lines)
         known = job.link.seen(job.todo.side)
         same = all(known.get(path, text) == text for path, text in event.flat.items())
         if record.side is Side.SALESFORCE:  # its rows are written one by one: one that is gone must not come back
@@ -216,7 +218,7 @@ class Lookup:
         if record is None:
             return draft(job.link, job.todo, mapping)
         keeps = mapping.foreign_lines == "keep"  # else they were decided on, or are to go
-        foreign = evaluate.foreign_lines(mapping, record, job.link.line_ids) if keeps else ()
+        foreign = evaluate.foreign_lines(mapping, record, job.link.lines) if keeps else ()
         return draft(job.link, job.todo, mapping, foreign, record.fields)
 
     def _mapping(self, connection: Connection, job: Job) -> Rule:

@@ -260,7 +260,7 @@ class Owned:
     async def _shown(self, connection: Connection, record: Record) -> None:
         """What stands below an object has no topic: its link is told itself. The tables are closed in a rebalance."""
         for link, rule in await self._linked(connection, record.side, record.id):
-            await self.outbox.link_event(connection, link.id.key, observe(record, rule, link.line_ids))
+            await self.outbox.link_event(connection, link.id.key, observe(record, rule, link.lines))
 
     async def _linked(self, connection: Connection, side: Side, object_id: str) -> list[tuple[Link, Rule]]:
         """The links one of whose ends is that object, with their mappings."""

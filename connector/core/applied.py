@@ -131,6 +131,8 @@ def rules_of(mapping: Rule) -> Rules:
         two_way=two_way,
         owners=mapping.owners,
         conflict=mapping.conflict,
+        policies=mapping.policies,
+        as_found=mapping.meets,
         creates=frozenset(side for side in Side if mapping.creates(side)),
         changed=_by_name(life.changed),
         left=_by_name(life.left),

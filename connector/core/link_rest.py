@@ -109,7 +109,7 @@ def _farewell(link: Link, rules: Rules) -> Failure | None:
     if rules.two_way and link.left in RETURNS:
         return None
     if link.status == "gone":
-        return failures.TARGET_GONE
+        return None if rules.as_found else failures.TARGET_GONE
     if link.left == "merged":
         return failures.TWINS
     if not link.left:
@@ -131,6 +131,8 @@ def _credited(link: Link, rules: Rules, changed: Iterable[str]) -> bool:
 
 def _unwelcome(link: Link, rules: Rules, changed: bool) -> Failure | None:
     """A change that ``life.changed`` leaves to a person, because the target has come too far (approved, paid)."""
-    if not changed or rules.two_way or link.left or rules.changed.get(link.status, "update") != "tell":
+    if not changed or rules.two_way or link.left:
+        return None
+    if rules.changed.get(link.status, "tell" if link.status == "gone" else "update") != "tell":
         return None
     return replace(failures.CHANGED, code=f"link.changed-{link.status}")

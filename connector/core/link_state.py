@@ -14,7 +14,7 @@ from enum import StrEnum
 from connector.core.identity import LinkId
 from connector.core.link_events import GONE, Texts
 from connector.core.records import Side, Version
-from connector.core.values import Ref
+from connector.core.values import Ref, from_canonical
 
 QUIET = timedelta(seconds=5)  # after the deadline of a call nobody answered for, before anyone touches it
 REPEAT_WITHIN = timedelta(minutes=4)  # of the first send: Xero keeps idempotency keys for six
@@ -24,6 +24,8 @@ CLOSED = 8  # calls that a link remembers after they are over
 FLIPS = 3  # times that a field may swing between the same two values
 
 NEVER = Version(0, 0)
+LINE_ID = "/LineItemID"  # ends the path of a line's field by which a source names a line of its target
+NULL = "null"
 
 
 class Life(StrEnum):
@@ -77,6 +79,8 @@ class Rules:
         default_factory=dict
     )  # path, or lines/field, → salesforce | xero | latest | source
     conflict: str = "ask"  # salesforce | xero | latest | ask
+    policies: Mapping[str, str] = field(default_factory=dict)  # by the keys of `owners`, where a field has its own
+    as_found: bool = False  # what both ends show when they first meet is agreed as it stands, nothing is written
     creates: frozenset[Side] = frozenset()
     matched: str = "ask"
     changed: Mapping[str, str] = field(default_factory=dict)  # status group → update | reissue | credit | tell
@@ -93,9 +97,16 @@ class Rules:
         return self.source.other
 
     def owner(self, path: str) -> str:
-        parts = path.split("/")
-        name = f"{parts[0]}/{parts[2]}" if len(parts) == 3 else path
-        return self.owners.get(name, "latest" if self.two_way else "source")
+        return self.owners.get(_name(path), "latest" if self.two_way else "source")
+
+    def policy(self, path: str) -> str:
+        """Who wins when both sides changed a path."""
+        return self.policies.get(_name(path), self.conflict)
+
+
+def _name(path: str) -> str:
+    parts = path.split("/")
+    return f"{parts[0]}/{parts[2]}" if len(parts) == 3 else path
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,6 +211,12 @@ class Link:
         """What this side holds now, as far as we know."""
         merged = {**self.base(side), **self.end(side).drift}
         return {path: text for path, text in merged.items() if text != GONE}
+
+    @property
+    def lines(self) -> dict[str, str]:
+        """The ids of the target's lines by our keys: those that answers told, and those that the source itself says."""
+        said = ([*path.split("/"), text] for path, text in self.seen(self.id.side).items() if path.endswith(LINE_ID))
+        return {**self.line_ids, **{parts[1]: str(from_canonical(parts[3])) for parts in said if parts[3] != NULL}}
 
     @property
     def phase(self) -> Phase:

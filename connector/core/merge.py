@@ -57,6 +57,8 @@ def _judge(link: Link, rules: Rules, path: str) -> str:
     here, there = _seen(link, Side.SALESFORCE, path), _seen(link, Side.XERO, path)
     if here == there:
         return "quiet"
+    if rules.as_found and not link.agreed and _met(link, rules, path):
+        return "quiet"
     owner = rules.owner(path)
     if owner == "source":
         return _one_way(link, rules, path, moved)
@@ -66,7 +68,7 @@ def _judge(link: Link, rules: Rules, path: str) -> str:
         return next(iter(moved)).value
     if path not in link.agreed:
         return _first_meeting(link, here, there)
-    return _by_policy(link, rules)
+    return _by_policy(link, rules, path)
 
 
 def _silent(link: Link, side: Side, path: str) -> bool:
@@ -82,7 +84,7 @@ def _one_way(link: Link, rules: Rules, path: str, moved: set[Side]) -> str:
         return "quiet"
     edited = _edited_line(link, rules, path) or _foreign(link, rules, path)
     if (rules.target in moved and _known(link, rules, path)) or edited:
-        verdict = _by_policy(link, rules)
+        verdict = _by_policy(link, rules, path)
         return "keep" if verdict == rules.target.value else verdict
     return rules.source.value
 
@@ -123,10 +125,19 @@ def _first_meeting(link: Link, here: str, there: str) -> str:
     return _latest(link)
 
 
-def _by_policy(link: Link, rules: Rules) -> str:
-    if rules.conflict in ("salesforce", "xero"):
-        return rules.conflict
-    return _latest(link) if rules.conflict == "latest" else "conflict"
+def _by_policy(link: Link, rules: Rules, path: str) -> str:
+    policy = rules.policy(path)
+    if policy in ("salesforce", "xero"):
+        return policy
+    return _latest(link) if policy == "latest" else "conflict"
+
+
+def _met(link: Link, rules: Rules, path: str) -> bool:
+    """Whether both ends have what a path belongs to, a field or a line, at their first meeting."""
+    if "/" not in path:
+        return all(path in link.end(side).drift for side in Side)
+    line = path.rsplit("/", 1)[0] + "/"
+    return all(any(other.startswith(line) for other in link.end(side).drift) for side in Side)
 
 
 def _latest(link: Link) -> str:

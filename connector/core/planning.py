@@ -199,7 +199,8 @@ def _back_write(
         share = {**refs, OF: replace(result.of, optional=True)}
         return replace(_wanted(record, mapping), flat=flat, refs=share, entity=mapping.target.entity)
     aim = Ref(result.of.mapping, result.of.document, optional=mapping.unlinked == "skip")
-    return replace(_wanted(record, mapping), flat=flat, refs={**refs, TARGET: aim}, entity=mapping.target.entity)
+    aimed = replace(_wanted(record, mapping), flat=flat, refs={**refs, TARGET: aim}, entity=mapping.target.entity)
+    return replace(aimed, once=tuple(sorted(result.once)), order=result.order) if mapping.meets else aimed
 
 
 def _superseded(of: Ref, links: Links, scene: Scene) -> bool:
@@ -219,7 +220,7 @@ def _target(record: Record, applied: Applied, links: Links, scene: Scene) -> Ite
     link = links.link(link_id) if link_id is not None else None
     if link_id is None or link is None or applied.of(link).target.entity != record.entity:
         return
-    yield link_id, observe(record, applied.of(link), link.line_ids)
+    yield link_id, observe(record, applied.of(link), link.lines)
 
 
 def observe(record: Record, mapping: Rule, line_ids: Mapping[str, str]) -> Observed:

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from connector.core.document import line_path, split_line_path
 from connector.core.link_events import GONE, Texts
 from connector.core.mapping.model import LineBlock, Mapping
-from connector.core.mapping.rows import blocks_of, keyed
-from connector.core.mapping.shapes import place
+from connector.core.mapping.rows import blocks_of, keyed, unmarked
+from connector.core.mapping.shapes import pick, place
 from connector.core.party import MOST_ROWS, Row
 from connector.core.records import Side
 from connector.core.values import Fields, Value, from_canonical
@@ -42,15 +42,39 @@ def _each(
         if parts is not None:
             lines.setdefault((parts[0], parts[1]), {})[path] = text
     there = {rows: keyed(mapping, rows, before) for rows in dict.fromkeys(rows for rows, _ in lines)}
+    loose = {rows: unmarked(mapping, rows, before) for rows in there}
     places = {key: place for place, key in enumerate(order)}
     for (rows, key), texts in sorted(lines.items(), key=lambda one: places.get(one[0][1], -1)):
         blocks = blocks_of(mapping, rows, key)
         if blocks:
-            yield _row(blocks[0], key, texts, known, there[rows].get(key)), texts
+            own = there[rows].get(key)
+            found = own or _adopted(blocks[0], texts, loose[rows])
+            yield _row(blocks[0], key, texts, known, found, ours=found is own), texts
 
 
-def _row(block: LineBlock, key: str, texts: Texts, known: Texts, there: Fields | None) -> Row | None:
-    """None where nothing is left to be done."""
+def _adopted(block: LineBlock, texts: Texts, loose: list[Fields]) -> Fields | None:
+    """The row that somebody added and that a new line means: one without a mark which holds what is written at the
+    birth of a row only (its product), and of several the one that equals the line in most."""
+    if not block.adopts:
+        return None
+    wanted = {parts[2]: text for path, text in texts.items() if (parts := split_line_path(path)) and text != GONE}
+    fixed = [one.path for one in block.settings if one.once and one.path in wanted]
+    same = [row for row in loose if fixed and all(_holds(row, path, wanted[path]) for path in fixed)]
+    if not same:
+        return None
+    best = max(same, key=lambda row: sum(_holds(row, path, text) for path, text in wanted.items()))
+    loose.remove(best)
+    return best
+
+
+def _holds(row: Fields, path: str, text: str) -> bool:
+    return pick(Side.SALESFORCE, row, path) == from_canonical(text)
+
+
+def _row(
+    block: LineBlock, key: str, texts: Texts, known: Texts, there: Fields | None, *, ours: bool = True
+) -> Row | None:
+    """None where nothing is left to be done. A row that is not ``ours`` yet gets the mark."""
     marked = line_path(block.rows, key, block.mark)
     text = texts.get(marked, known.get(marked, GONE))
     found = there.get("Id") if there is not None else None
@@ -58,9 +82,10 @@ def _row(block: LineBlock, key: str, texts: Texts, known: Texts, there: Fields |
     mark = (block.mark, str(from_canonical(text or known[marked]))) if text or known.get(marked) else (block.mark, key)
     if text == GONE:
         return Row(block.entity, block.parent, mark, target, None) if target else None
-    if target is not None and all(known.get(path, GONE) == one for path, one in texts.items()):
+    if target is not None and ours and all(known.get(path, GONE) == one for path, one in texts.items()):
         return None
-    return Row(block.entity, block.parent, mark, target, _fields(texts, block, new=target is None))
+    fields = _fields(texts, block, new=target is None)
+    return Row(block.entity, block.parent, mark, target, fields if ours else {**fields, mark[0]: mark[1]})
 
 
 def _fields(texts: Texts, block: LineBlock, *, new: bool) -> dict[str, Value]:

@@ -62,7 +62,11 @@ def draft(
     link: Link, todo: Todo, mapping: Rule, foreign: tuple[Fields, ...] = (), before: Fields | None = None
 ) -> Draft:
     """The write for a link's next act. ``before`` is the target as it was just read, ``foreign`` its lines not ours."""
-    fields, sent = _fields(link, todo, mapping, foreign, before)
+    unfit: DataError | None = None
+    try:
+        fields, sent = _fields(link, todo, mapping, foreign, before)
+    except DataError as error:
+        fields, sent, unfit = {}, dict(todo.changed), error
     rows: tuple[Row, ...] = ()
     if todo.side is Side.SALESFORCE and mapping.blocks and todo.act in (Act.CREATE, Act.UPDATE):
         rows, sent = row_writes(mapping, todo.changed, link.seen(todo.side), before or {}, link.order)
@@ -79,7 +83,7 @@ def draft(
         mark=mark,
         rows=rows,
     )
-    return Draft(link, todo, write, sent)
+    return Draft(link, todo, write, sent, unfit=unfit)
 
 
 def _fields(
@@ -91,7 +95,7 @@ def _fields(
         return {"Status": final_status(mapping.end(todo.side).entity)}, {}
     flat = {path: from_canonical(text) for path, text in todo.changed.items() if text}
     fields = dict(
-        evaluate.spell(mapping, todo.side, flat, link.order, line_ids=link.line_ids, foreign=foreign, before=before)
+        evaluate.spell(mapping, todo.side, flat, link.order, line_ids=link.lines, foreign=foreign, before=before)
     )
     if todo.act is Act.CREATE and todo.side is Side.XERO and (status := born_as(mapping)):
         fields.setdefault("Status", status)
@@ -130,7 +134,7 @@ def confirmed(
     """
     if record is None:
         return Applied(call, answered.target, version)
-    lines = line_ids(piece.link.line_ids, _line_ids(piece, mapping, record.fields))
+    lines = line_ids(piece.link.lines, _line_ids(piece, mapping, record.fields))
     flat, _ = texts(evaluate.observed(mapping, record, lines))
     if piece.digest:
         flat[DIGEST] = canonical(piece.digest)

@@ -158,3 +158,28 @@ def test_a_line_is_one_thing(salesforce: Texts, xero: Texts, expected: str) -> N
 )
 def test_what_a_type_explains(sent: str, shown: str, same: bool) -> None:
     assert explained(sent, shown) is same
+
+
+def test_what_both_show_when_they_first_meet_is_agreed() -> None:
+    rules = Rules(Side.SALESFORCE, never_creates=True, as_found=True)
+    ours = {"Date": '"2"', "LineItems/r1/Quantity": "2", "LineItems/r2/Quantity": "1"}
+    theirs = {"Date": '"1"', "LineItems/r1/Quantity": "3", "LineItems/r1/Description": '"x"'}
+    link = Link(LinkId("c", "m", "salesforce:1", "t"), salesforce=End("1", drift=ours), xero=End("9", drift=theirs))
+    verdict = merge(link, rules)
+    assert verdict.to[Side.XERO] == {"LineItems/r2/Quantity": "1"}, "a line that only one side has is new"
+    assert set(verdict.quiet) == {"Date", "LineItems/r1/Quantity", "LineItems/r1/Description"}
+
+
+def test_a_field_says_itself_who_wins() -> None:
+    rules = Rules(Side.XERO, policies={"Rows/Text": "xero", "Rows/Count": "latest", "Other": "salesforce"})
+    paths = ("Rows/a/Text", "Rows/a/Count", "Rows/a/Price", "Other")
+    base = dict.fromkeys(paths, ('"a"', '"a"'))
+    link = Link(
+        LinkId("c", "m", "xero:1", "t"),
+        agreed=base,
+        salesforce=End("1", stamp=datetime(2026, 1, 2, tzinfo=UTC), drift=dict.fromkeys(paths, '"sf"')),
+        xero=End("9", stamp=datetime(2026, 1, 1, tzinfo=UTC), drift=dict.fromkeys(paths, '"x"')),
+    )
+    verdict = merge(link, rules)
+    assert verdict.to[Side.SALESFORCE] == {"Rows/a/Text": '"x"'}
+    assert verdict.conflicts == ("Rows/a/Price",), "the later one, and the other's own, stay"

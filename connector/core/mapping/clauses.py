@@ -20,7 +20,8 @@ from connector.errors import MappingError
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,79}")
 FIELD = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,79}(\.[A-Za-z0-9][A-Za-z0-9_ -]{0,79}){0,4}")
 RESERVED = frozenset({"record", "connection", "generation", *WORDS})
-_OPTIONS = ("set", "write", "empty", "long")
+_OPTIONS = ("set", "write", "empty", "long", "conflict")
+POLICIES = {"ask": "ask", "sf": Side.SALESFORCE.value, "xero": Side.XERO.value, "latest": "latest"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +136,12 @@ def _setting(reading: Reading, path: str, node: Node, line: int) -> Setting:
     value, plain = reading.value(block.parts["set"], path)
     given = {
         name: reading.choice(block.parts[name], f"{path}: {name}", allowed)
-        for name, allowed in (("write", ("always", "once")), ("empty", ("keep", "clear")), ("long", ("reject", "cut")))
+        for name, allowed in (
+            ("write", ("always", "once")),
+            ("empty", ("keep", "clear")),
+            ("long", ("reject", "cut")),
+            ("conflict", tuple(POLICIES)),
+        )
         if name in block.parts
     }
     return Setting(
@@ -146,12 +152,14 @@ def _setting(reading: Reading, path: str, node: Node, line: int) -> Setting:
         clear=given.get("empty") == "clear",
         cut=given.get("long") == "cut",
         plain=plain,
+        conflict=POLICIES.get(given.get("conflict", ""), ""),
     )
 
 
 def line_block(reading: Reading, node: Node, side: Side) -> LineBlock:
     own = ("rows", "mark") if side is Side.SALESFORCE else ()
-    block = reading.block(node, "a block of lines", ("each", "as", "key", "when", "fields", *own))
+    more = (*own, "unmarked") if own else ()
+    block = reading.block(node, "a block of lines", ("each", "as", "key", "when", "fields", *more))
     for needed in ("key", "fields", *own):
         if needed not in block.parts:
             reading.refuse("missing-key", f"a block of lines needs {needed}:", block.line)
@@ -180,6 +188,8 @@ def line_block(reading: Reading, node: Node, side: Side) -> LineBlock:
         when=reading.expression(block.parts["when"], "when") if "when" in block.parts else None,
         rows=names.get("rows", ""),
         mark=names.get("mark", ""),
+        adopts="unmarked" in block.parts
+        and reading.choice(block.parts["unmarked"], "unmarked", ("keep", "adopt")) == "adopt",
     )
 
 

@@ -58,6 +58,8 @@ class BackWrite:
 
     of: Ref
     flat: Flat
+    once: frozenset[str] = frozenset()
+    order: tuple[str, ...] = ()
 
 
 def document(mapping: Mapping, record: Record, context: Context, part: str = "") -> Document | NotWanted | Refused:
@@ -125,8 +127,8 @@ def back_write(mapping: Mapping, record: Record, context: Context) -> BackWrite 
         of = mapping.of.evaluate(scope)
         if not isinstance(of, Ref):
             return NotWanted("the record names no object")
-        flat, _ = _fields(mapping, scope)
-        return BackWrite(of, flat)
+        flat, scope = _fields(mapping, scope)
+        return BackWrite(of, flat, order=_all_lines(mapping, scope, flat), once=_once(mapping, flat))
     except DataError as error:
         return _refused(mapping, record, error)
 
@@ -251,15 +253,11 @@ def _document(
     mapping: Mapping, record: Record, context: Context, scope: Scope, organisation: str, part: str
 ) -> Document:
     flat, scope = _fields(mapping, scope)
-    order: list[str] = []
-    for block in mapping.blocks:
-        _lines(mapping, block, scope, flat, order)
-    if mapping.lines and not order:
-        raise ExpressionError("mapping.no-lines", "the document would have no line", remedy="Add a line, or a `when`.")
+    order = _all_lines(mapping, scope, flat)
     expectation(mapping, flat, scope)
     url, generation = context.salesforce_url, context.generation
     mark = mark_of(mapping, record, flat, generation=generation, salesforce_url=url, part=part)
-    once = {setting.path for setting in mapping.settings if setting.once} | _once_of_lines(mapping, flat)
+    once = set(_once(mapping, flat))
     if mark is not None and mark[0] not in flat:
         flat[mark[0]] = mark[1]
         once.add(mark[0])
@@ -274,13 +272,27 @@ def _document(
         organisation=organisation,
         once=frozenset(once),
         lines=mapping.lines,
-        order=tuple(order),
+        order=order,
         find=find if all(value is not None for value in find.values()) else {},
         found=mapping.found,
         mark=mark,
         approve=mapping.approve,
         money=subtotal(flat, mapping.lines),
     )
+
+
+def _all_lines(mapping: Mapping, scope: Scope, flat: dict[str, Value]) -> tuple[str, ...]:
+    """Puts the lines of all blocks into ``flat``; gives their keys, in their order."""
+    order: list[str] = []
+    for block in mapping.blocks:
+        _lines(mapping, block, scope, flat, order)
+    if mapping.lines and not order:
+        raise ExpressionError("mapping.no-lines", "the document would have no line", remedy="Add a line, or a `when`.")
+    return tuple(order)
+
+
+def _once(mapping: Mapping, flat: Flat) -> frozenset[str]:
+    return frozenset({one.path for one in mapping.settings if one.once} | _once_of_lines(mapping, flat))
 
 
 def _lines(mapping: Mapping, block: LineBlock, scope: Scope, flat: dict[str, Value], order: list[str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from collections.abc import Mapping as Table
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -53,6 +54,7 @@ class Setting:
     cut: bool = False  # a text that is too long is cut; else the record is refused
     plain: bool = False  # `value` is a plain scalar: its text is converted by the field's type
     info: FieldInfo | None = None
+    conflict: str = ""  # salesforce | xero | latest | ask; empty: as the mapping says
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +69,7 @@ class LineBlock:
     when: Expression | None = None
     rows: str = ""  # to Salesforce: the child relationship that the lines are written to
     mark: str = ""  # to Salesforce: the rows' external id
+    adopts: bool = False  # to Salesforce: a row without a mark may be the one that a new line means
     entity: str = ""  # of the rows; empty until ``bind``, as is what follows
     parent: str = ""  # their field that names the object
     mark_info: FieldInfo | None = None
@@ -228,8 +231,20 @@ class Mapping:
         """Path (``<lines>/<field>`` for a line's) → source | salesforce | xero | latest."""
         if self.kind is Kind.TWO_WAY:
             return {pair.name: pair.owner for pair in self.pairs}
-        names = [setting.path for setting in self.settings]
+        marks = (f"{block.rows}/{block.mark}" for block in self.blocks if block.mark)
+        return dict.fromkeys([*(name for name, _ in self._named()), *marks], "source")
+
+    @property
+    def policies(self) -> Table[str, str]:
+        """Path, as in ``owners`` → who wins when both sides changed it, where a field says so itself."""
+        return {name: setting.conflict for name, setting in self._named() if setting.conflict}
+
+    @property
+    def meets(self) -> bool:
+        """Whether this writes a document with lines back: what both show when they meet is agreed as it stands."""
+        return self.kind is Kind.BACK_WRITE and bool(self.blocks)
+
+    def _named(self) -> Iterator[tuple[str, Setting]]:
+        yield from ((setting.path, setting) for setting in self.settings)
         for block in self.blocks:
-            paths = [setting.path for setting in block.settings] + ([block.mark] if block.mark else [])
-            names += [f"{block.rows or self.lines}/{path}" for path in paths]
-        return dict.fromkeys(names, "source")
+            yield from ((f"{block.rows or self.lines}/{setting.path}", setting) for setting in block.settings)

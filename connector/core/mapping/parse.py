@@ -26,10 +26,10 @@ _MAPPING = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _BOTH = ("mapping", "when", "begin", "fields", "limits", "mark")
 KEYS: Table[Kind, tuple[str, ...]] = {
     Kind.DOCUMENT: (*_BOTH, "from", "read", "to", "organisation", "find", "found", "let", "lines", "expect", "approve",
-                    "life", "foreign_lines", "depends", "documents", "together"),
+                    "life", "foreign_lines", "depends", "documents", "together", "conflict"),
     Kind.TWO_WAY: (*_BOTH, "between", "organisation", "match", "matched", "create", "conflict", "life"),
     Kind.BACK_WRITE: ("mapping", "when", "begin", "fields", "limits", "from", "read", "writes", "to", "target",
-                      "unlinked", "several", "let"),
+                      "unlinked", "several", "let", "lines", "life", "foreign_lines", "conflict"),
 }  # fmt: skip
 _NEEDED: Table[Kind, tuple[str, ...]] = {
     Kind.DOCUMENT: ("mapping", "from", "to", "fields"),
@@ -150,7 +150,7 @@ def _one_way(reading: Reading, tree: Block, kind: Kind, part: Part | None = None
         expect=_named(reading, parts.get("expect"), "expect"), approve=_approve(target, tree, chosen),
         foreign_lines=chosen["foreign_lines"], depends=chosen["depends"], part=part,
         mark=_mark(reading, tree), blocks=blocks,
-        unlinked=chosen["unlinked"], several=chosen["several"],
+        unlinked=chosen["unlinked"], several=chosen["several"], conflict=chosen["conflict"],
         of=_of(reading, tree) if kind is Kind.BACK_WRITE else None,
     )  # fmt: skip
     known_names(reading, tree, replace(mapping, let=let, settings=settings))

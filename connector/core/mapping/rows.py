@@ -61,6 +61,14 @@ def keyed(mapping: Mapping, rows: str, fields: Fields) -> dict[str, Fields]:
     return out
 
 
+def unmarked(mapping: Mapping, rows: str, fields: Fields) -> list[Fields]:
+    """The rows of a relationship that carry no mark: somebody added them."""
+    found = fields.get(rows)
+    mark = next(block.mark for block in mapping.blocks if block.rows == rows)
+    listed = found if isinstance(found, list | tuple) else ()
+    return [row for row in listed if isinstance(row, Table) and not row.get(mark)]
+
+
 def _key(blocks: list[LineBlock], mark: str, parent: Value) -> str | None:
     before = f"{parent}{BEHIND}"
     if mark.startswith(before) and not all(map(own_key, blocks)):

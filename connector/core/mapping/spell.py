@@ -7,6 +7,7 @@ from collections.abc import Mapping as Table
 
 from connector.core.catalog import FieldType
 from connector.core.document import Flat, split_line_path
+from connector.core.mapping.amounts import priced
 from connector.core.mapping.convert import CONVERTERS
 from connector.core.mapping.model import Kind, Mapping
 from connector.core.mapping.observe import keyed_rows, line_rows, line_settings, rows
@@ -56,7 +57,7 @@ def spell(
     if side is Side.XERO:
         _keep_entries(out, before or {})
     if mapping.lines and any(split_line_path(path) for path in flat):
-        out[mapping.lines] = _lines(mapping, side, flat, order, line_ids, foreign, before or {})
+        out[mapping.lines] = _lines(mapping, side, flat, order, line_ids, foreign, before or {}, out)
     return out
 
 
@@ -81,6 +82,7 @@ def _lines(
     ids: Table[str, str],
     foreign: Sequence[Fields],
     before: Fields,
+    out: Fields,
 ) -> list[Value]:
     own_id = LINES[mapping.target.entity][1]
     known = {line_id: row for line_id, row in line_rows(before, mapping.lines, own_id) if line_id}
@@ -97,6 +99,8 @@ def _lines(
     for key, row in by_key.items():
         if key in ids and own_id:
             row[own_id] = ids[key]
+        if own_id:
+            priced({**before, **out}, known.get(ids.get(key, "")), row)
     theirs = (_carried(row, frozenset(), takes) for row in foreign)
     return [*(by_key[key] for key in ordered_keys(by_key, order)), *theirs]
 

@@ -1,0 +1,50 @@
+"""`LineAmount` among the fields of a document's line: what the line comes to after discounts, without tax.
+
+Xero works that out of quantity and price, so it is not sent: the price is chosen so that the line comes to it.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from connector.core.mapping.syntax import ExpressionError
+from connector.core.money import ARITHMETIC, half_up, line_amount
+from connector.core.values import Fields, Value
+
+AMOUNT = "LineAmount"
+PRICE_PLACES = 4  # of a price in Xero (`unitdp=4`)
+_HUNDRED = Decimal(100)
+
+
+def net(document: Fields, row: Fields) -> Value:
+    """What a line of Xero comes to without tax."""
+    amount, tax = row.get(AMOUNT), row.get("TaxAmount")
+    inside = document.get("LineAmountTypes") == "Inclusive"
+    return amount - tax if inside and isinstance(amount, Decimal) and isinstance(tax, Decimal) else amount
+
+
+def priced(document: Fields, known: Fields | None, row: dict[str, Value]) -> None:
+    """Put a price into a ``row`` that says its amount, in the place of the amount. ``known`` is the line as it stands
+    there: as long as it comes to that amount, its price stays. Raises ExpressionError where no price does."""
+    wanted = row.pop(AMOUNT, None)
+    if not isinstance(wanted, Decimal):
+        return
+    quantity = _number(row.get("Quantity"), Decimal(1))
+    if known is not None and net(document, known) == wanted and known.get("Quantity") == quantity:
+        return
+    if document.get("LineAmountTypes") == "Inclusive":
+        raise ExpressionError("mapping.price-with-tax", "the prices of this document hold the tax, and the amount of a "
+                              "line was changed without it", remedy="Change the line in Xero.")  # fmt: skip
+    rate, off = _number(row.get("DiscountRate"), Decimal(0)), _number(row.get("DiscountAmount"), Decimal(0))
+    kept = ARITHMETIC.subtract(_HUNDRED, rate)
+    if quantity and kept:
+        gross = ARITHMETIC.divide(ARITHMETIC.multiply(wanted, _HUNDRED), kept) if rate else wanted + off
+        row["UnitAmount"] = price = half_up(ARITHMETIC.divide(gross, quantity), PRICE_PLACES)
+        if line_amount(quantity, price, rate, off) == wanted:
+            return
+    raise ExpressionError("mapping.no-price", f"no price of {PRICE_PLACES} places makes a line of {quantity} come to "
+                          f"{wanted}", remedy="Change the amount or the quantity of the line.")  # fmt: skip
+
+
+def _number(value: Value, otherwise: Decimal) -> Decimal:
+    return value if isinstance(value, Decimal) else otherwise

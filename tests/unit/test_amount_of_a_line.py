@@ -1,0 +1,64 @@
+"""The amount of a line decides its price; one that no price comes to is refused."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+
+from connector.core.mapping.amounts import net, priced
+from connector.core.mapping.syntax import ExpressionError
+from connector.core.money import line_amount
+from connector.core.values import Value
+
+D = Decimal
+
+
+def price_of(row: dict[str, Value], known: dict[str, Value] | None = None, types: str = "Exclusive") -> Value:
+    priced({"LineAmountTypes": types}, known, row)
+    assert "LineAmount" not in row
+    return row.get("UnitAmount")
+
+
+def test_a_price_is_worked_out_of_the_amount() -> None:
+    assert price_of({"LineAmount": D("79.96"), "Quantity": D(4)}) == D("19.99")
+    assert price_of({"LineAmount": D("10"), "Quantity": D(3)}) == D("3.3333")
+    assert price_of({"LineAmount": D("5")}) == D(5)
+
+
+def test_a_discount_stays() -> None:
+    row: dict[str, Value] = {"LineAmount": D("45"), "Quantity": D(5), "UnitAmount": D(7), "DiscountRate": D(10)}
+    assert price_of(row) == D(10)
+    assert line_amount(D(5), D(10), D(10)) == D(45)
+    off: dict[str, Value] = {"LineAmount": D("18"), "Quantity": D(2), "DiscountAmount": D(2)}
+    assert price_of(off) == D(10)
+
+
+def test_a_line_that_comes_to_the_amount_keeps_its_price() -> None:
+    known: dict[str, Value] = {"LineAmount": D("2.33"), "Quantity": D(7), "UnitAmount": D("0.3333")}
+    row: dict[str, Value] = {"LineAmount": D("2.33"), "Quantity": D(7), "UnitAmount": D("0.3333")}
+    assert price_of(row, known) == D("0.3333")
+
+
+def test_no_price_comes_to_it() -> None:
+    with pytest.raises(ExpressionError) as refused:
+        price_of({"LineAmount": D("10.01"), "Quantity": D(100_000)})
+    assert refused.value.code == "mapping.no-price"
+    with pytest.raises(ExpressionError):
+        price_of({"LineAmount": D(10), "Quantity": D(0)})
+
+
+def test_tax_inside_the_price() -> None:
+    inside = {"LineAmountTypes": "Inclusive"}
+    known: dict[str, Value] = {
+        "LineAmount": D("11.50"),
+        "TaxAmount": D("1.50"),
+        "Quantity": D(1),
+        "UnitAmount": D("11.5"),
+    }
+    assert net(inside, known) == D(10)
+    same: dict[str, Value] = {"LineAmount": D(10), "Quantity": D(1), "UnitAmount": D("11.5")}
+    assert price_of(same, known, "Inclusive") == D("11.5")
+    with pytest.raises(ExpressionError) as refused:
+        price_of({"LineAmount": D(20), "Quantity": D(2), "UnitAmount": D("11.5")}, known, "Inclusive")
+    assert refused.value.code == "mapping.price-with-tax"
