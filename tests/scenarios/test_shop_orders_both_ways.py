@@ -149,9 +149,15 @@ async def test_a_line_that_a_person_adds_or_takes_out(shop: Stage) -> None:
     })  # fmt: skip
     invoice = await becomes_net(shop, order, "124.90")
     line = by_code(invoice, "BOOK-1")
+
+    async def marked() -> bool:
+        return bool(line["LineItemID"] in await lines(shop, found))
+
+    await becomes("the line has its row", marked)
     mine = await lines(shop, found)
     assert len(mine) == 3, "no row was made twice"
     assert mine[line["LineItemID"]]["Id"] == added, "the row that the person added is the line"
+    await met(shop, order, "124.90")
 
     await delete(shop, "OpportunityLineItem", (await row_of(shop, found, "LIC-1"))["Id"])
     left = await becomes_net(shop, order, "24.90")
