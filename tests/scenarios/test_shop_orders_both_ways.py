@@ -84,9 +84,9 @@ async def quiet(shop: Stage, order: str, found: Json) -> None:
     """Nothing is written any more, and what was kept in Kafka says nothing new."""
     await some_polls(shop, POLL, 2)
     await clean(shop, MIRRORS, order)  # what else is made of an invoice
-    before = await sent(shop)
+    before = await sent(shop, order, found["Id"])
     await some_polls(shop, POLL, 3)
-    assert await sent(shop) == before
+    assert await sent(shop, order, found["Id"]) == before
     await says_nothing_new(shop, (RECORDS,), order)
     await says_nothing_new(shop, (RECORDS,), found["Id"])
 
