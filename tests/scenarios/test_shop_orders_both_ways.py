@@ -217,7 +217,8 @@ async def test_both_changed_the_same_the_owner_wins_the_later_one_or_a_person(sh
 
     async def xero_won() -> bool:
         row = await row_of(shop, mine, "LIC-1")
-        return row["Description"] == by_code(await shown(shop, owned), "LIC-1")["Description"] == "Xero"
+        there = by_code(await shown(shop, owned), "LIC-1")["Description"]
+        return bool(row["Description"] == there == "Xero")
 
     async def later_won() -> bool:
         date = str((await shown(shop, latest))["Date"])
