@@ -174,10 +174,8 @@ def _owed(tenant: Tenant, contact_id: str, kind: str) -> dict[str, Decimal]:
     today = tenant.now().date()
     open_ones = [
         invoice
-        for invoice in tenant.all("Invoice")
-        if invoice["Contact"]["ContactID"] == contact_id
-        and invoice["Type"] == kind
-        and invoice["Status"] == "AUTHORISED"
+        for invoice in tenant.invoices_of(contact_id)
+        if invoice["Type"] == kind and invoice["Status"] == "AUTHORISED"
     ]
     zero = Decimal("0.00")
     return {

@@ -74,6 +74,26 @@ class Changes:
 
 
 @dataclass
+class OfContacts:
+    """Whose each invoice is: what a contact owes is reckoned whenever one is shown, and a list shows a thousand."""
+
+    contacts: dict[str, str] = field(default_factory=dict)  # by the id of the invoice
+    invoices: dict[str, dict[str, None]] = field(default_factory=dict)  # ids, by the contact's
+
+    def note(self, invoice: Stored) -> None:
+        invoice_id, contact = invoice["InvoiceID"], invoice["Contact"]["ContactID"]
+        if self.contacts.get(invoice_id) != contact:
+            self.drop(invoice_id)
+            self.contacts[invoice_id] = contact
+            self.invoices.setdefault(contact, {})[invoice_id] = None
+
+    def drop(self, invoice_id: str) -> None:
+        before = self.contacts.pop(invoice_id, None)
+        if before is not None:
+            del self.invoices[before][invoice_id]
+
+
+@dataclass
 class Tenant:
     """The store. ``committed`` is told of every change, ``now`` gives the simulator's time."""
 
@@ -85,6 +105,7 @@ class Tenant:
     backorders: bool = False  # of the request under way: allowBackorders
     tables: dict[str, dict[str, Stored]] = field(default_factory=lambda: {name: {} for name in ID_FIELDS})
     changes: dict[str, Changes] = field(default_factory=lambda: {n: Changes() for n in ID_FIELDS if n not in UNORDERED})
+    owners: OfContacts = field(default_factory=OfContacts)
     allocations: dict[str, Stored] = field(default_factory=dict)  # by id; of credits to invoices
     files: dict[str, list[Stored]] = field(default_factory=dict)  # by the id of what they are attached to
     notes: dict[str, list[Stored]] = field(default_factory=dict)
@@ -114,6 +135,10 @@ class Tenant:
             return list(found)
         return [one for one in found if (one.get("UpdatedDateUTC") or one["CreatedDateUTC"]) >= since]
 
+    def invoices_of(self, contact_id: str) -> Iterator[Stored]:
+        """All invoices and bills of a contact."""
+        return (self.tables["Invoice"][invoice_id] for invoice_id in self.owners.invoices.get(contact_id, ()))
+
     def first(self, entity: str, matches: Callable[[Stored], bool]) -> Stored | None:
         return next((record for record in self.tables[entity].values() if matches(record)), None)
 
@@ -131,6 +156,8 @@ class Tenant:
         self.tables[entity][record_id] = record
         if entity in self.changes:
             self.changes[entity].note(record_id, record["UpdatedDateUTC"])
+        if entity == "Invoice":
+            self.owners.note(record)
         self.committed(entity, record_id, "update" if known else "create", copy.deepcopy(dict(changed)))
         return record
 
@@ -141,10 +168,15 @@ class Tenant:
             stamps = {record_id: record["UpdatedDateUTC"] for record_id, record in tables[entity].items()}
             rows = sorted((stamp, record_id) for record_id, stamp in stamps.items())
             self.changes[entity] = Changes(rows, stamps)
+        self.owners = OfContacts()
+        for invoice in tables["Invoice"].values():
+            self.owners.note(invoice)
 
     def remove(self, entity: str, record_id: str) -> None:
         """A hard delete: no tombstone stays."""
         del self.tables[entity][record_id]
         if entity in self.changes:
             self.changes[entity].drop(record_id)
+        if entity == "Invoice":
+            self.owners.drop(record_id)
         self.committed(entity, record_id, "delete", {})
