@@ -11,6 +11,7 @@ from enum import StrEnum
 from connector.core.identity import record_key
 from connector.core.records import Side
 from connector.salesforce.describe import SalesforceCatalog
+from connector.settings import SalesforceSettings
 from streams.connection import Connection
 from streams.hops import HINTS, Outbox, hint_value
 
@@ -58,7 +59,12 @@ def followed(connection: Connection, catalog: SalesforceCatalog) -> tuple[Follow
 
 def capture_of(connection: Connection, *names: str) -> Capture:
     """What the settings say of the first of these objects that they name; else of all, else change events."""
-    said = connection.settings.salesforce.capture
+    return captured(connection.settings.salesforce, *names)
+
+
+def captured(settings: SalesforceSettings, *names: str) -> Capture:
+    """The same before a connection runs."""
+    said = settings.capture
     return Capture(next((said[name] for name in (*names, ANY) if name in said), Capture.CDC))
 
 

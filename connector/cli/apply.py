@@ -27,11 +27,12 @@ from connector.http import HttpClient
 from connector.kafka.codec import Codec
 from connector.kafka.connection import Cluster, cluster_of
 from connector.kafka.producer import Producer
+from connector.salesforce.describe import SalesforceCatalog
 from connector.settings import ConnectionSettings, load, mapping_files
 from connector.store.tokens import grants_of
 from streams.clock import clock
 from streams.configuration import Entry, Kept, read_entries, write_entry, write_kept
-from streams.parties import salesforce, sides
+from streams.parties import SalesforceSource, salesforce, sides
 
 MAX_MAPPING_BYTES = 256_000
 NAMED_BY_CODE = ("TaxRate", "Currency")
@@ -143,7 +144,7 @@ async def apply_file(config: Path, *, dry_run: bool = False, old: Old = Old.KEEP
     planned: list[Change] = []
     async with HttpClient() as http:
         for connection in settings.connections:
-            wrong = await _problems(http, connection, config.parent, grants_of(settings))
+            wrong = (await inspected(http, connection, config.parent, grants_of(settings))).problems
             if wrong:
                 raise _as_error(wrong)
             planned.extend(await changes(cluster, codec, connection, config.parent, clock(), old))
@@ -164,21 +165,32 @@ async def check_file(config: Path) -> tuple[Problem, ...]:
     found: list[Problem] = []
     async with HttpClient() as http:
         for connection in settings.connections:
-            found.extend(await _problems(http, connection, config.parent, grants_of(settings)))
-            wanted = needed(rule for rule, _ in load_mappings(connection, config.parent))
-            if (lack := await known_lack(settings, connection, wanted)) is not None:
+            seen = await inspected(http, connection, config.parent, grants_of(settings))
+            found.extend(seen.problems)
+            if (lack := await known_lack(settings, connection, needed(seen.rules))) is not None:
                 found.append(Problem(config.name, 1, lack.code, lack.message.rstrip("."), lack.remedy))
     return tuple(found)
 
 
-async def _problems(
-    http: HttpClient, connection: ConnectionSettings, base: Path, grants: Grants | None
-) -> tuple[Problem, ...]:
+@dataclass(frozen=True, slots=True)
+class Inspected:
+    """A connection's mapping files beside the objects of its org, as the integration user sees them."""
+
+    source: SalesforceSource
+    rules: tuple[Rule, ...]
+    catalog: SalesforceCatalog
+    problems: tuple[Problem, ...]
+
+
+async def inspected(http: HttpClient, connection: ConnectionSettings, base: Path, grants: Grants | None) -> Inspected:
+    """Raises MappingError for what cannot be parsed, and as the API does."""
     rules = tuple(rule for rule, _ in load_mappings(connection, base))
     source = salesforce(http, connection.salesforce, lambda: int(clock().timestamp() * 1000), grants, connection.name)
     plans = [one.read_plan(Side.SALESFORCE) for rule in rules for one in rule.each]
-    found = problems(rules, sides(await source.catalog(plans)))
-    return (*_of_everywhere(rules), *found) if len(connection.xero) > 1 else found
+    catalog = await source.party.seen(plans)
+    found = problems(rules, sides(catalog))
+    everywhere = _of_everywhere(rules) if len(connection.xero) > 1 else ()
+    return Inspected(source, rules, catalog, (*everywhere, *found))
 
 
 def _of_everywhere(rules: tuple[Rule, ...]) -> Iterator[Problem]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
+from collections.abc import Iterable
 from importlib import import_module
 from pathlib import Path
 from typing import Annotated
@@ -51,9 +52,11 @@ def xero(
 
 
 def scopes(connection: ConnectionSettings, base: Path) -> tuple[str, ...]:
-    """The configured ones, else those that the mapping files need."""
-    if connection.xero[0].scopes:
-        return connection.xero[0].scopes
+    """The configured ones (of all the connection's organisations: one consent is for all), else those that the mapping
+    files need."""
+    configured = dict.fromkeys(scope for tenant in connection.xero for scope in tenant.scopes)
+    if configured:
+        return tuple(configured)
     rules = import_module("connector.cli.apply").load_mappings(connection, base)
     return needed_scopes(name for whole, _ in rules for rule in whole.every for name in rule.touched(Side.XERO))
 
@@ -68,11 +71,11 @@ def app_of(tenant: XeroSettings) -> sign_in.App:
 async def consent(
     settings: Settings, connection: ConnectionSettings, asked: tuple[str, ...], *, browser: bool
 ) -> tuple[sign_in.Consent, ...]:
-    """Ask the person, fetch the pair, check that it reaches the configured tenant, keep it.
+    """Ask the person, fetch the pair, check that it reaches every configured tenant, keep it.
 
     Raises AuthError (``xero.consent``, ``xero.consent-elsewhere``), Unavailable, ConfigurationError.
     """
-    tenant = connection.xero[0]
+    tenant = next(each for each in connection.xero if each.sign_in == "consent")
     one, verifier, state = app_of(tenant), secrets.token_urlsafe(64), secrets.token_urlsafe(24)
     store = TokenStore(settings.store_url, settings.token_key.get_secret_value())
     try:
@@ -81,17 +84,24 @@ async def consent(
             query = await consented(address, answered, "xero.consent", browser=browser)
             grant = await _fetched(http, one, sign_in.code_of(query, state), verifier)
             found = await _consents(http, one, grant)
-        if tenant.tenant not in {each.tenant for each in found}:
+        if beyond := unreached(connection, found):
             named = ", ".join(f"{each.name} ({each.tenant})" for each in found) or "none"
             raise AuthError(
-                "xero.consent-elsewhere", f"The consent reaches {named}, not {tenant.tenant}.",
-                remedy="Choose the organisation of the configuration on Xero's page, or correct the tenant.",
+                "xero.consent-elsewhere", f"The consent reaches {named}, not {', '.join(beyond)}.",
+                remedy="Sign in again and choose what lacks on Xero's page (the others stay), or correct the tenant.",
             )  # fmt: skip
         async with store.held(f"{connection.name}/xero") as row:
             await row.save(grant)
     finally:
         await store.close()
     return found
+
+
+def unreached(connection: ConnectionSettings, found: Iterable[sign_in.Consent]) -> tuple[str, ...]:
+    """The organisations signed in to by consent that this one does not reach, as people know them."""
+    there = {each.tenant for each in found}
+    wanted = (one for one in connection.xero if one.sign_in == "consent" and one.tenant not in there)
+    return tuple(f"{one.name} ({one.tenant})" if one.name else one.tenant for one in wanted)
 
 
 async def _fetched(http: HttpClient, one: sign_in.App, code: str, verifier: str) -> Grant:

@@ -27,8 +27,8 @@ def by_consent(settings: Settings, name: str, side: Side) -> ConnectionSettings:
     """
 
     def asked(each: ConnectionSettings) -> bool:
-        party = each.xero[0] if side is Side.XERO else each.salesforce
-        return party.sign_in == "consent" and name in ("", each.name)
+        parties = each.xero if side is Side.XERO else (each.salesforce,)
+        return any(party.sign_in == "consent" for party in parties) and name in ("", each.name)
 
     known = [each for each in settings.connections if asked(each)]
     if len(known) != 1:

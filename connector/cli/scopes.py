@@ -1,4 +1,5 @@
-"""Whether the sign-in to Xero was given what the mapping files need: told by ``doctor`` and ``mapping check``."""
+"""Whether the sign-in to Xero was given what the mapping files need: told by ``doctor``,
+``check`` and ``mapping check``."""
 
 from __future__ import annotations
 
@@ -23,11 +24,13 @@ def needed(rules: Iterable[Rule]) -> Mapping[str, str]:
 
 
 async def known_lack(settings: Settings, connection: ConnectionSettings, wanted: Mapping[str, str]) -> AuthError | None:
-    """What the configuration or the kept consent already shows to lack; asks nobody outside."""
-    tenant = connection.xero[0]
-    if tenant.scopes and (said := lacking(wanted, tenant.scopes, _IN_FILE)):
-        return said
-    store = grants_of(settings) if tenant.sign_in == "consent" else None
+    """What the configuration or the kept consent already shows to lack, for any of the connection's organisations; asks
+    nobody outside."""
+    for tenant in connection.xero:
+        if tenant.scopes and (said := lacking(wanted, tenant.scopes, _IN_FILE)):
+            return said
+    consented = any(tenant.sign_in == "consent" for tenant in connection.xero)
+    store = grants_of(settings) if consented else None
     if store is None:
         return None
     try:

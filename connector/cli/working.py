@@ -70,6 +70,11 @@ def apply(
     note(f"{'Would apply' if dry_run else 'Applied'} {moving} of {len(changes)} mappings.")
 
 
+def check(config: Config = DEFAULT_CONFIG, output: Output = Format.TABLE) -> None:
+    """Check mappings, permissions, scopes and selections against both sides: what lacks, in words. Changes nothing."""
+    import_module("connector.cli.check").main(config, output)
+
+
 def init(
     url: Url,
     client: Client,
@@ -122,6 +127,7 @@ def serve(main: Callable[[], int | None]) -> None:
 LATER = (
     Later("demo", "connector.cli.demo", demo),
     Later("apply", "connector.cli.apply", apply),
+    Later("check", "connector.cli.check", check),
     Later("init", "connector.cli.init", init),
     Later("replay", "connector.cli.replay", replay),
     Later("run", "connector.cli.run", run),

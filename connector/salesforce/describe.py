@@ -55,6 +55,7 @@ class ObjectShape:
     creatable: bool
     updatable: bool
     replicated: bool = True  # whether getDeleted can be asked for it
+    deletable: bool = True
 
     def parent(self, relationship: str) -> FieldShape | None:
         """The reference field behind a relationship name."""
@@ -172,8 +173,10 @@ def shape_of(raw: object) -> ObjectShape:
         if isinstance(one, dict) and isinstance(one.get("relationshipName"), str)
     }
     creatable, updatable = raw.get("createable") is not False, raw.get("updateable") is not False
-    replicated = raw.get("replicateable") is not False
-    return ObjectShape(raw["name"], {one.name: one for one in fields}, children, creatable, updatable, replicated)
+    return ObjectShape(
+        raw["name"], {one.name: one for one in fields}, children, creatable, updatable,
+        replicated=raw.get("replicateable") is not False, deletable=raw.get("deletable") is not False,
+    )  # fmt: skip
 
 
 def _field(raw: object) -> FieldShape:

@@ -43,6 +43,7 @@ READ_SECONDS = 60
 MAX_PAGES = 10_000  # of one query: 20 million rows
 CHUNK = 2000  # rows that one answer may hold
 RESERVE = 500  # API calls of the day that are left to people and other apps
+SELECTED = "SELECT SelectedEntity FROM PlatformEventChannelMember"
 CORPORATE = "SELECT IsoCode FROM CurrencyType WHERE IsCorporate = true"
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _ID = re.compile(r"[0-9A-Za-z]{18}")
@@ -331,6 +332,29 @@ class SalesforceParty:
                 catalog = catalog.with_objects(shapes)
             self.catalog = self.catalog.with_objects(catalog.objects.values())
         return self.catalog
+
+    async def seen(self, plans: Iterable[ReadPlan]) -> SalesforceCatalog:
+        """As ``describe``, asked anew, without the objects that are not there for the integration user."""
+        known, hidden, catalog = list(plans), set[str](), SalesforceCatalog({})
+        for _ in range(20):
+            wanted = sorted(catalog.undescribed(known) - hidden)
+            if not wanted:
+                break
+            for name in wanted:
+                try:
+                    catalog = catalog.with_objects([await self._describe(name)])
+                except ConfigurationError:
+                    hidden.add(name)
+        return catalog
+
+    async def selected(self) -> frozenset[str] | None:
+        """The events that are selected for change data capture, in whatever channel. None where the user may not ask:
+        it takes View Setup and Configuration. Source: Tooling API, PlatformEventChannelMember."""
+        try:
+            page = await self._page(self.path("tooling/query"), (("q", SELECTED),))
+        except ConfigurationError:
+            return None
+        return frozenset(str(row.get("SelectedEntity")) for row in page.rows)
 
     async def _describe(self, name: str) -> ObjectShape:
         if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]{0,79}", name):

@@ -228,15 +228,19 @@ async def rows(url: str) -> list[str]:
     return found
 
 
-def deployment(person: Person, tmp_path: Path, port: int, tenant: str = DEMO_TENANT) -> Settings:
+NOWHERE = "11111111-1111-4111-8111-111111111111"
+
+
+def deployment(person: Person, tmp_path: Path, port: int, *tenants: str) -> Settings:
     company = XeroSettings(
-        tenant=tenant, client_id=person.app.client_id, client_secret=person.app.client_secret,
+        tenant=DEMO_TENANT, client_id=person.app.client_id, client_secret=person.app.client_secret,
         sign_in="consent", scopes=SCOPES, redirect=f"http://localhost:{port}/callback",
         authorize_url=person.app.authorize_url, token_url=person.app.token_url,
         connections_url=person.app.connections_url,
     )  # fmt: skip
     org = SalesforceSettings(url="https://example.org", client_id="x")
-    connection = ConnectionSettings(name="main", salesforce=org, xero=(company,))
+    companies = tuple(company.model_copy(update={"tenant": tenant}) for tenant in tenants or (DEMO_TENANT,))
+    connection = ConnectionSettings(name="main", salesforce=org, xero=companies)
     return Settings(connections=(connection,), data_dir=str(tmp_path), token_key=new_key())
 
 
@@ -256,11 +260,11 @@ async def browse(person: Person, address: str) -> None:
     raise AssertionError("nobody listens")
 
 
-@pytest.mark.parametrize("tenant", [OTHER_TENANT, "11111111-1111-4111-8111-111111111111"])
-async def test_the_command_asks_a_browser_and_checks_the_organisation(
-    person: Person, tmp_path: Path, tenant: str, monkeypatch: pytest.MonkeyPatch, unused_port: int
+@pytest.mark.parametrize("tenants", [(OTHER_TENANT,), (DEMO_TENANT, OTHER_TENANT), (NOWHERE,), (DEMO_TENANT, NOWHERE)])
+async def test_the_command_asks_a_browser_and_checks_every_organisation(
+    person: Person, tmp_path: Path, tenants: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, unused_port: int
 ) -> None:
-    settings = deployment(person, tmp_path, unused_port, tenant)
+    settings = deployment(person, tmp_path, unused_port, *tenants)
     browsing: list[asyncio.Task[None]] = []
 
     def opened(address: str) -> bool:
@@ -270,7 +274,7 @@ async def test_the_command_asks_a_browser_and_checks_the_organisation(
     monkeypatch.setattr("webbrowser.open", opened)
     asking = auth.consent(settings, settings.connections[0], SCOPES, browser=True)
     store = TokenStore(settings.store_url, settings.token_key.get_secret_value())
-    if tenant == OTHER_TENANT:
+    if NOWHERE not in tenants:
         assert {each.tenant for each in await asking} == {DEMO_TENANT, OTHER_TENANT}
         kept = await store.read("main/xero")
         assert kept is not None
@@ -279,6 +283,7 @@ async def test_the_command_asks_a_browser_and_checks_the_organisation(
         with pytest.raises(AuthError) as caught:
             await asking
         assert caught.value.code == "xero.consent-elsewhere"
+        assert caught.value.message.endswith(f", not {NOWHERE}.")  # what is reached is not complained of
         assert await store.read("main/xero") is None
     await asyncio.gather(*browsing)
     await store.close()

@@ -268,7 +268,7 @@ def test_markup_in_data_is_shown_and_not_obeyed(capsys: pytest.CaptureFixture[st
 
 
 def test_what_needs_the_streams_is_loaded_later() -> None:
-    assert {each.name for each in group.Commands.later} == {"demo", "apply", "init", "replay", "run", "worker"}
+    assert {each.name for each in group.Commands.later} == {"demo", "apply", "check", "init", "replay", "run", "worker"}
 
 
 def test_status_shows_what_polls_cost_a_change() -> None:

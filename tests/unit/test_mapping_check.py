@@ -7,7 +7,9 @@ import textwrap
 import pytest
 
 from connector.core.catalog import Catalog
+from connector.core.mapping.apart import apart
 from connector.core.mapping.check import Problem, check
+from connector.core.mapping.expression import Expression
 from connector.core.mapping.parse import parse
 from connector.core.records import Side
 from connector.salesforce.describe import SalesforceCatalog, shape_of
@@ -202,3 +204,22 @@ def test_the_object_of_sync_states_cannot_be_mapped(key: str) -> None:
     ends = {"from": "xero.Contact", "to": "xero.Contact", key: "salesforce.Twinledger_Sync__c"}
     text = f"mapping: test\nfrom: {ends['from']}\nto: {ends['to']}\nfields: {{ Name: x }}\n"
     assert ("own-object", 2 if key == "from" else 3) in codes(text)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "certain"),
+    [
+        ("xero.IsSupplier", "xero.IsCustomer and not xero.IsSupplier", True),
+        ("xero.Group == 'A' and xero.IsCustomer", "'b' == xero.Group", True),
+        ("xero.Group == 'A'", "xero.Group == 'a'", False),
+        ("xero.IsSupplier", "xero.IsCustomer", False),
+        ("xero.IsSupplier or xero.IsCustomer", "not xero.IsSupplier", False),
+        ("xero.Group == 'A'", "xero.Name == 'B'", False),
+    ],
+)
+def test_two_way_mappings_that_begin_with_different_records_may_write_the_same_field(
+    one: str, other: str, certain: bool
+) -> None:
+    assert apart(Expression.read(one), Expression.read(other)) is certain
+    assert apart(Expression.read(other), Expression.read(one)) is certain
+    assert not apart(None, Expression.read(other))

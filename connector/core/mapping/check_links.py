@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from collections.abc import Mapping as Table
 
 from connector.core.catalog import Catalog, FieldInfo
+from connector.core.mapping.apart import apart
 from connector.core.mapping.bind import field_info, line_entity, written
 from connector.core.mapping.model import End, Kind, LineBlock, Mapping, Setting
 from connector.core.mapping.problem import Problem, problem
@@ -165,17 +166,25 @@ def _circular(waits: Table[str, set[str]]) -> set[str]:
 
 def _two_writers(mappings: tuple[Mapping, ...], by_name: Table[str, Mapping]) -> Iterator[Problem]:
     """Documents are each mapping's own; objects that several mappings change must have one writer for a field. Mappings
-    for different Xero organisations do not meet."""
-    writers: dict[tuple[End, str], dict[str, str]] = {}
+    for different Xero organisations do not meet, nor do two-way mappings that begin with different records."""
+    writers: dict[tuple[End, str], list[Mapping]] = {}
     for mapping in mappings:
-        place = mapping.organisation.text if mapping.organisation is not None else ""
         for end, path, line in _written(mapping, by_name):
-            known = writers.setdefault((end, path), {})
-            other = next((name for at, name in known.items() if "" in (at, place) or at == place), mapping.name)
-            known.setdefault(place, mapping.name)
-            if other != mapping.name:
-                yield Problem(mapping.file, line, "mapping.two-writers", f"{other} writes {end}.{path} too",
-                              "Leave it to one of them.")  # fmt: skip
+            known = writers.setdefault((end, path), [])
+            other = next((one for one in known if one.name != mapping.name and _meet(one, mapping, end.side)), None)
+            known.append(mapping)
+            if other is not None:
+                yield Problem(mapping.file, line, "mapping.two-writers", f"{other.name} writes {end}.{path} too",
+                              "Leave it to one of them, or let `when` of both say whose a record is.")  # fmt: skip
+
+
+def _meet(one: Mapping, other: Mapping, side: Side) -> bool:
+    """Whether both may change the same object."""
+    here, there = (each.organisation.text if each.organisation is not None else "" for each in (one, other))
+    if here and there and here != there:
+        return False
+    both = one.kind is Kind.TWO_WAY and other.kind is Kind.TWO_WAY
+    return not (both and apart(one.when.get(side), other.when.get(side)))
 
 
 def _written(mapping: Mapping, by_name: Table[str, Mapping]) -> Iterator[tuple[End, str, int]]:

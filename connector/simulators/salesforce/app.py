@@ -85,6 +85,8 @@ def _rest_routes(rest: Rest) -> list[Route]:
         ("GET", "/queryAll/", rest.query_all),
         ("GET", "/query/{locator}", rest.query_more),
         ("GET", "/queryAll/{locator}", rest.query_more),
+        ("GET", "/tooling/query", rest.tooling),
+        ("GET", "/tooling/query/", rest.tooling),
         ("POST", "/composite", several.composite),
         ("POST", "/composite/", several.composite),
         ("POST", "/composite/graph", several.graph),

@@ -17,12 +17,16 @@ _SOAP = {
 
 def describe_global(schema: Schema, permissions: Permissions, version: str) -> Mapping[str, Any]:
     seen = [entity for entity in schema.entities.values() if permissions.sees_object(entity.name)]
-    return {"encoding": "UTF-8", "maxBatchSize": 200, "sobjects": [_head(entity, version) for entity in seen]}
+    return {
+        "encoding": "UTF-8",
+        "maxBatchSize": 200,
+        "sobjects": [_head(entity, permissions, version) for entity in seen],
+    }
 
 
 def describe(schema: Schema, entity: Entity, permissions: Permissions, version: str) -> Mapping[str, Any]:
     """One object whole: fields and child relationships that the user may see."""
-    fields = [_field(entity, f) for f in entity.fields.values() if permissions.sees(entity.name, f.name)]
+    fields = [_field(entity, f, permissions) for f in entity.fields.values() if permissions.sees(entity.name, f.name)]
     children = [
         {
             "cascadeDelete": child.cascade, "childSObject": child.entity, "deprecatedAndHidden": False,
@@ -38,28 +42,30 @@ def describe(schema: Schema, entity: Entity, permissions: Permissions, version: 
         "recordTypeInfos": [], "searchLayoutable": True, "sobjectDescribeOption": "FULL",
         "supportedScopes": [{"label": "Everything", "name": "everything"}],
     }  # fmt: skip
-    return dict(sorted({**_head(entity, version), **extra}.items()))
+    return dict(sorted({**_head(entity, permissions, version), **extra}.items()))
 
 
-def _head(entity: Entity, version: str) -> Mapping[str, Any]:
+def _head(entity: Entity, permissions: Permissions, version: str) -> Mapping[str, Any]:
+    writable = entity.writable and permissions.writes_object(entity.name)
     base = f"/services/data/v{version}/sobjects/{entity.name}"
     label = entity.name.removesuffix("__c").replace("_", " ")
     return {
         "activateable": False, "associateEntityType": None, "associateParentEntity": None,
-        "createable": entity.writable, "custom": entity.custom, "customSetting": False, "deepCloneable": False,
-        "defaultImplementation": None, "deletable": entity.writable, "deprecatedAndHidden": False,
+        "createable": writable, "custom": entity.custom, "customSetting": False, "deepCloneable": False,
+        "defaultImplementation": None, "deletable": writable, "deprecatedAndHidden": False,
         "extendedBy": None, "extendsInterfaces": None, "feedEnabled": False, "hasSubtypes": False,
         "implementedBy": None, "implementsInterfaces": None, "isInterface": False, "isSubtype": False,
         "keyPrefix": entity.prefix, "label": label, "labelPlural": label + "s", "layoutable": True,
         "mergeable": False, "mruEnabled": True, "name": entity.name, "queryable": True,
         "replicateable": entity.replicated,
         "retrieveable": True, "searchable": True, "triggerable": entity.tracked, "undeletable": entity.writable,
-        "updateable": entity.writable,
+        "updateable": writable,
         "urls": {"sobject": base, "describe": f"{base}/describe", "rowTemplate": base + "/{ID}"},
     }  # fmt: skip
 
 
-def _field(entity: Entity, field: Field) -> Mapping[str, Any]:
+def _field(entity: Entity, field: Field, permissions: Permissions) -> Mapping[str, Any]:
+    writable = entity.writable and permissions.writes(entity.name, field.name)
     picklist = [
         {"active": True, "defaultValue": False, "label": value, "validFor": None, "value": value}
         for value in field.values
@@ -69,7 +75,7 @@ def _field(entity: Entity, field: Field) -> Mapping[str, Any]:
         "byteLength": field.length * (1 if field.type in ("id", "reference") else 3),
         "calculated": field.calculated, "calculatedFormula": None, "cascadeDelete": False, "caseSensitive": False,
         "compoundFieldName": field.compound, "controllerName": None,
-        "createable": field.createable and entity.writable, "custom": field.custom, "defaultValue": None,
+        "createable": field.createable and writable, "custom": field.custom, "defaultValue": None,
         "defaultValueFormula": None, "defaultedOnCreate": field.defaulted, "dependentPicklist": False,
         "deprecatedAndHidden": False, "digits": field.precision if field.type == "int" else 0,
         "displayLocationInDecimal": False, "encrypted": False, "externalId": field.external_id,
@@ -85,6 +91,6 @@ def _field(entity: Entity, field: Field) -> Mapping[str, Any]:
         "relationshipName": field.relationship, "relationshipOrder": None, "restrictedDelete": False,
         "restrictedPicklist": field.restricted, "scale": field.scale, "searchPrefilterable": False,
         "soapType": _SOAP.get(field.type, "xsd:string"), "sortable": not field.long_text, "type": field.type,
-        "unique": field.unique, "updateable": field.updateable and entity.writable,
+        "unique": field.unique, "updateable": field.updateable and writable,
         "writeRequiresMasterRead": False,
     }  # fmt: skip

@@ -29,7 +29,7 @@ class Dml:
     duplicates: Callable[[], str] = lambda: ""
 
     def insert(self, tx: Transaction, entity: Entity, raw: Mapping[str, object]) -> str:
-        if not entity.writable:
+        if not (entity.writable and self.permissions.writes_object(entity.name)):
             raise Refusal("CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY", f"entity type cannot be inserted: {entity.name}")
         values = self._values(entity, raw, creating=True)
         record_id = self.store.new_id(entity)
@@ -43,7 +43,7 @@ class Dml:
         return record_id
 
     def update(self, tx: Transaction, entity: Entity, record_id: str, raw: Mapping[str, object]) -> None:
-        if not entity.writable:
+        if not (entity.writable and self.permissions.writes_object(entity.name)):
             raise Refusal("CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY", f"entity type cannot be updated: {entity.name}")
         before = present(self.store, entity, record_id)
         self._locked(record_id)
@@ -74,7 +74,7 @@ class Dml:
         return [str(row["Id"]) for row in self.store.pointing(entity.name, key.name, wanted)]
 
     def delete(self, tx: Transaction, entity: Entity, record_id: str) -> None:
-        if not entity.writable:
+        if not (entity.writable and self.permissions.writes_object(entity.name)):
             raise Refusal("CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY", f"entity type cannot be deleted: {entity.name}")
         before = present(self.store, entity, record_id)
         self.rules.before_delete(tx, entity, record_id)
@@ -130,7 +130,8 @@ class Dml:
                 continue
             if not self.permissions.sees(entity.name, field.name):
                 raise Refusal("INVALID_FIELD", f"No such column '{name}' on sobject of type {entity.name}")
-            if not (field.createable if creating else field.updateable):
+            allowed = field.createable if creating else field.updateable
+            if not allowed or not self.permissions.writes(entity.name, field.name):
                 raise Refusal("INVALID_FIELD_FOR_INSERT_UPDATE", _NOT_WRITABLE.format(field.name), (field.name,))
             values[field.name] = self._checked(entity, field, coerce(field, part))
         return values

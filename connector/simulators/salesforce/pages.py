@@ -43,12 +43,16 @@ class Pages:
         return {"replayId": self.org.bus.raw(entity, body.get("header") or {}, body.get("body") or {})}
 
     def permissions(self, body: Body) -> object:
-        """{"hide": ["Account.Phone", "Contact"], "show": [...]}"""
-        for name in body.get("hide", ()):
-            self._right(name, hidden=True)
-        for name in body.get("show", ()):
-            self._right(name, hidden=False)
+        """{"hide": ["Account.Phone", "Contact"], "fix": [...], "show": [...]}: not to be seen; to be read and not
+        written; all rights back."""
         rights = self.org.permissions
+        for name in body.get("hide", ()):
+            self._right(name, rights.hidden_fields.add, rights.hidden_objects.add)
+        for name in body.get("fix", ()):
+            self._right(name, rights.fixed_fields.add, rights.fixed_objects.add)
+        for name in body.get("show", ()):
+            self._right(name, rights.hidden_fields.discard, rights.hidden_objects.discard)
+            self._right(name, rights.fixed_fields.discard, rights.fixed_objects.discard)
         fields = [".".join(one) for one in sorted(rights.hidden_fields)]
         return {"objects": sorted(rights.hidden_objects), "fields": fields}
 
@@ -144,16 +148,15 @@ class Pages:
             raise Refused(f"no object {name!r}")
         return found.name
 
-    def _right(self, name: str, *, hidden: bool) -> None:
+    def _right(self, name: str, of_field: Callable[[tuple[str, str]], None], of_object: Callable[[str], None]) -> None:
         object_name, _, field = name.partition(".")
         entity = self.org.schema.entities[self._entity(object_name)]
-        rights = self.org.permissions
         if field and field not in entity.fields:
             raise Refused(f"no field {name!r}")
         if field:
-            (rights.hidden_fields.add if hidden else rights.hidden_fields.discard)((entity.name, field))
+            of_field((entity.name, field))
         else:
-            (rights.hidden_objects.add if hidden else rights.hidden_objects.discard)(entity.name)
+            of_object(entity.name)
 
 
 def pages(org: Org, cometd: Cometd) -> list[Route]:

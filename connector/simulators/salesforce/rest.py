@@ -115,6 +115,20 @@ class Rest:
             return answer({"totalSize": found.total, "done": True, "records": list(found.ready)})
         return answer(self._page(found.rows, found.render, 0, self._batch(request), version(request)))
 
+    async def tooling(self, request: Request) -> Response:
+        """Of the Tooling API the members of channels alone: which events are selected (PlatformEventChannelMember)."""
+        wanted = parse(request.query_params.get("q") or "")
+        if wanted.source.casefold() != "platformeventchannelmember":
+            raise Refusal("INVALID_TYPE", f"sObject type '{wanted.source}' is not supported.")
+        entities = self.org.schema.entities
+        names = sorted(entities[name].channel for name in self.org.bus.selected)
+        where = f"/services/data/v{version(request)}/tooling/sobjects/PlatformEventChannelMember"
+        rows = [
+            {"attributes": {"type": "PlatformEventChannelMember", "url": where}, "SelectedEntity": n} for n in names
+        ]
+        return answer({"size": len(rows), "totalSize": len(rows), "done": True, "queryLocator": None, "records": rows,
+                       "entityTypeName": "PlatformEventChannelMember"})  # fmt: skip
+
     def _batch(self, request: Request) -> int:
         """``Sforce-Query-Options: batchSize=500``, between 200 and 2000."""
         wanted = request.headers.get("sforce-query-options", "").removeprefix("batchSize=")
