@@ -26,7 +26,7 @@ from tests.scenarios.strangers.objects import OBJECTS
 
 pytestmark = [pytest.mark.timeout(240), pytest.mark.asyncio(loop_scope="session")]
 MAPPINGS = Path(__file__).parent / "strangers" / "mappings"
-BILL = {"Description": "Paper", "Quantity": Decimal(3), "UnitAmount": Decimal("33.35"), "AccountCode": "429"}
+BILL: Json = {"Description": "Paper", "Quantity": Decimal(3), "UnitAmount": Decimal("33.35"), "AccountCode": "429"}
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
@@ -173,7 +173,7 @@ async def test_row_5_a_subscription_is_invoiced_in_instalments_and_shows_what_is
 
 async def test_row_7_a_donation_is_born_in_xero_and_its_campaign_goes_back(scene: Stage) -> None:
     contact = await scene.xero.edit("Contact", {"Name": fresh("Giver")})
-    gift = {
+    gift: Json = {
         "Description": "For the lifeboat",
         "Quantity": Decimal(1),
         "UnitAmount": Decimal("12.34"),
