@@ -82,7 +82,7 @@ def main(wanted: Wanted, folder: Path, output: Format) -> None:
     show(summary(found), output, table(("mapping", "", "what it lacks"), rows(found.fits)))
     note(
         f"Wrote {target} and {sum(not each.lacks for each in found.fits)} mappings. Next: put both secrets into the "
-        "environment as the file says, then `twinledger topics apply`, `twinledger doctor`, `twinledger apply`, "
+        "environment as the file says, then `twinledger topics apply`, `twinledger check`, `twinledger apply`, "
         "`twinledger run`."
     )
 
@@ -168,14 +168,14 @@ def _children(catalog: SalesforceCatalog, fits: Iterable[Fit]) -> dict[str, tupl
 
 
 def polled(found: Found) -> tuple[str, ...]:
-    """Objects that are polled because no more than five can be streamed: those that nothing is made of come last."""
+    """Objects that are polled: those that are only written, and what is beyond the five that can be streamed."""
     made = [fit.rule for fit in found.fits if not fit.lacks]
     sources = {rule.source.entity for rule in made if rule.source.side is Side.SALESFORCE or rule.pairs}
-    ordered = sorted(found.children, key=lambda name: (name not in sources, name))
+    ordered = sorted(found.children)
     streamed: list[str] = []
     for name in ordered:
         group = [name, *found.children[name]]
-        if len({*streamed, *group}) <= STREAMED:
+        if name in sources and len({*streamed, *group}) <= STREAMED:
             streamed = list(dict.fromkeys([*streamed, *group]))
     return tuple(name for name in ordered if name not in streamed)
 
