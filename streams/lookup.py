@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from connector.core.applied import BY_MARK, SAME, Gate
 from connector.core.below import PARENTS, located
@@ -18,8 +18,10 @@ from connector.core.planning import observe
 from connector.core.records import Record, Side
 from connector.core.sending import Draft, draft, mark_of
 from connector.core.values import Fields, from_canonical, texts
+from connector.errors import DataError
 from streams.connection import Connection
 from streams.ready import Job
+from streams.sought import Seeker
 
 SEEN_SECONDS = 10.0  # what was seen within them is not read again before it is changed
 Report = Callable[[Connection, bytes, LinkEvent], Awaitable[int]]
@@ -32,6 +34,7 @@ class Lookup:
 
     report: Report
     claimed: Claimed
+    seeker: Seeker = field(default_factory=Seeker)
 
     async def run(self, connection: Connection, jobs: Sequence[Job]) -> bool:
         """Look for what all these jobs (of one mapping and act) need, in as few calls as can be, and report what was
@@ -182,7 +185,8 @@ class Lookup:
         moved = [job for job in doubtful if await self._tell(connection, job, seen.get(job.todo.target))]
         if moved:
             return None
-        return [self._careful(connection, job, seen.get(job.todo.target)) for job in jobs]
+        filled = await self.seeker.fill(connection, jobs)
+        return [self._careful(connection, job, seen.get(job.todo.target), why) for job, why in filled]
 
     def _doubtful(self, connection: Connection, job: Job) -> bool:
         """Lines are written as a whole, so those that are not ours must be known. A field that belongs to whoever
@@ -213,8 +217,10 @@ class Lookup:
         connection.ready.reported({key: await self.report(connection, key, event)})
         return True
 
-    def _careful(self, connection: Connection, job: Job, record: Record | None) -> Draft:
+    def _careful(self, connection: Connection, job: Job, record: Record | None, why: DataError | None) -> Draft:
         mapping = self._mapping(connection, job)
+        if why is not None:
+            return replace(draft(job.link, job.todo, mapping), unfit=why)
         if record is None:
             return draft(job.link, job.todo, mapping)
         keeps = mapping.foreign_lines == "keep"  # else they were decided on, or are to go

@@ -90,6 +90,16 @@ def _from_jsonable(raw: object) -> Value:
     raise ValueError("not a canonical text")
 
 
+class Sought(str):
+    """A question in the place of an id: the text that ``sought`` makes of an object and of what its fields equal."""
+
+    __slots__ = ()
+
+
+def sought(entity: str, criteria: Fields) -> Sought:
+    return Sought(canonical([entity, criteria]))
+
+
 def digest(value: Value) -> str:
     """sha256 of the canonical text, in hex."""
     return hashlib.sha256(canonical(value).encode()).hexdigest()

@@ -6,12 +6,10 @@ import random
 import shutil
 from collections.abc import AsyncIterator
 from decimal import Decimal
-from pathlib import Path
 from uuid import uuid4
 
 import pytest
 import pytest_asyncio
-import yaml
 
 from connector.cli.demo import shipped_mappings
 from connector.cli.stage import Json, Stage
@@ -21,6 +19,7 @@ from tests.scenarios.people import (
     MIRRORS,
     becomes,
     clean,
+    decide,
     delete,
     fresh,
     sent,
@@ -44,8 +43,7 @@ async def shop(kafka: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIte
     async with spine(kafka, f"t{uuid4().hex[:10]}.", folder, mappings=mappings, start=False) as stage:
         for code in ("LIC-1", "BOOK-1"):
             await stage.xero.edit("Item", {"Code": code, "Name": code})
-        entries = {row["ProductCode"]: row["Id"] for row in await stage.salesforce.objects("PricebookEntry")}
-        configure(stage.config, {**entries, "other": entries["TRN-1"]})
+        await a_product_for_the_rest(stage)
         await stage.prepare()
         await stage.start_connector()
         await stage.ready()
@@ -53,11 +51,16 @@ async def shop(kafka: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIte
         yield stage
 
 
-def configure(file: Path, entries: dict[str, str]) -> None:
-    settings = yaml.safe_load(file.read_text("utf-8"))
-    (home,) = settings["connections"]
-    home["lookups"] = {"price-entries": entries}
-    file.write_text(yaml.safe_dump(settings), "utf-8")
+async def a_product_for_the_rest(shop: Stage) -> None:
+    """Lines without an item (postage, a discount) are this product."""
+    entries = await shop.salesforce.objects("PricebookEntry")
+    product = await shop.salesforce.edit("Product2", {"Name": "Other", "ProductCode": "OTHER", "IsActive": True})
+    await priced(shop, product, entries[0]["Pricebook2Id"])
+
+
+async def priced(shop: Stage, product: str, book: str) -> str:
+    known: Json = {"Pricebook2Id": book, "Product2Id": product, "UnitPrice": Decimal(0), "IsActive": True}
+    return await shop.salesforce.edit("PricebookEntry", known)
 
 
 def item(code: str, quantity: int, price: str, **more: object) -> Json:
@@ -128,7 +131,7 @@ async def test_an_order_makes_customer_opportunity_and_lines(shop: Stage) -> Non
     assert account["Name"] == buyer["Name"], "the customer was made of the contact"
     rows = await lines(shop, found)
     assert set(rows) == {row["LineItemID"] for row in invoice["LineItems"]}
-    assert sorted(row["ProductCode"] for row in rows.values()) == ["BOOK-1", "LIC-1", "TRN-1"]
+    assert sorted(row["ProductCode"] for row in rows.values()) == ["BOOK-1", "LIC-1", "OTHER"]
     assert found["Amount"] == invoice["SubTotal"]
     assert (found["CloseDate"], found["Invoice_Status__c"]) == ("2026-11-20", "AUTHORISED")
     await some_polls(shop, "/api.xro/2.0/Invoices", 2)
@@ -241,3 +244,17 @@ async def test_calls_cut_after_commit_leave_one_deal_and_one_row_a_line(shop: St
         await shop.xero.edit("Invoice", {"Reference": ""}, order)
     await some_polls(shop, "/api.xro/2.0/Invoices", 3)
     assert await sent(shop, *orders) == before
+
+
+async def test_a_product_that_salesforce_does_not_have_is_a_review(shop: Stage) -> None:
+    """No id stands in a file: the price book entry is found by the code of the item."""
+    await shop.xero.edit("Item", {"Code": "NEW-1", "Name": "New"})
+    order = await ordered(shop, item("NEW-1", 2, "9.50"))
+    asked = await waits_for_a_person(shop, ORDERS, order, "mapping.find-none")
+    assert "NEW-1" in asked.message
+    book = (await shop.salesforce.objects("PricebookEntry"))[0]["Pricebook2Id"]
+    product = await shop.salesforce.edit("Product2", {"Name": "New", "ProductCode": "NEW-1", "IsActive": True})
+    entry = await priced(shop, product, book)
+    await decide(shop, asked, "retry")
+    (row,) = (await lines(shop, await deal(shop, order, "19"))).values()
+    assert row["PricebookEntryId"] == entry

@@ -19,7 +19,7 @@ from tests.scenarios.people import MIRRORS, becomes, clean, decide, delete, pay,
 from tests.scenarios.replaying import says_nothing_new
 from tests.scenarios.test_shop_orders import (
     ORDERS,
-    configure,
+    a_product_for_the_rest,
     deal,
     item,
     kept,
@@ -46,8 +46,7 @@ async def shop(kafka: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIte
     async with spine(kafka, f"t{uuid4().hex[:10]}.", folder, mappings=mappings, start=False) as stage:
         for code in ("LIC-1", "BOOK-1"):
             await stage.xero.edit("Item", {"Code": code, "Name": code})
-        entries = {row["ProductCode"]: row["Id"] for row in await stage.salesforce.objects("PricebookEntry")}
-        configure(stage.config, {**entries, "other": entries["TRN-1"]})
+        await a_product_for_the_rest(stage)
         await stage.prepare()
         await stage.start_connector()
         await stage.ready()

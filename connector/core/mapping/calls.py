@@ -15,7 +15,9 @@ from connector.core.mapping.shapes import REFERENCES, member
 from connector.core.mapping.syntax import Call, ExpressionError, Literal, Path, Tree
 from connector.core.money import total
 from connector.core.records import Side
-from connector.core.values import Ref
+from connector.core.values import Ref, sought
+
+MOST_ASKED = 5  # fields of a find()
 
 _PYTHON: Mapping[FieldType, type] = {FieldType.TEXT: str, FieldType.NUMBER: Decimal, FieldType.DATE: date}
 
@@ -137,6 +139,26 @@ def _lookup(tree: Call, compiled: Callable[[Tree], Run]) -> Run:
     return run
 
 
+def _find(tree: Call, compiled: Callable[[Tree], Run]) -> Run:
+    """The question, which is answered when the field is written. Nothing is asked for where a value is null."""
+    if len(tree.parts) % 2 == 0 or len(tree.parts) > MOST_ASKED * 2 + 1:
+        raise ExpressionError("mapping.arguments", f"find() takes an object, then up to {MOST_ASKED} fields, each with "
+                              "its value")  # fmt: skip
+    entity = _literal_text(tree, 0)
+    names = [_literal_text(tree, place) for place in range(1, len(tree.parts), 2)]
+    runs = [compiled(part) for part in tree.parts[2::2]]
+
+    def run(scope: Scope) -> object:
+        values = [one(scope) for one in runs]
+        if any(value is None for value in values):
+            return None
+        if not all(isinstance(value, str | bool | Decimal | date) for value in values):
+            raise ExpressionError("mapping.type", "find() compares texts, numbers, dates, yes and no")
+        return sought(entity, dict(zip(names, values, strict=True)))  # type: ignore[arg-type]
+
+    return run
+
+
 def _reference(tree: Call, compiled: Callable[[Tree], Run]) -> Run:
     mapping, record = _literal_text(tree, 0), tree.parts[1]
     wait = dict(tree.options).get("wait", Literal(tree.name == "target"))
@@ -189,6 +211,7 @@ _OWN: Mapping[str, Callable[[Call, Callable[[Tree], Run]], Run]] = {
     "count": _size,
     "len": _size,
     "lookup": _lookup,
+    "find": _find,
     "target": _reference,
     "source": _reference,
 }

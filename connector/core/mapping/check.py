@@ -25,7 +25,7 @@ from connector.core.mapping.problem import Problem, problem
 from connector.core.mapping.reads import expressions, row_names
 from connector.core.mapping.shapes import LINES
 from connector.core.mapping.sight import Sight
-from connector.core.mapping.syntax import ExpressionError
+from connector.core.mapping.syntax import Call, ExpressionError, walk
 from connector.core.marks import MARKS, NATURAL, NUMBERED_ELSEWHERE
 from connector.core.records import Side
 
@@ -155,6 +155,7 @@ def _setting(mapping: Mapping, sight: Sight, target: Catalog, entity: str, setti
     if not writable or not (setting.once or setting.plain or info.updatable or _remade(mapping)):
         hint = "Say write: once." if info.creatable and mapping.kind is not Kind.BACK_WRITE else "Take it out."
         yield Problem(mapping.file, setting.line, "mapping.not-writable", f"{setting.path} cannot be written", hint)
+    yield from _found(mapping, setting)
     try:
         if setting.plain:
             _plain(str(setting.value.literal or ""), setting, info)
@@ -168,6 +169,16 @@ def _setting(mapping: Mapping, sight: Sight, target: Catalog, entity: str, setti
                 fitted(setting.value.literal, info, cut=setting.cut)
     except ExpressionError as error:
         yield Problem(mapping.file, setting.line, error.code, f"{setting.path}: {error.message}", error.remedy)
+
+
+def _found(mapping: Mapping, setting: Setting) -> Iterator[Problem]:
+    """What find() gives is known only when it is written: it cannot be compared with what stands there later."""
+    if not any(isinstance(part, Call) and part.name == "find" for part in walk(setting.value.tree)):
+        return
+    alone = isinstance(setting.value.tree, Call) and setting.value.tree.name == "find"
+    if not alone or not setting.once or mapping.target.side is not Side.SALESFORCE:
+        yield Problem(mapping.file, setting.line, "mapping.find", f"{setting.path}: find() stands alone in a field of "
+                      "Salesforce with write: once", "Write { set: \"=find(…)\", write: once }.")  # fmt: skip
 
 
 def _plain(text: str, setting: Setting, info: FieldInfo) -> None:

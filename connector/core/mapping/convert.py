@@ -17,7 +17,7 @@ from connector.core.mapping.shapes import ADDRESS_PARTS
 from connector.core.mapping.syntax import ExpressionError
 from connector.core.money import half_up
 from connector.core.records import Side
-from connector.core.values import Ref, Value
+from connector.core.values import Ref, Sought, Value
 
 _YES_NO = {"true": True, "yes": True, "false": False, "no": False}
 
@@ -25,6 +25,8 @@ _YES_NO = {"true": True, "yes": True, "false": False, "no": False}
 def tidy(value: object) -> Value:
     """The neutral form of a value whose type nobody knows."""
     value = sound(value)
+    if isinstance(value, Sought):
+        return value
     if isinstance(value, str):
         text = value.replace("\r\n", "\n").replace("\r", "\n").strip()
         return text or None
@@ -41,7 +43,7 @@ def tidy(value: object) -> Value:
 def fitted(value: object, info: FieldInfo | None, *, cut: bool = False) -> Value:
     """The value as the field takes it. Raises ExpressionError: another type, too long a text."""
     out = tidy(value)
-    if out is None or info is None or isinstance(out, Ref):
+    if out is None or info is None or isinstance(out, Ref | Sought):
         return out
     rule = _RULES.get(info.type)
     if rule is not None:
