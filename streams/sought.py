@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 
 from connector.core.link import Act
 from connector.core.records import ReadPlan, Side
-from connector.core.sought import Question, questions, told
-from connector.core.values import canonical
+from connector.core.sought import questions, told
+from connector.core.values import Question, canonical
 from connector.errors import DataError
 from streams.connection import Connection
 from streams.ready import Job

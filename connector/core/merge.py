@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from connector.core.link_events import FOREIGN, GONE
 from connector.core.link_state import Life, Link, Rules
 from connector.core.records import Side
+from connector.core.values import question
 
 EMPTY = (GONE, "null", '""')  # a field that holds nothing
 
@@ -80,7 +81,7 @@ def _one_way(link: Link, rules: Rules, path: str, moved: set[Side]) -> str:
     """A document follows its source; what a person changed in it stays until the source changes the same field."""
     if rules.source not in moved:
         return "keep"
-    if path in link.once and _born(link, path):
+    if path in link.once and (_born(link, path) or _answered(link, rules, path)):
         return "quiet"
     edited = _edited_line(link, rules, path) or _foreign(link, rules, path)
     if (rules.target in moved and _known(link, rules, path)) or edited:
@@ -114,6 +115,12 @@ def _foreign(link: Link, rules: Rules, path: str) -> bool:
 def _born(link: Link, path: str) -> bool:
     """Whether what a path belongs to is there already: the document, or the line."""
     return link.life is Life.LIVE and ("/" not in path or path in link.agreed)
+
+
+def _answered(link: Link, rules: Rules, path: str) -> bool:
+    """Whether the source asks for an object and the target names one: a birth whose answer was lost shows the id."""
+    asked = _seen(link, rules.source, path)
+    return _seen(link, rules.target, path) not in EMPTY and asked != GONE and question(asked) is not None
 
 
 def _first_meeting(link: Link, here: str, there: str) -> str:

@@ -10,21 +10,9 @@ from collections.abc import Iterator
 from connector.core.link_events import Texts
 from connector.core.mapping.model import Mapping
 from connector.core.mapping.syntax import Call
-from connector.core.values import Fields, Value, from_canonical
+from connector.core.values import Fields, Question, Value, question
 
 FUNCTION = "find"
-Question = tuple[str, Fields]  # object, and what its fields must equal
-
-
-def question(text: str) -> Question | None:
-    """What the canonical text of a field asks; None for an id that is known."""
-    value = from_canonical(text)
-    if not isinstance(value, str) or not value.startswith("["):
-        return None
-    match from_canonical(value):
-        case [str() as entity, dict() as criteria]:
-            return entity, criteria
-    return None
 
 
 def questions(mapping: Mapping, changed: Texts) -> Iterator[tuple[str, Question]]:

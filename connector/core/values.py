@@ -100,6 +100,20 @@ def sought(entity: str, criteria: Fields) -> Sought:
     return Sought(canonical([entity, criteria]))
 
 
+Question = tuple[str, Fields]  # object, and what its fields must equal
+
+
+def question(text: str) -> Question | None:
+    """What the canonical text of a field asks; None for an id that is known."""
+    value = from_canonical(text)
+    if not isinstance(value, str) or not value.startswith("["):
+        return None
+    match from_canonical(value):
+        case [str() as entity, dict() as criteria]:
+            return entity, criteria
+    return None
+
+
 def digest(value: Value) -> str:
     """sha256 of the canonical text, in hex."""
     return hashlib.sha256(canonical(value).encode()).hexdigest()

@@ -258,3 +258,16 @@ async def test_a_product_that_salesforce_does_not_have_is_a_review(shop: Stage) 
     await decide(shop, asked, "retry")
     (row,) = (await lines(shop, await deal(shop, order, "19"))).values()
     assert row["PricebookEntryId"] == entry
+
+
+async def test_two_products_of_one_code_are_a_question(shop: Stage) -> None:
+    await shop.xero.edit("Item", {"Code": "TWIN-1", "Name": "Twin"})
+    book = (await shop.salesforce.objects("PricebookEntry"))[0]["Pricebook2Id"]
+    twins: Json = {"Name": "Twin", "ProductCode": "TWIN-1", "IsActive": True}
+    entries = [await priced(shop, await shop.salesforce.edit("Product2", twins), book) for _ in range(2)]
+    order = await ordered(shop, item("TWIN-1", 1, "3"))
+    asked = await waits_for_a_person(shop, ORDERS, order, "mapping.find-several")
+    await shop.salesforce.edit("PricebookEntry", {"IsActive": False}, entries[0])
+    await decide(shop, asked, "retry")
+    (row,) = (await lines(shop, await deal(shop, order, "3"))).values()
+    assert row["PricebookEntryId"] == entries[1]

@@ -11,8 +11,8 @@ from connector.core.mapping.model import End, Kind, LineBlock, Mapping, Setting
 from connector.core.mapping.scope import Scope
 from connector.core.mapping.syntax import ExpressionError
 from connector.core.records import Side
-from connector.core.sought import question, questions, told
-from connector.core.values import Sought, canonical
+from connector.core.sought import questions, told
+from connector.core.values import Sought, canonical, question
 
 ASKS = Expression.read("find('PricebookEntry', 'ProductCode', record.Code, 'Pricebook2.IsStandard', true)")
 

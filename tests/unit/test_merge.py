@@ -13,6 +13,7 @@ from connector.core.link_explain import explained
 from connector.core.link_state import End, Life, Link, Rules
 from connector.core.merge import Merge, merge
 from connector.core.records import Side
+from connector.core.values import canonical, sought
 
 SF, XERO = Side.SALESFORCE, Side.XERO
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -183,3 +184,14 @@ def test_a_field_says_itself_who_wins() -> None:
     verdict = merge(link, rules)
     assert verdict.to[Side.SALESFORCE] == {"Rows/a/Text": '"x"'}
     assert verdict.conflicts == ("Rows/a/Price",), "the later one, and the other's own, stay"
+
+
+def test_a_question_is_answered_by_what_the_target_names() -> None:
+    """A birth whose answer was lost is found with an id, where the source still asks."""
+    asked = canonical(sought("PricebookEntry", {"ProductCode": "A"}))
+    one = Link(
+        LinkId("c", "m", "xero:1", "t"), Life.LIVE, once=("Rows/a/Entry",), born=NOON,
+        salesforce=End("1", drift={"Rows/a/Entry": '"01u"'}), xero=End("9", drift={"Rows/a/Entry": asked}),
+    )  # fmt: skip
+    assert merge(one, Rules(Side.XERO)).quiet == {"Rows/a/Entry": ('"01u"', asked)}
+    assert merge(replace(one, once=()), Rules(Side.XERO)).conflicts == ("Rows/a/Entry",)
