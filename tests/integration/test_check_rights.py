@@ -150,3 +150,15 @@ def test_the_command_ends_with_78_where_only_rights_lack(
         main(tmp_path, Format.TABLE)
     assert ended.value.exit_code == 78
     assert "cannot read X.Y" in capsys.readouterr().out
+
+
+async def test_what_the_check_names_is_what_the_org_refuses(tmp_path: Path) -> None:
+    async with deployment(tmp_path) as one:
+        await one.org.sim("/permissions", {"fix": ["Account.Phone", "Expense__c"]})
+        said = await one.org.data("POST", "/sobjects/Account", {"Name": "A", "Phone": "1"})
+        assert said[0]["errorCode"] == "INVALID_FIELD_FOR_INSERT_UPDATE"
+        said = await one.org.data("POST", "/sobjects/Expense__c", {"Name": "E"})
+        assert said[0]["errorCode"] == "CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY"
+        lacks = [text for text in await one.said() if "salesforce.right-missing" in text]
+        assert len(lacks) == 1, "the mapping of expenses only reads them"
+        assert "cannot edit Account.Phone" in lacks[0]
