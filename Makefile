@@ -5,12 +5,16 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 DIR ?=
 
-.PHONY: help demo test check corpus bench recovery torture clean environment faults staleness stream-faults snapshot
+SEED ?= 1
+
+.PHONY: scenarios scenarios-cut help demo test check corpus bench recovery torture clean environment faults staleness stream-faults snapshot
 
 help:
 	@echo "make demo     the whole story on this machine: Kafka, both simulators, the connector"
 	@echo "make test     all checks and tests"
 	@echo "make check    linters, types and rooms only"
+	@echo "make scenarios  the product's rows, and docs/scenarios.md written from the run (about 10 minutes)"
+	@echo "make scenarios-cut SEED=1  the same with calls cut after the commit at random"
 	@echo "make corpus DIR=...   run recorded messages through codec, hydrate and record code"
 	@echo "make faults   two workers, 300 changes, kills, freezes, broker restarts, cut calls: a verdict (about 20 minutes)"
 	@echo "make staleness  how fresh 120,000 objects of Xero are known, by day limit and webhooks (simulated days, 15 minutes)"
@@ -42,6 +46,12 @@ test: check
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile tests/unit tests/integration
 	@# By themselves: their stage stands still while a test with a loop of its own runs beside it in one process.
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile tests/scenarios
+
+scenarios: $(READY)
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile tests/scenarios --list docs/scenarios.md
+
+scenarios-cut: $(READY)
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile tests/scenarios --cuts "$(SEED)"
 
 corpus: $(READY)
 	$(BIN)/python -m benchmarks.corpus "$(DIR)"

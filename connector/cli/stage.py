@@ -78,9 +78,11 @@ class Actor:
         return rows
 
 
-async def until(what: str, look: Callable[[], Awaitable[Any]], seconds: float = STEP_SECONDS) -> Any:
-    """Look until there is something to see. Raises Unavailable when it does not come."""
+async def until(what: str, look: Callable[[], Awaitable[Any]], seconds: float | None = None) -> Any:
+    """Look until there is something to see, for ``STEP_SECONDS`` if nothing else is said. Raises Unavailable when it
+    does not come."""
     loop = asyncio.get_running_loop()
+    seconds = STEP_SECONDS if seconds is None else seconds
     end = loop.time() + seconds
     while True:
         seen = await look()

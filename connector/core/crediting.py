@@ -9,6 +9,7 @@ from connector.core.identity import LinkId, document_key
 from connector.core.link_events import AFTER, Wanted
 from connector.core.link_state import Link
 from connector.core.mapping.credit import allocation, allocation_part, credit_note, credit_part
+from connector.core.mapping.expect import subtotal
 from connector.core.mapping.model import Mapping as Rule
 from connector.core.marks import mark_of
 from connector.core.records import Record, Side
@@ -24,10 +25,11 @@ def follow_up(record: Record, rule: Rule, old: Link, said: Wanted) -> Iterator[t
     key = document_key(record.side, record.id, credit_part(old.id.part, number))
     note = credit_note(invoice, stamp)
     known, refs = texts(note)
+    net = subtotal(note, rule.lines)  # not what the record says now: the old document's money is the new record's
     mark = mark_of(rule.credits, record, note, part=credit_part(old.id.part, number))
     yield replace(old.id, document=key, generation=1), replace(
         said, flat=known, refs=refs, once=tuple(known), order=old.order, entity=rule.credits.target.entity,
-        mark=canonical(list(mark)) if mark else "", money=old.money,
+        mark=canonical(list(mark)) if mark else "", money=old.money if net is None else canonical(net),
     )  # fmt: skip
     part = allocation(invoice, old.xero.id, note["Date"])
     if part is not None:

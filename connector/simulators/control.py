@@ -3,8 +3,9 @@
 Everything stands under ``/__sim`` and answers in JSON; it is neither logged nor hit by faults. The party itself is a
 ``System``: the few things that only it knows (its objects, how it spells a 429).
 
-Faults, each for the requests that ``match`` (method, path prefix), after ``skip`` of them, ``count`` times (null: until
-deleted):
+Faults, each for the requests that ``match`` (method, path prefix, ``keyed``: only those that carry an Idempotency-Key,
+or none), after ``skip`` of them, ``count`` times (null: until deleted). With a ``chance`` (0 to 1) each request that
+would be struck is struck or passed over by lot; a ``seed`` draws the same lots again:
 
 ===================== =================================================================================================
 cut-before-send       the next ``count`` new connections are accepted and closed before a byte is read, and open idle
@@ -26,6 +27,8 @@ from __future__ import annotations
 import contextvars
 import itertools
 import json
+import random
+import secrets
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -75,7 +78,7 @@ class Clock:
 
 @dataclass
 class Fault:
-    """One kind of trouble, armed. ``left`` None means until deleted."""
+    """One kind of trouble, armed. ``left`` None means until deleted, ``keyed`` None that a key does not matter."""
 
     id: int
     kind: str
@@ -85,15 +88,24 @@ class Fault:
     left: int | None = 1
     options: Mapping[str, Any] = field(default_factory=dict)
     hits: int = 0
+    keyed: bool | None = None
+    chance: float = 1.0
+    seed: str = ""
+    drawn: int = 0  # lots so far
 
-    def takes(self, method: str, path: str) -> bool:
+    def takes(self, method: str, path: str, *, keyed: bool = False) -> bool:
         """Whether it strikes this request; counts it off if so."""
-        if self.method not in (None, method) or not path.startswith(self.path):
+        if self.method not in (None, method) or not path.startswith(self.path) or self.keyed not in (None, keyed):
             return False
         if self.skip > 0:
             self.skip -= 1
             return False
-        return self.strike()
+        return self.falls() and self.strike()
+
+    def falls(self) -> bool:
+        """The next lot."""
+        self.drawn += 1
+        return self.chance >= 1 or random.Random(f"{self.seed}/{self.drawn}").random() < self.chance  # noqa: S311
 
     def strike(self) -> bool:
         if self.left == 0:
@@ -191,14 +203,19 @@ class Control:
 
     def arm(self, raw: Mapping[str, Any]) -> Fault:
         """A new fault from its JSON form. Raises Refused."""
-        unknown = set(raw) - {"kind", "match", "count", "skip", "options"}
+        unknown = set(raw) - {"kind", "match", "count", "skip", "options", "chance", "seed"}
         match = raw.get("match") or {}
         kind = raw.get("kind")
-        if unknown or not isinstance(match, dict) or set(match) - {"method", "path"}:
-            raise Refused(f"a fault has kind, match (method, path), count, skip and options, not {sorted(unknown)}")
+        if unknown or not isinstance(match, dict) or set(match) - {"method", "path", "keyed"}:
+            raise Refused(
+                "a fault has kind, match (method, path, keyed), count, skip, options, chance and seed, "
+                f"not {sorted(unknown)}"
+            )
         if kind not in KINDS or kind not in self.system.fault_kinds:
             raise Refused(f"no fault {kind!r} here; there are {sorted(KINDS & self.system.fault_kinds)}")
-        options = raw.get("options") or {}
+        options, chance = raw.get("options") or {}, float(raw.get("chance", 1))
+        if not 0 < chance <= 1:
+            raise Refused(f"a chance is above 0 and not above 1, not {chance}")
         if kind.startswith("status"):
             self.system.failure(
                 int(options.get("status", 0)), options
@@ -206,16 +223,18 @@ class Control:
         method = match.get("method")
         fault = Fault(
             next(self._numbers["faults"]), kind, method.upper() if method else None, match.get("path", "/"),
-            int(raw.get("skip", 0)), raw.get("count", 1), options,
+            int(raw.get("skip", 0)), raw.get("count", 1), options, keyed=match.get("keyed"), chance=chance,
+            seed=str(raw.get("seed", secrets.token_hex(8))),
         )  # fmt: skip
         self.faults[fault.id] = fault
         if kind == "cut-before-send":
             self.close_idle()
         return fault
 
-    def struck(self, method: str, path: str) -> Fault | None:
+    def struck(self, method: str, path: str, *, keyed: bool = False) -> Fault | None:
         """The first fault that takes this request."""
-        return next((f for f in self.faults.values() if f.kind != "cut-before-send" and f.takes(method, path)), None)
+        armed = (fault for fault in self.faults.values() if fault.kind != "cut-before-send")
+        return next((fault for fault in armed if fault.takes(method, path, keyed=keyed)), None)
 
     def refuses_connection(self) -> bool:
         """Whether a new connection is to be closed unread; counts it off."""

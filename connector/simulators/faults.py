@@ -42,7 +42,7 @@ class FaultMiddleware:
                 hear(scope[KEY])
 
     async def _handle(self, entry: RequestEntry, scope: Scope, receive: Receive, send: Send) -> None:
-        fault = self.control.struck(entry.method, entry.path)
+        fault = self.control.struck(entry.method, entry.path, keyed=entry.idempotency_key is not None)
         if fault is None:
             await self.app(scope, receive, send)
             return

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import shutil
 import signal
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from decimal import Decimal
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from connector.core.values import Value
 from streams.clock import VARIABLE
 
 FAST = 6000  # Xero calls a minute, allowed by the simulator too
+ATTENDANTS: list[Callable[[Stage], AbstractAsyncContextManager[None]]] = []  # they sit in at every stage, to its end
 
 
 @asynccontextmanager
@@ -41,11 +42,14 @@ async def spine(
         ahead.write_text("0", "ascii")
         scene.environment[VARIABLE] = str(ahead)
         try:
-            if start:
-                await scene.prepare()
-                await scene.start_connector()
-                await scene.ready()
-            yield scene
+            async with AsyncExitStack() as attending:
+                for attend in ATTENDANTS:
+                    await attending.enter_async_context(attend(scene))
+                if start:
+                    await scene.prepare()
+                    await scene.start_connector()
+                    await scene.ready()
+                yield scene
         except BaseException:
             print(log_of(scene)[-6000:])  # noqa: T201
             raise

@@ -167,6 +167,27 @@ async def test_status_before_and_after_the_commit(rig: Rig) -> None:
     assert list(rig.pots.pots) == ["a", "c", "d"]
 
 
+async def test_a_chance_strikes_by_lot_and_a_seed_draws_the_same_lots_again(rig: Rig) -> None:
+    struck = []
+    for _ in range(2):
+        await rig.arm("status-after-commit", options={"status": 503}, count=None, chance=0.3, seed="a")
+        answers = [(await rig.ask("POST", "/pots", {"names": []}))[0] for _ in range(40)]
+        struck.append([number for number, status in enumerate(answers) if status == 503])
+        _, (fault,) = await rig.ask("GET", "/__sim/faults")
+        assert (fault["hits"], fault["drawn"]) == (len(struck[-1]), 40)
+        await rig.ask("DELETE", "/__sim/faults")
+    assert struck[0] == struck[1]
+    assert 4 < len(struck[0]) < 24
+
+
+async def test_a_fault_can_be_for_requests_with_a_key_only(rig: Rig) -> None:
+    await rig.arm("status", options={"status": 503}, match={"path": "/pots", "keyed": True})
+    assert (await rig.ask("POST", "/pots", {"names": ["a"]}))[0] == 200
+    async with rig.http.post(f"{rig.base}/pots", json={"names": ["b"]}, headers={"Idempotency-Key": "k"}) as answer:
+        assert answer.status == 503
+    assert list(rig.pots.pots) == ["a"]
+
+
 @pytest.mark.parametrize("when", ["before", "after"])
 async def test_delay_holds_the_answer_back(rig: Rig, when: str) -> None:
     await rig.arm("delay", options={"ms": 1, "when": when})
@@ -204,6 +225,8 @@ async def test_the_clock_is_set_and_runs_on(rig: Rig) -> None:
         ("/__sim/faults", {"kind": "earthquake"}),
         ("/__sim/faults", {"kind": "status", "options": {"status": 418}}),
         ("/__sim/faults", {"kind": "delay", "match": {"colour": "red"}}),
+        ("/__sim/faults", {"kind": "delay", "chance": 0}),
+        ("/__sim/faults", {"kind": "delay", "chance": "often"}),
         ("/__sim/faults", ["delay"]),
         ("/__sim/clock", {"now": "2031-05-06T07:08:09"}),
     ],

@@ -1,4 +1,5 @@
-"""One connector with the shipped mappings for all scenarios; each uses records of its own."""
+"""One connector with the shipped mappings for all scenarios; each uses records of its own. An auditor sits in at every
+stage, and with ``--cuts SEED`` calls are cut after the commit at random for the whole of its life."""
 
 from __future__ import annotations
 
@@ -8,14 +9,41 @@ from uuid import uuid4
 import pytest
 import pytest_asyncio
 
+from connector.cli import stage
 from connector.cli.stage import Stage
-from tests.integration.spine_stage import opened, spine
+from tests.integration.spine_stage import ATTENDANTS, opened, spine
+from tests.scenarios.attending import Attendant
+from tests.scenarios.listing import Listing
 from tests.scenarios.replaying import says_nothing_new
+
+PATIENCE = (
+    150.0  # seconds of a wait among cuts: Salesforce has no keys, so a repeat that it refuses is told from a lost
+)
+# call only after the deadline of the call, which takes 65
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--cuts", metavar="SEED", default="", help="cut calls after the commit at random")
+    parser.addoption("--list", metavar="FILE", default="", help="write the list of scenarios with their results")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    listing = Listing.of(config)
+    config.pluginmanager.register(listing, "scenarios-listing")
+    seed = str(config.getoption("--cuts", default=""))
+    ATTENDANTS.append(Attendant(seed, listing.figures))
+    if seed:
+        stage.STEP_SECONDS = PATIENCE
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    for item in items if config.getoption("--cuts", default="") else ():
+        item.add_marker(pytest.mark.timeout(4 * PATIENCE), append=False)
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def scene(kafka: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stage]:
-    async with spine(kafka, f"t{uuid4().hex[:10]}.", tmp_path_factory.mktemp("scenarios")) as stage:
-        await opened(stage)
-        yield stage
-        await says_nothing_new(stage)
+    async with spine(kafka, f"t{uuid4().hex[:10]}.", tmp_path_factory.mktemp("scenarios")) as played:
+        await opened(played)
+        yield played
+        await says_nothing_new(played)

@@ -12,6 +12,7 @@ from uuid import uuid4
 from connector.cli.signals import Signal, send
 from connector.cli.stage import Json, Stage, until
 from connector.core.link_state import Link, State
+from connector.errors import Unavailable
 from tests.integration.kafka_views import announced, cluster, link_of, state_of
 
 ACCOUNTS, INVOICES, BILLS, MIRRORS = (
@@ -151,7 +152,10 @@ async def clean(scene: Stage, mapping: str, source: str) -> Link:
     async def rests() -> bool:
         return await state_of(scene, mapping, source) is State.CLEAN
 
-    await until(f"the {mapping} link of {source} is clean", rests)
+    try:
+        await until(f"the {mapping} link of {source} is clean", rests)
+    except Unavailable as error:
+        raise AssertionError(f"{error}\n{await link_of(scene, mapping, source)}") from error
     link = await link_of(scene, mapping, source)
     assert link is not None
     return link
@@ -183,8 +187,11 @@ async def becomes(what: str, look: Callable[[], Awaitable[Any]]) -> Any:
 
 
 async def sent(scene: Stage, *about: str) -> int:
-    """How many calls the connector has announced; ``about`` are ids of records: only calls that write links of them."""
-    keys = [[member.link for member in call.members] for call in await announced(scene)]
+    """How many calls the connector has announced; ``about`` are ids of records: only calls that write links of them.
+    One that was cut and repeated is one call."""
+    keys = [
+        [member.link for member in call.members] for call in {one.call: one for one in await announced(scene)}.values()
+    ]
     return sum(1 for links in keys if not about or any(one in link for one in about for link in links))
 
 

@@ -19,6 +19,7 @@ from tests.scenarios.people import (
     linked_customer,
     pay,
     phone,
+    record,
     some_polls,
     won,
 )
@@ -32,6 +33,11 @@ async def invoiced(scene: Stage) -> tuple[str, str]:
     await won(scene, opportunity)
     await invoice(scene, number)
     await clean(scene, INVOICES, opportunity)
+
+    async def told() -> bool:
+        return bool((await record(scene, "Opportunity", opportunity))["Invoice_Status__c"] == "AUTHORISED")
+
+    await until("the status is told: a record that is gone before can never be told", told)
     return opportunity, number
 
 
