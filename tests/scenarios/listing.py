@@ -26,8 +26,9 @@ ROWS: tuple[tuple[str, tuple[str, ...]], ...] = (
         "invoice_lines", "payment_status", "lost_and_won_again", "several_documents", "sync_state",
     )),
     ("Any object to any entry", ("expense_to_bill", "any_entry", "below_documents")),
-    ("Orders of a shop", ("shop_orders",)),
+    ("Orders of a shop", ("shop_orders", "shop_orders_both_ways")),
     ("Organisations and currencies", ("two_companies", "many_currencies")),
+    ("Mappings that a stranger wrote", ("strangers",)),
     ("When things break", ("faults",)),
 )  # fmt: skip
 ROW_OF = {stem: row for row, stems in ROWS for stem in stems}
@@ -37,7 +38,8 @@ What the product promises, as tests that run over real Kafka and both simulators
 read again from its topics at its end where the test says so; at the end of every stage an auditor looks at both
 simulators: all links at rest, one document of each, and the money of both ends the same to the cent. This page is
 written by `make scenarios` from a run. `make scenarios-cut SEED=1` plays them with calls that are cut after the commit
-at random.
+at random. Going live and replay from the command line are shown by `tests/integration/test_cli_going_live.py` and
+`tests/integration/test_replay.py`.
 """
 
 
