@@ -1,6 +1,7 @@
 """Does the money agree? Every pair of linked money fields of a stage, on both ends, to the cent.
 
-Four looks at each document that a link keeps and that nobody is asked about: what both sides agreed; what its target
+Four looks at each document that a link keeps and that nobody is asked about, by it or by another mapping's link of both
+its ends: what both sides agreed; what its target
 shows in the simulator against what is wanted of it; what both simulators show of a field that is plainly copied; and
 what the record's lines come to against the document's total.
 """
@@ -106,12 +107,14 @@ async def agreed(scene: Stage, rules: Mapping[str, Rule]) -> Pennies:
 
 async def counted(scene: Stage, rules: Mapping[str, Rule]) -> Pennies:
     """Compare every living document of a stage."""
-    books, sum_of = await Books.of(scene), Pennies()
-    for link in await links(scene):
+    books, sum_of, found = await Books.of(scene), Pennies(), await links(scene)
+    asked = {link.end(side).id for link in found if link.code and link.life is Life.LIVE for side in Side} - {""}
+    for link in found:
         rule = rules.get(link.id.mapping)
         if rule is None or link.life is not Life.LIVE:
             continue
-        if state(link, rules_of(rule)) is State.CLEAN:
+        ends = {link.salesforce.id, link.xero.id}
+        if state(link, rules_of(rule)) is State.CLEAN and len(ends & asked) < len(ends):
             sum_of.add(link, list(_pairs(rule, link, books)))
         else:
             sum_of.reviews += link.code != ""
