@@ -5,8 +5,9 @@ SQLite on one host, PostgreSQL for several; the same statements for both. Nothin
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
@@ -227,9 +228,10 @@ def _engine(address: URL) -> AsyncEngine:
 def _sqlite_settings(connection: Any, _record: object) -> None:
     """The worker writes while a CLI reads: a write-ahead log lets both."""
     cursor = connection.cursor()
-    # the timeout first: several processes may switch a new file to its log at once
-    for pragma in (f"busy_timeout = {_BUSY_SECONDS * 1000}", "journal_mode = WAL", "synchronous = NORMAL"):
-        cursor.execute(f"PRAGMA {pragma}")
+    cursor.execute(f"PRAGMA busy_timeout = {_BUSY_SECONDS * 1000}")
+    with suppress(sqlite3.OperationalError):  # locked: another process switches the new file, which is not waited for
+        cursor.execute("PRAGMA journal_mode = WAL")
+    cursor.execute("PRAGMA synchronous = NORMAL")
     cursor.close()
 
 
