@@ -303,6 +303,7 @@ async def test_what_was_approved_is_credited_and_made_anew() -> None:
     note = links["rest~credit-1"].seen(Side.SALESFORCE)
     assert (note["Type"], note["CreditNoteNumber"]) == ('"ACCRECCREDIT"', '"CR-N-R"')
     assert note["LineItems/one/UnitAmount"] == '{"#":"700"}', "what stood in the invoice"
+    assert [links[part].money for part in ("rest", "rest~credit-1")] == ['{"#":"750"}', '{"#":"700"}']
     waits = office.links()["rest~allocation-1"]
     assert (waits.hold, waits.seen(Side.SALESFORCE)["Amount"]) == (Hold.WAITS, '{"#":"840"}'), "with its tax"
     await office.works("rest~credit-1")
