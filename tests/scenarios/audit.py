@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 
 from connector.cli.stage import Actor, Json, Stage, until
 from connector.core.applied import rules_of
@@ -54,13 +55,12 @@ async def rests(scene: Stage, rules: Mapping[str, Rule]) -> None:
             await until("every link is at rest", still, 45)
         except Unavailable:
             await advance(scene, PROBE)
-            await until("every link is at rest", still, 15)
+            with suppress(Unavailable):  # seen once by then, at the latest
+                await until("every link is at rest", still, 15)
             await advance(scene, TWICE)
             continue
         return
-    raise AssertionError(
-        [(link.id, state(link, rules_of(rules[link.id.mapping]))) for link in await moving(scene, rules)]
-    )
+    raise AssertionError([(link, state(link, rules_of(rules[link.id.mapping]))) for link in await moving(scene, rules)])
 
 
 def same_source(found: list[Link]) -> list[str]:

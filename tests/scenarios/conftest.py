@@ -16,10 +16,9 @@ from tests.scenarios.attending import Attendant
 from tests.scenarios.listing import Listing
 from tests.scenarios.replaying import says_nothing_new
 
-PATIENCE = (
-    150.0  # seconds of a wait among cuts: Salesforce has no keys, so a repeat that it refuses is told from a lost
-)
-# call only after the deadline of the call, which takes 65
+#  Seconds of a wait among cuts: Salesforce has no keys. A row's parent cannot be written twice, so the repeat of a birth
+#  with rows is refused, and what became of the first send is looked for after its deadline: 65 s.
+PATIENCE = 150.0
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -39,6 +38,12 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     for item in items if config.getoption("--cuts", default="") else ():
         item.add_marker(pytest.mark.timeout(4 * PATIENCE), append=False)
+
+
+@pytest.fixture
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For a scenario that cuts calls by itself."""
+    monkeypatch.setattr(stage, "STEP_SECONDS", PATIENCE)
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

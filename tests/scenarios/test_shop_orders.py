@@ -28,7 +28,7 @@ from tests.scenarios.people import (
 )
 from tests.scenarios.replaying import says_nothing_new
 
-pytestmark = [pytest.mark.timeout(240), pytest.mark.asyncio(loop_scope="session")]
+pytestmark = [pytest.mark.timeout(400), pytest.mark.asyncio(loop_scope="session")]
 ORDERS = "xero-invoice-to-opportunity"
 GRAPH = "/services/data/v62.0/composite/graph"
 
@@ -217,6 +217,7 @@ async def test_a_deal_that_somebody_deleted_is_a_question(shop: Stage) -> None:
     assert not await deals(shop, order)
 
 
+@pytest.mark.usefixtures("patience")
 async def test_calls_cut_after_commit_leave_one_deal_and_one_row_a_line(shop: Stage) -> None:
     rng, faults, orders = random.Random(11), [], []
     for number in range(6):
