@@ -16,7 +16,7 @@ from tests.scenarios.attending import Attendant
 from tests.scenarios.listing import Listing
 from tests.scenarios.replaying import says_nothing_new
 
-#  Seconds of a wait among cuts: Salesforce has no keys. A row's parent cannot be written twice, so the repeat of a birth
+#  Seconds of a wait among cuts: Salesforce has no keys. A row's parent cannot be written twice, so a repeated birth
 #  with rows is refused, and what became of the first send is looked for after its deadline: 65 s.
 PATIENCE = 150.0
 
