@@ -17,7 +17,7 @@ help:
 	@echo "make scenarios-cut SEED=1  the same with calls cut after the commit at random"
 	@echo "make corpus DIR=...   run recorded messages through codec, hydrate and record code"
 	@echo "make faults   two workers, 300 changes, kills, freezes, broker restarts, cut calls: a verdict (about 20 minutes)"
-	@echo "make staleness  how fresh 120,000 objects of Xero are known, by day limit and webhooks (simulated days, 15 minutes)"
+	@echo "make staleness  how fresh 120,000 objects of Xero are known, by day limit and webhooks (simulated days, up to an hour)"
 	@echo "make stream-faults  every fault of the Salesforce stream, a row each: lost, twice, readiness (about 20 minutes)"
 	@echo "make bench    latency, throughput and API calls, side by side"
 	@echo "make torture  kills, pauses and starts against a bare counting agent, on Faust as it comes and on our engine"
