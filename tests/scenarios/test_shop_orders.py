@@ -5,7 +5,9 @@ from __future__ import annotations
 import random
 import shutil
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from decimal import Decimal
+from pathlib import Path
 from uuid import uuid4
 
 import pytest
@@ -33,13 +35,13 @@ ORDERS = "xero-invoice-to-opportunity"
 GRAPH = "/services/data/v62.0/composite/graph"
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def shop(kafka: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stage]:
-    """The shipped mappings and that of a shop, one way. Two of the products are items; postage has a product."""
-    folder = tmp_path_factory.mktemp("shop")
+@asynccontextmanager
+async def a_shop(kafka: str, folder: Path, *names: str) -> AsyncIterator[Stage]:
+    """The shipped mappings and the named ones of a shop. Two of the products are items; postage has a product."""
     mappings = folder / "mappings"
     shutil.copytree(shipped_mappings(), mappings)
-    shutil.move(mappings / "shop" / f"{ORDERS}.yaml", mappings / f"{ORDERS}.yaml")
+    for name in names:
+        shutil.move(mappings / "shop" / f"{name}.yaml", mappings / f"{name}.yaml")
     async with spine(kafka, f"t{uuid4().hex[:10]}.", folder, mappings=mappings, start=False) as stage:
         for code in ("LIC-1", "BOOK-1"):
             await stage.xero.edit("Item", {"Code": code, "Name": code})
@@ -48,6 +50,13 @@ async def shop(kafka: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIte
         await stage.start_connector()
         await stage.ready()
         await opened(stage)
+        yield stage
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def shop(kafka: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stage]:
+    """Orders go one way."""
+    async with a_shop(kafka, tmp_path_factory.mktemp("shop"), ORDERS) as stage:
         yield stage
 
 

@@ -3,23 +3,20 @@ invoice, each once. When both sides changed the same field its owner wins, the l
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable
 from decimal import Decimal
-from uuid import uuid4
 
 import pytest
 import pytest_asyncio
 
-from connector.cli.demo import shipped_mappings
 from connector.cli.stage import Json, Stage
 from streams.hops import RECORDS
-from tests.integration.spine_stage import advance, opened, spine, start_again
+from tests.integration.spine_stage import advance, start_again
 from tests.scenarios.people import MIRRORS, becomes, clean, decide, delete, pay, sent, some_polls, waits_for_a_person
 from tests.scenarios.replaying import says_nothing_new
 from tests.scenarios.test_shop_orders import (
     ORDERS,
-    a_product_for_the_rest,
+    a_shop,
     deal,
     item,
     kept,
@@ -37,20 +34,8 @@ POLL = "/api.xro/2.0/Invoices"
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def shop(kafka: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stage]:
-    """The shipped mappings, and those of a shop whose orders may be edited on both sides."""
-    folder = tmp_path_factory.mktemp("both")
-    mappings = folder / "mappings"
-    shutil.copytree(shipped_mappings(), mappings)
-    for file in (mappings / "shop").glob("*.yaml"):
-        shutil.move(file, mappings / file.name)
-    async with spine(kafka, f"t{uuid4().hex[:10]}.", folder, mappings=mappings, start=False) as stage:
-        for code in ("LIC-1", "BOOK-1"):
-            await stage.xero.edit("Item", {"Code": code, "Name": code})
-        await a_product_for_the_rest(stage)
-        await stage.prepare()
-        await stage.start_connector()
-        await stage.ready()
-        await opened(stage)
+    """Orders may be edited on both sides."""
+    async with a_shop(kafka, tmp_path_factory.mktemp("both"), ORDERS, BACK) as stage:
         yield stage
 
 
