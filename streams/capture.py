@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 
 from connector.core.identity import record_key
 from connector.core.records import Side
+from connector.core.snapshots import Collection
 from connector.errors import DataError, EngineStop, TwinledgerError
 from connector.kafka.positions import Position, PositionKind
 from connector.salesforce.bayeux import ReplayExpired
@@ -185,8 +186,9 @@ class StreamCapture:
         connection = self.connection
         await self.notice(connection, "resync.wanted", DataError("salesforce.overflow", f"{change.entity}: all"))
         for entity in heads(connection, self.watch.catalog(), change.entity):
-            await self.store(resync_position(connection, entity, WANTED))
-            await connection.resync(entity)
+            collection = Collection(Side.SALESFORCE, entity)
+            await self.store(resync_position(connection, collection, WANTED))
+            connection.resync(collection)
         await self.incidents.begin("overflow", change.entity, change.committed, (change.entity,))
 
     def _move(self, channel: str, position: StreamPosition) -> None:
@@ -223,10 +225,10 @@ class StreamCapture:
                 self._move(channel, rested)
 
 
-def resync_position(connection: Connection, entity: str, value: str) -> Position:
+def resync_position(connection: Connection, collection: Collection, value: str) -> Position:
     """That an object must be read whole is kept like a position: a crash does not forget it."""
     return Position(
-        connection.name, connection.org, RESYNC + entity, PositionKind.CURSOR, value, connection.numbers.epoch,
+        connection.name, connection.org, f"{RESYNC}{collection}", PositionKind.CURSOR, value, connection.numbers.epoch,
         connection.clock(),
     )  # fmt: skip
 

@@ -6,10 +6,11 @@ follow. The topic is small: it is read whole, then followed.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -33,7 +34,8 @@ from streams.protocol import refuse_newer
 
 TOPIC = "configuration.v1"
 FOLLOW_MS = 1000
-Catalogs = Callable[[Connection, Rule], Awaitable[Mapping[Side, Catalog]]]
+AGAIN_MS = 10_000  # until a mapping that did not fit is tried again
+Catalogs = Callable[[Connection, Rule, bool], Awaitable[Mapping[Side, Catalog]]]  # True: asked anew
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,11 +154,11 @@ async def write_kept(producer: Sender, codec: Codec, kept: Kept, *, removed: boo
     await producer.send(TOPIC, kept.key, codec.encode(TOPIC, kept.value(removed=removed)))
 
 
-async def compile_entry(entry: Entry, catalogs: Catalogs, connection: Connection) -> Applied:
+async def compile_entry(entry: Entry, catalogs: Catalogs, connection: Connection, *, fresh: bool = False) -> Applied:
     """A mapping ready to run. Raises MappingError, and what the catalogs raise."""
     applied = parsed(entry)
-    kept = {version: bind(rule, await catalogs(connection, rule)) for version, rule in applied.kept.items()}
-    found = await catalogs(connection, applied.mapping)
+    kept = {version: bind(rule, await catalogs(connection, rule, fresh)) for version, rule in applied.kept.items()}
+    found = await catalogs(connection, applied.mapping, fresh)
     bound = bind(applied.mapping, found)
     return replace(applied, mapping=replace(bound, beside=ways(bound, found)), kept=kept)
 
@@ -176,33 +178,48 @@ class Follower:
     connections: Mapping[str, Connection]
     catalogs: Catalogs
     refused: Callable[[Connection, Entry, TwinledgerError], None]
-    known: dict[str, Entry]
+    fits: Callable[[Connection, Entry], None]
+    known: dict[str, Entry] = field(default_factory=dict)
+    again: set[str] = field(default_factory=set)  # keys of mappings that did not fit, or could not be looked at
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def refresh(self) -> bool:
-        """Take in what changed; True if anything did. A mapping that no longer fits is held, not run."""
+        """Take in what changed; True if anything did. A mapping that no longer fits is held, not run. One at a time:
+        of two that overlap the one that read earlier could end later, and undo what the other took in."""
+        async with self.turn:
+            return await self._refresh()
+
+    async def _refresh(self) -> bool:
         entries = await read_entries(self.cluster, self.codec)
-        changed = [key for key, entry in entries.items() if self.known.get(key) != entry]
+        changed = [key for key, entry in entries.items() if self.known.get(key) != entry or key in self.again]
         gone = [key for key in self.known if key not in entries]
         for key in changed:
-            await self._install(entries[key])
+            fits = await self._install(entries[key])
+            (self.again.discard if fits else self.again.add)(key)
         for key in gone:
             entry = self.known[key]
+            self.again.discard(key)
             if entry.connection in self.connections:
                 self.connections[entry.connection].applied.pop(entry.mapping, None)
         self.known = entries
         return bool(changed or gone)
 
-    async def _install(self, entry: Entry) -> None:
+    async def _install(self, entry: Entry) -> bool:
+        """Whether the mapping fits the org as it is now."""
         connection = self.connections.get(entry.connection)
         if connection is None:
-            return
+            return True
         try:
-            connection.applied[entry.mapping] = await compile_entry(entry, self.catalogs, connection)
+            applied = await compile_entry(entry, self.catalogs, connection, fresh=entry.key.decode() in self.again)
         except TwinledgerError as error:
             connection.applied[entry.mapping] = replace(parsed(entry), gate=Gate.CLOSED, paused=True)
             self.refused(connection, entry, error)
+        else:
+            connection.applied[entry.mapping] = applied
+            self.fits(connection, entry)
         connection.work.set()
         connection.ready.bell.ring()
+        return connection.applied[entry.mapping].gate is not Gate.CLOSED
 
     def entry(self, connection: str, mapping: str) -> Entry | None:
         """The entry of an applied mapping."""
@@ -212,9 +229,12 @@ class Follower:
         """Follow the topic: whenever something is applied, read what stands there now."""
         async with reader(self.cluster) as consumer:
             topic = self.cluster.topic(TOPIC)
-            consumer.assign([TopicPartition(topic, number) for number in range(self.cluster.partitions)])
-            await consumer.seek_to_end()
+            assigned = [TopicPartition(topic, number) for number in range(self.cluster.partitions)]
+            consumer.assign(assigned)
+            for each, end in (await consumer.end_offsets(assigned)).items():  # seek_to_end() may give up in silence
+                consumer.seek(each, end)
             await self.refresh()
             while True:
-                if await consumer.getmany(timeout_ms=FOLLOW_MS):
+                wait_ms = AGAIN_MS if self.again else FOLLOW_MS
+                if await consumer.getmany(timeout_ms=wait_ms) or self.again:
                     await self.refresh()

@@ -19,7 +19,7 @@ from connector.core.link_state import Link, Rules
 from connector.core.mapping.model import Mapping as Rule
 from connector.core.party import Party
 from connector.core.records import ReadPlan, Record, Side, Version
-from connector.core.snapshots import Window
+from connector.core.snapshots import Collection, Window
 from connector.core.unborn import Unborn
 from connector.settings import ConnectionSettings
 from streams.ready import Ready
@@ -77,15 +77,14 @@ class Flight:
 
 
 class Waiting:
-    """Which links wait for which reference: an index that a scan of the links makes anew."""
+    """Which links wait for which object of a mapping: an index that a scan of the links makes anew."""
 
     def __init__(self) -> None:
         self._links: dict[tuple[str, str], set[bytes]] = {}
         self._refs: dict[bytes, set[tuple[str, str]]] = {}
 
-    def note(self, link: Link) -> None:
+    def note(self, link: Link, wanted: set[tuple[str, str]]) -> None:
         key = link.id.key
-        wanted = {(ref.mapping, ref.document) for ref in link.refs.values()}
         for gone in self._refs.get(key, set()) - wanted:
             self._links[gone].discard(key)
         for ref in wanted:
@@ -137,12 +136,13 @@ class Connection:
     numbers: Numbers = field(default_factory=lambda: Numbers(0))
     ready: Ready = field(default_factory=Ready)
     waiting: Waiting = field(default_factory=Waiting)
+    reading: Waiting = field(default_factory=Waiting)  # links that asked for a read of an end
     flight: Flight = field(default_factory=Flight)
     unborn: Unborn = field(default_factory=Unborn)
     applied: dict[str, Applied] = field(default_factory=dict)
     moved: Moved | None = None  # None: nobody shows them
     linked: asyncio.Event = field(default_factory=asyncio.Event)  # set once a link has been folded
-    resyncs: set[str] = field(default_factory=set)  # Salesforce objects that must be read whole
+    resyncs: set[Collection] = field(default_factory=set)  # objects and lists that must be read whole
     work: asyncio.Event = field(default_factory=asyncio.Event)  # something was applied or asked for
     orders: asyncio.Queue[tuple[int, Mapping[str, Any]]] = field(default_factory=asyncio.Queue)  # signals of snapshots
     window: Window = field(default_factory=Window)
@@ -172,7 +172,7 @@ class Connection:
     def forget(self) -> None:
         """Somebody else may have owned it since: what waits to be done is made anew from the tables."""
         self.caught_up = False
-        self.ready, self.waiting, self.flight = Ready(), Waiting(), Flight()
+        self.ready, self.waiting, self.reading, self.flight = Ready(), Waiting(), Waiting(), Flight()
 
     def party(self, side: Side, tenant: str) -> Party:
         return self.salesforce if side is Side.SALESFORCE else self.tenants[tenant]
@@ -204,9 +204,15 @@ class Connection:
             tenants={name: each.tenant for each in self.settings.xero for name in (each.name, each.tenant) if name},
         )
 
-    async def resync(self, entity: str) -> None:
+    def note(self, link: Link) -> None:
+        """Remember what a link waits for: objects that other links stand for, and reads of its own ends."""
+        self.waiting.note(link, {(ref.mapping, ref.document) for ref in link.refs.values()})
+        asked = {side for side in Side if link.end(side).asked is not None and link.end(side).id}
+        self.reading.note(link, {(link.id.mapping, f"{side.value}:{link.end(side).id}") for side in asked})
+
+    def resync(self, collection: Collection) -> None:
         """An object about which a source lost count is read whole."""
-        self.resyncs.add(entity)
+        self.resyncs.add(collection)
         self.work.set()
 
     def rules(self, mapping: str, version: str = "", part: str = "") -> Rules | None:

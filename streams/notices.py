@@ -64,6 +64,10 @@ class Notices:
         )
         self.troubles[f"{connection.name} mapping {entry.mapping}"] = error.message
 
+    def fits(self, connection: Connection, entry: Entry) -> None:
+        """An applied mapping fits."""
+        self.troubles.pop(f"{connection.name} mapping {entry.mapping}", None)
+
     async def bury(self, connection: Connection, channel: str, payload: bytes, error: DataError) -> None:
         """An event that cannot be decoded: kept as it came."""
         connection.tally["dead letters", "capture"] += 1

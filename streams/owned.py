@@ -24,6 +24,7 @@ from connector.core.party import Applied
 from connector.core.planning import observe
 from connector.core.records import Record, Side, Version
 from connector.core.sending import Draft
+from connector.core.snapshots import Collection
 from connector.core.values import canonical
 from connector.errors import DataError, EngineStop, TryAgain, TwinledgerError
 from connector.kafka.codec import Decoded
@@ -169,7 +170,7 @@ class Owned:
             self.notices.readable,
         )
         snapshots = SnapshotLoop(
-            connection, walker, self.follower.entry, self._save, notice, self._resynced, self._store,
+            connection, walker, self.follower.entry, self._save, notice, self._resync, self._store,
             self.positions.values(),
         )  # fmt: skip
         asked = AskedLoop(
@@ -263,14 +264,17 @@ class Owned:
             await self.outbox.link_event(connection, link.id.key, observe(record, rule, link.lines))
 
     async def _linked(self, connection: Connection, side: Side, object_id: str) -> list[tuple[Link, Rule]]:
-        """The links one of whose ends is that object, with their mappings."""
-        found = []
+        """The links one of whose ends is that object, with their mappings: those that speak for it, and those that
+        asked for a read of it."""
+        found, document = [], f"{side.value}:{object_id}"
         for applied in connection.mappings():
             await self.gate.passed()
-            target = self.tables.targets.peek(connection.name, applied.mapping.name, f"{side.value}:{object_id}")
-            link = self.tables.links.peek(target.link.encode()) if target is not None and not target.gone else None
-            if link is not None:
-                found.append((link, applied.of(link)))
+            target = self.tables.targets.peek(connection.name, applied.mapping.name, document)
+            owner = (target.link.encode(),) if target is not None and not target.gone else ()
+            for key in dict.fromkeys((*owner, *connection.reading.on(applied.mapping.name, document))):
+                link = self.tables.links.peek(key)
+                if link is not None:
+                    found.append((link, applied.of(link)))
         return found
 
     async def _clear(self, connection: Connection, read: Read, version: Version, parents: Mapping[str, str]) -> None:
@@ -332,8 +336,8 @@ class Owned:
         if entry is not None and not entry.paused:
             await self._save(replace(entry, paused=True))
 
-    async def _resynced(self, entity: str) -> None:
-        await self._store(resync_position(self.connection, entity, DONE))
+    async def _resync(self, collection: Collection, *, wanted: bool) -> None:
+        await self._store(resync_position(self.connection, collection, WANTED if wanted else DONE))
 
     async def _store(self, position: Position) -> None:
         await write_position(self.producer, self.outbox.codec, position)
@@ -366,7 +370,7 @@ class Owned:
                     continue
                 self.positions[position.source] = position
                 if position.source.startswith(RESYNC) and position.value == WANTED:
-                    await self.connection.resync(position.source.removeprefix(RESYNC))
+                    self.connection.resync(Collection.of(position.source.removeprefix(RESYNC)))
 
     async def _load(self, connection: Connection) -> None:
         """What documents are computed from, as the accounting topics hold it."""

@@ -14,7 +14,7 @@ from connector.core.link_state import NEVER, Link
 from connector.core.planning import plan
 from connector.core.records import Record, Side, Version
 from connector.core.unborn import Unborn
-from streams.connection import Connection, Flight
+from streams.connection import Connection, Flight, Waiting
 from streams.tables import Tables
 
 Send = Callable[[Connection, bytes, LinkEvent], Awaitable[object]]
@@ -28,6 +28,7 @@ class Look:
     tables: Tables
     flight: Flight
     unborn: Unborn
+    reading: Waiting
 
     def pending(self, link_id: LinkId) -> bool:
         return link_id.key.decode() in self.flight
@@ -51,6 +52,9 @@ class Look:
     def owner(self, connection: str, mapping: str, side: Side, object_id: str) -> LinkId | None:
         return self._target(connection, mapping, side, object_id, also_gone=False)
 
+    def readers(self, mapping: str, side: Side, object_id: str) -> tuple[LinkId, ...]:
+        return tuple(LinkId.parse(key) for key in self.reading.on(mapping, f"{side.value}:{object_id}"))
+
     def _target(self, connection: str, mapping: str, side: Side, object_id: str, *, also_gone: bool) -> LinkId | None:
         target = self.tables.targets.get(connection, mapping, f"{side.value}:{object_id}")
         return LinkId.parse(target.link.encode("ascii")) if target and (also_gone or not target.gone) else None
@@ -70,7 +74,7 @@ class Plan:
         """
         if record.side is Side.XERO and record.entity in REFERENCE:
             connection.reference.setdefault((record.organisation, record.entity), {})[record.id] = record
-        look = Look(self.tables, connection.flight, connection.unborn)
+        look = Look(self.tables, connection.flight, connection.unborn, connection.reading)
         scene, sent = connection.scene(), 0
         for applied in tuple(connection.mappings()):
             for link_id, event in plan(record, applied, look, scene):

@@ -140,7 +140,7 @@ class Settle:
             return
         follows = outputs(link, rules)
         connection.ready.absorb(link, follows, offset)
-        connection.waiting.note(link)
+        connection.note(link)
         for side, object_id in follows.asks:
             await self._ask(connection, link, side, object_id)
         if link.life is Life.ENDED and link.reason == LEFT and len(connection.tenants) > 1:

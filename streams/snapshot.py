@@ -12,10 +12,10 @@ import time
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 from connector.core.applied import Gate
 from connector.core.link import Act
-from connector.core.records import Side
 from connector.core.snapshots import Collection
 from connector.core.values import canonical
 from connector.errors import DataError, EngineStop, TwinledgerError
@@ -23,6 +23,13 @@ from connector.kafka.positions import Position, PositionKind
 from streams.configuration import Entry
 from streams.connection import Connection
 from streams.walk import Walker
+
+
+class Resync(Protocol):
+    """Keeps that an object must be read whole, or that it was."""
+
+    async def __call__(self, collection: Collection, *, wanted: bool) -> None: ...
+
 
 Save = Callable[[Entry], Awaitable[None]]
 Notice = Callable[[Connection, str, TwinledgerError], Awaitable[None]]
@@ -40,9 +47,10 @@ class SnapshotLoop:
     entry: Callable[[str, str], Entry | None]
     save: Save
     notice: Notice
-    resynced: Callable[[str], Awaitable[None]]
+    resync: Resync
     store: Callable[[Position], Awaitable[None]]
     positions: Iterable[Position]
+    owed: set[Collection] = field(default_factory=set)  # to be read once their mappings fit again
     begun: dict[Collection, tuple[str, str]] = field(default_factory=dict)  # why, and up to where
 
     async def run(self) -> None:
@@ -57,36 +65,48 @@ class SnapshotLoop:
 
     async def _round(self) -> bool:
         """Whether all went well. An entity that cannot be read holds its own mappings, and no others."""
-        connection, failed = self.connection, set[tuple[Side, str]]()
+        connection, failed = self.connection, set[Collection]()
+        await self._hold()
         waiting = [name for name, applied in connection.applied.items() if applied.gate is Gate.SNAPSHOT]
-        sources = sorted({source for name in waiting for source in self._sources(name)})
-        asked = sorted((Side.SALESFORCE, entity) for entity in connection.resyncs)
-        for side, entity in dict.fromkeys([*sources, *asked]):
-            reason = "" if (side, entity) in asked else self._reason(waiting, Collection(side, entity))
-            if not await self._walked(side, entity, reason, asked=(side, entity) in asked):
-                failed.add((side, entity))
+        sources = sorted({source for name in waiting for source in self._sources(name)}, key=str)
+        asked = sorted(connection.resyncs, key=str)
+        for collection in dict.fromkeys([*sources, *asked]):
+            reason = "" if collection in asked else self._reason(waiting, collection)
+            if not await self._walked(collection, reason, asked=collection in asked):
+                failed.add(collection)
         for name in waiting:
             if not failed.intersection(self._sources(name)):
                 await self._looked(name)
                 await self._open(name)
         return not failed
 
-    async def _walked(self, side: Side, entity: str, reason: str, *, asked: bool) -> bool:
+    async def _hold(self) -> None:
+        """Records pass by a mapping that does not fit the org as it is now: its sources are read whole once it fits
+        again, even after a restart."""
+        connection = self.connection
+        closed = [name for name, applied in connection.applied.items() if applied.gate is Gate.CLOSED]
+        held = {source for name in closed for source in self._sources(name)}
+        for collection in sorted(held - self.owed, key=str):
+            await self.resync(collection, wanted=True)
+        connection.resyncs |= self.owed - held
+        self.owed = held
+
+    async def _walked(self, collection: Collection, reason: str, *, asked: bool) -> bool:
         """Read an entity whole; one that was asked for stays asked until it is read, and if it is asked meanwhile."""
         resyncs = self.connection.resyncs
         if asked:
-            resyncs.discard(entity)
+            resyncs.discard(collection)
         try:
-            await self._walk(Collection(side, entity), reason)
+            await self._walk(collection, reason)
         except EngineStop:
             raise
         except TwinledgerError as error:
             if asked:
-                resyncs.add(entity)
+                resyncs.add(collection)
             await self.notice(self.connection, "snapshot.failed", error)
             return False
-        if asked and entity not in resyncs:
-            await self.resynced(entity)
+        if asked and collection not in resyncs | self.owed:
+            await self.resync(collection, wanted=False)
         return True
 
     async def _looked(self, name: str) -> None:
@@ -97,10 +117,10 @@ class SnapshotLoop:
             ear.clear()
             await ear.wait()
 
-    def _sources(self, name: str) -> list[tuple[Side, str]]:
+    def _sources(self, name: str) -> list[Collection]:
         mapping = self.connection.applied[name].mapping
         ends = (mapping.source, mapping.target) if mapping.pairs else (mapping.source,)
-        return [(end.side, end.entity) for end in ends]
+        return [Collection(end.side, end.entity) for end in ends]
 
     async def _walk(self, collection: Collection, reason: str) -> None:
         """Every record of an entity into its topic; returns when all of them are planned and settled.
@@ -122,7 +142,7 @@ class SnapshotLoop:
     def _reason(self, waiting: Iterable[str], collection: Collection) -> str:
         """The mappings that wait for this walk, as they were applied: another one begins it anew."""
         name = self.connection.name
-        mine = [one for one in sorted(waiting) if (collection.side, collection.entity) in self._sources(one)]
+        mine = [one for one in sorted(waiting) if collection in self._sources(one)]
         entries = [entry for entry in (self.entry(name, one) for one in mine) if entry is not None]
         return canonical([f"{entry.mapping} {entry.digest} {entry.at.isoformat()}" for entry in entries])
 

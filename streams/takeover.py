@@ -106,7 +106,7 @@ class Takeover:
         rules = connection.rules(link.id.mapping, link.mapping_version, link.id.part)
         if rules is not None:
             connection.ready.absorb(link, outputs(link, rules), link.offset)
-            connection.waiting.note(link)
+            connection.note(link)
 
 
 def _passed_by(key: bytes, head: LinkHead, approving: frozenset[bytes]) -> bool:

@@ -81,7 +81,7 @@ class Worker:
             await state_protocol(cluster, codec, producer, clock())
             for each in self.settings.connections:
                 await self._connect(each, http, cluster)
-            follower = Follower(cluster, codec, self.connections, self._catalogs, notices.refused, {})
+            follower = Follower(cluster, codec, self.connections, self._catalogs, notices.refused, notices.fits)
             await follower.refresh()
             app = self._engine(cluster)
             tables = self._tables(app, codec)
@@ -143,8 +143,9 @@ class Worker:
         )  # fmt: skip
         source.reopened = lambda: connection.tally.update({("reconnects", Side.SALESFORCE.value): 1})
 
-    async def _catalogs(self, connection: Connection, rule: Rule) -> Mapping[Side, Catalog]:
-        return sides(await self.sources[connection.name].catalog([one.read_plan(Side.SALESFORCE) for one in rule.each]))
+    async def _catalogs(self, connection: Connection, rule: Rule, fresh: bool) -> Mapping[Side, Catalog]:
+        plans = [one.read_plan(Side.SALESFORCE) for one in rule.each]
+        return sides(await self.sources[connection.name].catalog(plans, fresh=fresh))
 
     def _engine(self, cluster: Cluster) -> Engine:
         engine = EngineSettings(

@@ -71,6 +71,9 @@ class Links(Protocol):
     def owner(self, connection: str, mapping: str, side: Side, object_id: str) -> LinkId | None:
         """The link of this mapping one of whose ends is that object."""
 
+    def readers(self, mapping: str, side: Side, object_id: str) -> tuple[LinkId, ...]:
+        """Links of this mapping that asked for a read of that object, their end: several back-writes may share it."""
+
     def former(self, connection: str, mapping: str, side: Side, object_id: str) -> LinkId | None:
         """As ``owner``, also a link that is over."""
 

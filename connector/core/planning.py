@@ -216,11 +216,12 @@ def _superseded(of: Ref, links: Links, scene: Scene) -> bool:
 
 
 def _target(record: Record, applied: Applied, links: Links, scene: Scene) -> Iterator[Planned]:
-    link_id = links.owner(scene.connection, applied.mapping.name, record.side, record.id)
-    link = links.link(link_id) if link_id is not None else None
-    if link_id is None or link is None or applied.of(link).target.entity != record.entity:
-        return
-    yield link_id, observe(record, applied.of(link), link.lines)
+    owner = links.owner(scene.connection, applied.mapping.name, record.side, record.id)
+    readers = links.readers(applied.mapping.name, record.side, record.id)
+    for link_id in dict.fromkeys((*readers, owner) if owner is not None else readers):
+        link = links.link(link_id)
+        if link is not None and applied.of(link).target.entity == record.entity:
+            yield link_id, observe(record, applied.of(link), link.lines)
 
 
 def observe(record: Record, mapping: Rule, line_ids: Mapping[str, str]) -> Observed:

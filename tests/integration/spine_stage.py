@@ -13,6 +13,7 @@ from connector.cli.demo import shipped_mappings
 from connector.cli.stage import Actor, Stage, stage
 from connector.core.values import Value
 from streams.clock import VARIABLE
+from tests.integration.last_words import last_words
 
 FAST = 6000  # Xero calls a minute, allowed by the simulator too
 ATTENDANTS: list[Callable[[Stage], AbstractAsyncContextManager[None]]] = []  # they sit in at every stage, to its end
@@ -28,7 +29,7 @@ async def spine(
     start: bool = True,
     several_currencies: bool = False,
 ) -> AsyncIterator[Stage]:
-    """Topics made, mappings applied, the connector ready. The log is printed when the block fails."""
+    """Topics made, mappings applied, the connector ready. What it knew is printed when the block fails."""
     async with stage(
         folder,
         mappings=mappings or shipped_mappings(),
@@ -51,7 +52,7 @@ async def spine(
                     await scene.ready()
                 yield scene
         except BaseException:
-            print(log_of(scene)[-6000:])  # noqa: T201
+            print(await last_words(scene))  # noqa: T201
             raise
 
 

@@ -204,6 +204,39 @@ async def test_a_lost_field_right_holds_and_loses_nothing(kafka: str, prefix: st
         assert len(await ours(scene)) == 1
 
 
+async def test_a_field_right_that_was_lost_over_a_restart_loses_nothing(
+    kafka: str, prefix: str, tmp_path: Path
+) -> None:
+    """A mapping that does not fit is held; what passed by it is read again once it fits, and nobody need do more."""
+    mappings = copied_mappings(tmp_path, "account-contact", "opportunity-to-invoice")
+    async with spine(kafka, prefix, tmp_path, mappings=mappings) as scene:
+        await scene.opened()
+        owner = await account(scene, "Hidden customer")
+        first = await opportunity(scene, owner, "1", "Closed Won", PO_Number__c="B1")
+        second = await opportunity(scene, owner, "2", "Prospecting")
+        await invoice_of(scene, "1")
+        await scene.salesforce.call("POST", "/__sim/permissions", {"hide": ["Opportunity.PO_Number__c"]})
+        await scene.stop_connector()
+        await scene.start_connector()
+        await until("readiness names the mapping", lambda: _held(scene, "opportunity-to-invoice"), 90)
+        await scene.salesforce.edit("Opportunity", {"PO_Number__c": "B2"}, first)
+        await scene.salesforce.edit("Opportunity", {"StageName": "Closed Won"}, second)
+        await scene.salesforce.call("POST", "/__sim/permissions", {"show": ["Opportunity.PO_Number__c"]})
+
+        async def changed() -> bool:
+            return bool((await invoice_of(scene, "1"))["Reference"] == "B2")
+
+        await until("the change arrives once the right is back", changed, 90)
+        await invoice_of(scene, "2")
+        assert len(await ours(scene)) == 2
+        assert (await scene.health())["ready"]
+
+
+async def _held(scene: Stage, mapping: str) -> bool:
+    health = await scene.health()
+    return any(mapping in line for line in (*health["reasons"], *health["notes"]))
+
+
 async def _unready(scene: Stage) -> Json | None:
     health = await scene.health()
     return None if health["ready"] else health

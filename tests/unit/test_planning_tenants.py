@@ -47,6 +47,9 @@ class Known:
 
     former = owner
 
+    def readers(self, mapping: str, side: Side, object_id: str) -> tuple[LinkId, ...]:
+        return ()
+
     def parts(self, link_id: LinkId) -> tuple[str, ...]:
         return ()
 
