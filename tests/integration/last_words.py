@@ -16,6 +16,8 @@ from tests.integration.kafka_views import CODEC, cluster, events, letters, links
 SECONDS = 20
 EVENTS = 40
 CALLS = 20
+FEW = 5
+OK = (200, 304)
 WIDTH = 400
 LOG = 6000
 
@@ -46,6 +48,9 @@ async def _kafka(scene: Stage) -> list[str]:
 
 
 def _calls(requests: list[Json]) -> Iterator[str]:
+    """The writes and the refusals, and the very last calls of all."""
     ours = [one for one in requests if "/__sim" not in one["path"]]
-    for one in ours[-CALLS:]:
-        yield f"  {one}"[:WIDTH]
+    telling = [one for one in ours[:-FEW] if one["method"] != "GET" or one["status"] not in OK]
+    for one in (*telling[-CALLS:], *ours[-FEW:]):
+        fault = f" {one['fault']}" if one["fault"] else ""
+        yield f"  {one['at']} {one['method']} {one['path']}?{one['query']} {one['status']}{fault}"[:WIDTH]
