@@ -215,17 +215,21 @@ def _removal(link: Link, rules: Rules) -> Todo | None:
 
 
 def _after_loss(attempt: Attempt, link: Link) -> Todo:
-    """When a lost call may be probed, and probed again if it was not there."""
-    wait = attempt.probe_from
-    if attempt.absent_at is not None:
-        wait = max(wait, attempt.absent_at + PROBE_TWICE)
+    """When a lost call may be probed, and probed again if it was not there. After a refusal of a repeat it is probed
+    at once: what is found may be believed at any time, only "not there" may not."""
+    wait: datetime | None = attempt.probe_from
+    if attempt.refused_at is not None:
+        wait = None
+    elif attempt.absent_at is not None:
+        wait = max(attempt.probe_from, attempt.absent_at + PROBE_TWICE)
     return Todo(Act.PROBE, attempt.side, link.end(attempt.side).id, call=attempt.call, not_before=wait)
 
 
 def _due(link: Link, task: Todo | None) -> datetime | None:
     """When time alone can move this link."""
-    if link.attempt is not None and not link.attempt.unknown:
-        return link.attempt.deadline + QUIET
+    attempt = link.attempt
+    if attempt is not None and (not attempt.unknown or task is None or task.not_before is None):
+        return attempt.probe_from if attempt.unknown else attempt.deadline + QUIET
     if task is not None and task.not_before is not None:
         return task.not_before
     return link.not_before if link.hold is Hold.LATER else None

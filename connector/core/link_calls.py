@@ -48,7 +48,7 @@ def repeat(link: Link, event: Started, rules: Rules) -> Link:
         return link
     if attempt.call == event.call:
         again = replace(attempt, last_sent=event.at, deadline=event.deadline, absent_at=None, epoch=event.epoch)
-        return replace(link, attempt=replace(again, unknown=True))
+        return replace(link, attempt=replace(again, unknown=True, refused_at=None))
     if event.epoch > attempt.epoch > 0:
         return start(replace(link, attempt=None), event, rules)
     return impossible(link, event, rules)
@@ -131,11 +131,13 @@ def refuse(link: Link, event: Rejected, rules: Rules) -> Link:
 def refuse_unknown(link: Link, event: Rejected, rules: Rules) -> Link:
     """A refusal of a repeat says nothing about the earlier send, unless it is a result for this very element under
     the same key. Salesforce has no keys: there a repeat may be refused because of what the first one did. "Must be
-    unique" may be our own object. All of that is for the probe to say."""
-    keyed = link.attempt is not None and link.attempt.side is Side.XERO
-    if not keyed or not event.element or event.failure.kind is not Kind.FIX:
+    unique" may be our own object. All of that is for the probe to say, which goes at once."""
+    attempt = link.attempt
+    if attempt is None or attempt.call != event.call or not event.element:
         return link
-    return refuse(link, event, rules)
+    if attempt.side is Side.XERO and event.failure.kind is Kind.FIX:
+        return refuse(link, event, rules)
+    return replace(link, attempt=replace(attempt, refused_at=event.at))
 
 
 def lose(link: Link, event: Unknown, rules: Rules) -> Link:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 
 from connector.core import link_failures as failures
+from connector.core.failure import Failure
 from connector.core.link_calls import confirmed
 from connector.core.link_events import GONE, Applied, Found
 from connector.core.link_explain import explained
 from connector.core.link_parts import aimed, claimed, ended, free, hold, judge, newer, over, sticky
 from connector.core.link_rest import rest
 from connector.core.link_state import NEVER, PROBE_TWICE, Attempt, Hold, Link, Observation, Rules
+from connector.core.records import Side
 
 
 def look(link: Link, event: Found, rules: Rules) -> Link:
@@ -69,7 +71,8 @@ def probe_create(link: Link, event: Found, rules: Rules) -> Link:
     if len(event.hits) > 1:
         return hold(_given_up(link, attempt), Hold.FAILED, failures.TWINS, event.hits)
     if event.hits and not event.ours:
-        return hold(_given_up(link, attempt), Hold.FAILED, failures.STRANGER, event.hits)
+        return hold(_given_up(link, attempt), Hold.FAILED, _not_ours(attempt), event.hits)
+    link, attempt = _looked(link, attempt)
     if event.hits:
         return confirmed(link, _as_applied(event, attempt), rules, read=True)
     held = link.end(attempt.side).held
@@ -80,6 +83,18 @@ def probe_create(link: Link, event: Found, rules: Rules) -> Link:
     if attempt.absent_at is None or event.at - attempt.absent_at < PROBE_TWICE:
         return replace(link, attempt=replace(attempt, absent_at=attempt.absent_at or event.at))
     return rest(_given_up(link, attempt), rules)
+
+
+def _not_ours(attempt: Attempt) -> Failure:
+    """Whose it is, is certain where Xero refused a repeat: had the first send made it, the same key had said so."""
+    refused = attempt.refused_at is not None and attempt.side is Side.XERO
+    return failures.TAKEN if refused else failures.STRANGER
+
+
+def _looked(link: Link, attempt: Attempt) -> tuple[Link, Attempt]:
+    """The look that a refusal calls for has been: if it brought nothing, the next one has its time."""
+    attempt = replace(attempt, refused_at=None)
+    return replace(link, attempt=attempt), attempt
 
 
 def _given_up(link: Link, attempt: Attempt) -> Link:
@@ -93,6 +108,7 @@ def probe_update(link: Link, event: Found, rules: Rules) -> Link:
         return link
     if attempt.operation == "create":  # its target was found by its mark in the moment it was announced
         return probe_create(link, event, rules)
+    link, attempt = _looked(link, attempt)
     early = event.at < attempt.probe_from
     if not event.hits:
         return link if early else hold(over(link, attempt), Hold.FAILED, failures.TARGET_MISSING)

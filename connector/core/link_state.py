@@ -149,6 +149,7 @@ class Attempt:
     unknown: bool = False
     absent_at: datetime | None = None  # a probe found nothing then
     epoch: int = 0  # of the owner who announced it; 0 where nobody said
+    refused_at: datetime | None = None  # a repeat was refused then: a look tells at once what an earlier send did
 
     @property
     def probe_from(self) -> datetime:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
-from connector.core.link import Act, outputs
+from connector.core.identity import LinkId
+from connector.core.link import Act, new_link, outputs
 from connector.core.link_events import (
     GONE,
     Applied,
@@ -21,6 +22,7 @@ from connector.core.records import Version
 from tests.unit.link_story import (
     BLUE,
     BUSY,
+    CONTACT,
     GREEN,
     INVOICE,
     NOON,
@@ -143,6 +145,63 @@ def test_a_refusal_of_a_repeat_says_nothing_of_the_first_send() -> None:
     assert story.state is State.UNKNOWN
     assert story.tell(Rejected(sent.call, TAKEN, NOON)).state is State.UNKNOWN, "taken, perhaps by ourselves"
     assert story.tell(Rejected(sent.call, REFUSED, NOON)).code == "xero.bad-code"
+
+
+def refused_again() -> tuple[Story, Started]:
+    """A birth without an answer whose repeat was refused."""
+    story, sent = lost()
+    story.tell(sent).tell(Rejected(sent.call, TAKEN, NOON))
+    return story, sent
+
+
+def test_after_a_refused_repeat_it_is_looked_at_once_and_what_is_there_is_believed() -> None:
+    story, sent = refused_again()
+    assert (story.todo and story.todo.act, story.todo and story.todo.not_before) == (Act.PROBE, None)
+    story.finds("i1", call=sent.call, ours=True, version=story.version(), flat={"Name": RED}, status="draft")
+    assert (story.link.life, story.state) == (Life.LIVE, State.CLEAN)
+
+
+def test_what_an_early_look_does_not_find_may_still_come() -> None:
+    story, sent = refused_again()
+    for _ in range(2):
+        story.finds(call=sent.call)
+        assert story.todo is not None
+        assert (story.todo.act, story.todo.not_before) == (Act.PROBE, NOON + timedelta(minutes=7))
+        story.now = NOON + timedelta(minutes=2)
+    for moment in (timedelta(minutes=8), timedelta(minutes=8, seconds=30)):
+        story.now = NOON + moment
+        story.finds(call=sent.call)
+    assert story.todo is not None
+    assert story.todo.act is Act.CREATE, "not there, seen twice after the key is forgotten"
+
+
+def test_a_number_that_somebody_elses_object_has_is_taken_and_the_record_can_mend_it() -> None:
+    """Xero gives the first answer again under the same key: had the first send made it, the repeat had said so."""
+    story, sent = refused_again()
+    story.finds("i9", call=sent.call, version=story.version(), flat={"Name": BLUE}, status="approved")
+    assert (story.code, story.todo) == ("link.taken", None)
+    assert story.wants(Name=BLUE).writes().operation == "create"
+
+
+def test_salesforce_has_no_keys_so_what_is_not_ours_there_is_for_a_person() -> None:
+    story = Story(CONTACT)
+    story.link = new_link(LinkId("c", "m", "xero:i1", "t"))
+    sent = story.wants(XERO, Name=RED).finds().starts()
+    story.tell(sent).tell(Rejected(sent.call, REFUSED, NOON))
+    assert (story.todo and story.todo.act, story.todo and story.todo.not_before) == (Act.PROBE, None)
+    story.tell(Found(SF, ("o9",), NOON, call=sent.call, version=story.version(), flat={"Name": BLUE}))
+    assert story.code == "link.stranger"
+
+
+def test_a_change_whose_repeat_was_refused_is_looked_at_once() -> None:
+    for shown, todo in ((BLUE, None), (RED, Act.PROBE)):
+        story = Story().born(Name=RED).wants(Name=BLUE)
+        sent = story.starts()
+        story.tell(sent).tell(Rejected(sent.call, BUSY, NOON))
+        assert (story.todo and story.todo.not_before) is None
+        story.finds("i1", call=sent.call, version=story.version(), flat={"Name": shown}, status="draft")
+        assert (story.todo and story.todo.act) is todo
+        assert (story.todo and story.todo.not_before) == (NOON + timedelta(seconds=65) if todo else None)
 
 
 def test_a_second_announcement_makes_a_call_uncertain() -> None:

@@ -146,7 +146,7 @@ def key(link: Link) -> tuple[object, ...]:
         frozenset(link.agreed.items()), frozenset(link.flips.items()),
         *(_end(end, order) for end in known),
         attempt and (attempt.side, attempt.operation, frozenset(attempt.sent.items()), attempt.last_sent,
-                     attempt.deadline, attempt.unknown, attempt.absent_at),
+                     attempt.deadline, attempt.unknown, attempt.absent_at, attempt.refused_at),
     )  # fmt: skip
 
 
