@@ -16,8 +16,8 @@ from tests.scenarios.attending import Attendant
 from tests.scenarios.listing import Listing
 from tests.scenarios.replaying import says_nothing_new
 
-#  Seconds of a wait among cuts: Salesforce has no keys. A row's parent cannot be written twice, so a repeated birth
-#  with rows is refused, and what became of the first send is looked for after its deadline: 65 s.
+#  Seconds of a wait among cuts. Salesforce has no keys: where a repeat is refused, and a look shows nothing of the
+#  first send, it is looked for again only after the deadline of the call, 65 s later.
 PATIENCE = 150.0
 
 
@@ -38,12 +38,6 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     for item in items if config.getoption("--cuts", default="") else ():
         item.add_marker(pytest.mark.timeout(4 * PATIENCE), append=False)
-
-
-@pytest.fixture
-def patience(monkeypatch: pytest.MonkeyPatch) -> None:
-    """For a scenario that cuts calls by itself."""
-    monkeypatch.setattr(stage, "STEP_SECONDS", PATIENCE)
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

@@ -126,7 +126,6 @@ async def test_what_a_person_did_to_a_row_is_judged_like_a_field(scene: Stage) -
     assert asked.hold_paths == (f"Lines__r/{chairs['LineItemID']}/Description__c",)
 
 
-@pytest.mark.usefixtures("patience")
 async def test_an_answer_that_is_lost_doubles_no_row_and_a_second_look_writes_nothing(scene: Stage) -> None:
     fault = await arm(scene.salesforce, "cut-after-commit", "POST", "/services/data/v62.0/composite/graph")
     made, invoice = await invoiced(scene, line("Chairs", 100), line("Desks", 40))

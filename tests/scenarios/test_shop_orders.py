@@ -226,7 +226,6 @@ async def test_a_deal_that_somebody_deleted_is_a_question(shop: Stage) -> None:
     assert not await deals(shop, order)
 
 
-@pytest.mark.usefixtures("patience")
 async def test_calls_cut_after_commit_leave_one_deal_and_one_row_a_line(shop: Stage) -> None:
     rng, faults, orders = random.Random(11), [], []
     for number in range(6):
