@@ -51,7 +51,8 @@ class Ready:
         self._due: dict[bytes, datetime] = {}
         self._busy: dict[bytes, int] = {}
         self._folded: dict[bytes, int] = {}
-        self._births: dict[str, set[bytes]] = {}
+        self._births: dict[str, set[bytes]] = {}  # announced, by mapping, as their links say
+        self._creates: dict[str, set[bytes]] = {}  # taken to be made
         self._looks: dict[str, set[bytes]] = {}
         self.bell = Bell()
 
@@ -77,7 +78,7 @@ class Ready:
         open_births = self._births.setdefault(link.id.mapping, set())
         if link.life is Life.NEW and link.attempt is not None:
             open_births.add(link.id.key)
-        elif link.id.key not in self._busy:
+        else:
             open_births.discard(link.id.key)
 
     def jobs(self, side: Side, tenant: str = "") -> Iterator[Job]:
@@ -91,9 +92,10 @@ class Ready:
             and (side is Side.SALESFORCE or not tenant or job.link.id.tenant == tenant)
         ]
         for job in sorted(free, key=_rank):
-            if job.todo.act is Act.LOOK and self._births.get(job.link.id.mapping):
+            mapping = job.link.id.mapping
+            if job.todo.act is Act.LOOK and (self._births.get(mapping) or self._creates.get(mapping)):
                 continue
-            if job.todo.act is Act.CREATE and self._looks.get(job.link.id.mapping):
+            if job.todo.act is Act.CREATE and self._looks.get(mapping):
                 continue
             yield job
 
@@ -115,7 +117,7 @@ class Ready:
             self._busy[key] = IN_PROGRESS
             job = self._jobs.get(key)
             if job is not None and job.todo.act is Act.CREATE:
-                self._births.setdefault(job.link.id.mapping, set()).add(key)
+                self._creates.setdefault(job.link.id.mapping, set()).add(key)
             elif job is not None and job.todo.act is Act.LOOK:
                 self._looks.setdefault(job.link.id.mapping, set()).add(key)
 
@@ -131,11 +133,8 @@ class Ready:
         for key in keys:
             self._busy.pop(key, None)
             self._folded.pop(key, None)
-            for looking in self._looks.values():
-                looking.discard(key)
-            job = self._jobs.get(key)
-            if job is not None and job.link.attempt is None:
-                self._births.get(job.link.id.mapping, set()).discard(key)
+            for taken in (*self._looks.values(), *self._creates.values()):
+                taken.discard(key)
         self.bell.ring()
 
     def overdue(self, now: datetime) -> tuple[bytes, ...]:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime
 
 from connector.core.identity import LinkId
 from connector.core.link import Act, Outputs, Todo, new_link
-from connector.core.link_state import Link
+from connector.core.link_state import Attempt, Life, Link
 from connector.core.records import Side
 from streams.ready import Ready
+
+NOTHING = Outputs(None, (), None, {}, None)
 
 
 def link(name: str, entity: str = "Contact") -> Link:
@@ -77,3 +80,31 @@ def test_a_birth_waits_for_a_look_up_that_is_under_way() -> None:
     ready.reported({looking.id.key: 3})
     ready.absorb(looking, Outputs(None, (), None, {}, None), 3)
     assert taken(ready) == ["a"]
+
+
+def test_a_birth_whose_end_was_folded_before_its_offset_was_known_holds_up_no_look_up() -> None:
+    ready, born, looking = Ready(), link("a"), link("b")
+    at = datetime(2026, 3, 1, tzinfo=UTC)
+    ready.absorb(born, wants(Act.CREATE), 1)
+    ready.absorb(looking, wants(Act.LOOK), 2)
+    ready.hold([born.id.key])
+    ready.absorb(replace(born, attempt=Attempt("call", Side.XERO, "create", {}, at, at, at)), NOTHING, 3)
+    assert taken(ready) == []
+    ready.absorb(replace(born, life=Life.LIVE), NOTHING, 4)  # settle was quicker than the producer's answer
+    assert taken(ready) == []
+    ready.reported({born.id.key: 4})
+    assert taken(ready) == ["b"]
+
+
+def test_a_look_up_waits_for_a_birth_whose_answer_was_lost() -> None:
+    ready, born, looking = Ready(), link("a"), link("b")
+    at = datetime(2026, 3, 1, tzinfo=UTC)
+    ready.absorb(born, wants(Act.CREATE), 1)
+    ready.absorb(looking, wants(Act.LOOK), 2)
+    ready.hold([born.id.key])
+    ready.reported({born.id.key: 3})
+    lost = Attempt("call", Side.XERO, "create", {}, at, at, at, unknown=True)
+    ready.absorb(replace(born, attempt=lost), wants(Act.PROBE), 3)
+    assert taken(ready) == ["a"], "its probe"
+    ready.absorb(replace(born, life=Life.LIVE), NOTHING, 4)
+    assert taken(ready) == ["b"]
