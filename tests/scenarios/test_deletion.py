@@ -97,8 +97,8 @@ async def test_a_hard_deleted_record_is_missing_not_deleted(scene: Stage) -> Non
     """Of a hard delete no event tells: the record is not there, nothing is written, and a person is told."""
     opportunity, number = await invoiced(scene)
     await scene.salesforce.call("POST", "/__sim/channels", {"deselect": ["Opportunity"]})
-    await delete(scene, "Opportunity", opportunity)
-    await scene.salesforce.call("POST", "/__sim/empty-recycle-bin", {})
+    gone = {"entity": "Opportunity", "id": opportunity}  # at once: who reads it in the bin was told
+    await scene.salesforce.call("POST", "/__sim/empty-recycle-bin", gone)
     await scene.salesforce.call("POST", "/__sim/channels", {"select": ["Opportunity"]})
     body = {"kind": "GAP_UPDATE", "entity": "Opportunity", "ids": [opportunity]}
     await scene.salesforce.call("POST", "/__sim/gap", body)

@@ -11,11 +11,12 @@ import yaml
 
 from connector.cli.stage import Stage, until
 from tests.integration.kafka_views import decoded, latest
-from tests.integration.spine_stage import changed_mappings, opened, spine
+from tests.integration.spine_stage import advance, changed_mappings, opened, spine
 from tests.scenarios.people import fresh, linked_customer, record
 
 pytestmark = [pytest.mark.timeout(180), pytest.mark.asyncio(loop_scope="session")]
 KEY = "shared-with-xero"
+HOUR = 3600
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
@@ -26,7 +27,7 @@ async def scene(kafka: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIt
         start=False,
     ) as stage:  # fmt: skip
         settings = yaml.safe_load(stage.config.read_text("utf-8"))
-        settings["connections"][0]["xero"][0] |= {"poll_seconds": 3600, "webhook_key": KEY}
+        settings["connections"][0]["xero"][0] |= {"poll_seconds": HOUR, "webhook_key": KEY}
         stage.config.write_text(yaml.safe_dump(settings, sort_keys=False), "utf-8")
         await stage.prepare()
         await stage.start_connector()
@@ -55,6 +56,7 @@ async def test_a_webhook_brings_a_change_into_kafka_and_to_salesforce(scene: Sta
     assert await pointed(scene, KEY) == "on"
     account = await linked_customer(scene, Phone="1")
     contact = await contact_id(scene, account)
+    await advance(scene, HOUR)  # its birth was a change too: `poll_seconds` is how often a list is polled at the most
     number = fresh("0800")[:20]
     await scene.xero.edit("Contact", {"Phones": [{"PhoneType": "DEFAULT", "PhoneNumber": number}]}, contact)
 
