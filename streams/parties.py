@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from connector.core.catalog import Catalog
 from connector.core.grant import Grants
+from connector.core.mapping.model import Mapping as Rule
 from connector.core.party import Organisation
 from connector.core.records import ReadPlan, Side
 from connector.errors import ConfigurationError
@@ -63,6 +64,11 @@ class SalesforceSource:
     async def catalog(self, plans: Iterable[ReadPlan], *, fresh: bool = False) -> Catalog:
         """What the org's objects look like now, as far as these plans reach."""
         return await self.party.describe(plans, fresh=fresh)
+
+    async def both(self, rule: Rule, *, fresh: bool = False) -> Mapping[Side, Catalog]:
+        """The catalogs of both sides, as far as a mapping reaches; ``fresh`` asks the org again."""
+        plans = [one.read_plan(Side.SALESFORCE) for one in rule.each]
+        return sides(await self.catalog(plans, fresh=fresh))
 
 
 def salesforce(

@@ -35,7 +35,7 @@ from streams.clock import clock, now_ms
 from streams.configuration import compile_entry, read_entries
 from streams.connection import Connection, Numbers
 from streams.hops import record_of
-from streams.parties import SalesforceSource, salesforce, sides
+from streams.parties import SalesforceSource, salesforce
 from streams.plan import Plan
 from streams.rebuild import Memory, connections_of, tables_of
 from streams.settle import Settle
@@ -241,14 +241,13 @@ async def _compiled(settings: Settings, cluster: Cluster, codec: Codec, connecti
     async with HttpClient() as http:
         for name, connection in connections.items():
             source = salesforce(http, by_name[name].salesforce, now_ms, grants_of(settings), name)
-            catalogs = partial(_catalogs, source)
             for entry in (await read_entries(cluster, codec, name)).values():
-                connection.applied[entry.mapping] = await compile_entry(entry, catalogs, connection)
+                connection.applied[entry.mapping] = await compile_entry(entry, partial(_catalogs, source), connection)
             connection.numbers = Numbers(connection.numbers.epoch + 1)  # later than anything that was ever read
 
 
 async def _catalogs(source: SalesforceSource, _: Connection, rule: Rule, fresh: bool) -> Mapping[Side, Catalog]:
-    return sides(await source.catalog([rule.read_plan(Side.SALESFORCE)], fresh=fresh))
+    return await source.both(rule, fresh=fresh)
 
 
 def _calls(differences: Iterable[Difference]) -> int:

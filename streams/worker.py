@@ -38,7 +38,7 @@ from streams.leases import Leases
 from streams.notices import Notices
 from streams.owned import Owned
 from streams.owning import Owning
-from streams.parties import SalesforceSource, corporate_currency, identify, salesforce, sides, xero
+from streams.parties import SalesforceSource, corporate_currency, identify, salesforce, xero
 from streams.plan import Plan
 from streams.protocol import state_protocol
 from streams.settle import Settle
@@ -144,8 +144,7 @@ class Worker:
         source.reopened = lambda: connection.tally.update({("reconnects", Side.SALESFORCE.value): 1})
 
     async def _catalogs(self, connection: Connection, rule: Rule, fresh: bool) -> Mapping[Side, Catalog]:
-        plans = [one.read_plan(Side.SALESFORCE) for one in rule.each]
-        return sides(await self.sources[connection.name].catalog(plans, fresh=fresh))
+        return await self.sources[connection.name].both(rule, fresh=fresh)
 
     def _engine(self, cluster: Cluster) -> Engine:
         engine = EngineSettings(

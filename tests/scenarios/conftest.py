@@ -3,7 +3,8 @@ stage, and with ``--cuts SEED`` calls are cut after the commit at random for the
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Generator
+from pathlib import Path
 from uuid import uuid4
 
 import pytest
@@ -19,6 +20,8 @@ from tests.scenarios.replaying import says_nothing_new
 #  Seconds of a wait among cuts. Salesforce has no keys: where a repeat is refused, and a look shows nothing of the
 #  first send, it is looked for again only after the deadline of the call, 65 s later.
 PATIENCE = 150.0
+HERE = Path(__file__).parent
+AUDITOR = pytest.StashKey[Attendant]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -30,7 +33,7 @@ def pytest_configure(config: pytest.Config) -> None:
     listing = Listing.of(config)
     config.pluginmanager.register(listing, "scenarios-listing")
     seed = str(config.getoption("--cuts", default=""))
-    ATTENDANTS.append(Attendant(seed, listing.figures))
+    config.stash[AUDITOR] = Attendant(seed, listing.figures)
     if seed:
         stage.STEP_SECONDS = PATIENCE
 
@@ -38,6 +41,18 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     for item in items if config.getoption("--cuts", default="") else ():
         item.add_marker(pytest.mark.timeout(4 * PATIENCE), append=False)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """The auditor sits in at stages that a scenario raises, and at no other test's."""
+    if not item.path.is_relative_to(HERE):
+        return (yield)
+    ATTENDANTS.append(item.config.stash[AUDITOR])
+    try:
+        return (yield)
+    finally:
+        ATTENDANTS.clear()
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

@@ -75,6 +75,8 @@ async def test_lines_come_change_are_added_and_go(scene: Stage) -> None:
     made, invoice = await invoiced(scene, line("Chairs", 100), line("Desks", 40))
     first = await mirrored(scene, made, 100, 40)
     assert set(first) == {row["LineItemID"] for row in invoice["LineItems"]}
+    (mirror,) = [row for row in await scene.salesforce.objects("Xero_Invoice__c") if row["Xero_Id__c"] == made]
+    assert mirror["Xero_Page__c"] == f"https://go.xero.com/AccountsReceivable/View.aspx?InvoiceID={made}"
     await clean(scene, MIRRORS, made)
 
     chairs, desks = await kept(scene, invoice)

@@ -48,7 +48,7 @@ SALESFORCE = {
         Status__c text(20); Due_Date__c date; Sub_Total__c number(.2); Total_Tax__c number(.2); Total__c number(.2)
         Amount_Due__c number(.2); Amount_Paid__c number(.2); Currency__c text(3); Reference__c text(255)
         Account__c id ->Account; Opportunity__c id ->Opportunity; Payments__c number(.0); Amount_Credited__c number(.2)
-        Lines__r list ->Xero_Invoice_Line__c
+        Xero_Page__c text(255); Lines__r list ->Xero_Invoice_Line__c
     """,
     "Xero_Invoice_Line__c": """
         Id id readonly; Invoice__c id ->Xero_Invoice__c required; Xero_Id__c text(80); Description__c text(4000)

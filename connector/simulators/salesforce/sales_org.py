@@ -218,6 +218,7 @@ Reference__c     string(255)
 Account__c       reference ->Account=Account__r/Xero_Invoices__r
 Payments__c      double(6.0)
 Amount_Credited__c currency(16.2)
+Xero_Page__c     url(255)
 Opportunity__c   reference ->Opportunity=Opportunity__r/Xero_Invoices__r
 """),
     Table("Xero_Invoice_Line__c", "a05", """
