@@ -17,6 +17,7 @@ from connector.cli import (
     config,
     connection,
     doctor,
+    explain,
     links,
     mapping,
     review,
@@ -61,6 +62,7 @@ def options(
 
 
 auth.app.command("salesforce")(auth_salesforce.salesforce)
+links.app.command("explain")(explain.explain)
 app.command("status")(status.status)
 app.command("doctor")(doctor.doctor)
 app.command("usage")(usage.usage)

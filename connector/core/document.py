@@ -35,7 +35,8 @@ class Document:
     ``flat`` may hold ``Ref`` values, not yet resolved. ``once`` are the paths that are written at the birth only;
     ``order`` is the line keys in their order. ``find`` are the criteria of the first look-up, ``found`` what a hit
     means.
-    ``mark`` is the field and value by which the object is found again. ``money`` is what the brake counts.
+    ``mark`` is the field and value by which the object is found again. ``money`` is what the brake counts. ``given``
+    says of each path that was chosen which part of its expression gave the value.
     """
 
     entity: str
@@ -49,6 +50,7 @@ class Document:
     mark: tuple[str, str] | None = None
     approve: str = "checked"
     money: Value = None
+    given: Mapping[str, str] = field(default_factory=dict, compare=False)
 
     @property
     def refs(self) -> frozenset[Ref]:

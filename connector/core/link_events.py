@@ -37,6 +37,7 @@ class Wanted:
 
     ``flat`` is None when the record no longer matches (``left`` says why: ``left`` or ``deleted``). ``refs`` are the
     paths whose target nobody knew yet. ``before`` is set by the snapshot of ``begin: new``: it was so before we came.
+    ``given`` moves nothing: it tells the reader of the trail which part of a choice gave the value of a path.
     """
 
     side: Side
@@ -55,6 +56,7 @@ class Wanted:
     left: str = ""
     refusal: Failure | None = None
     before: str = ""
+    given: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

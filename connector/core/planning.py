@@ -182,6 +182,7 @@ def _document(record: Record, applied: Applied, document: Document) -> Wanted:
         find=find,
         mark=canonical(list(document.mark)) if document.mark else "",
         money=canonical(document.money) if document.money is not None else "",
+        given=document.given,
     )
 
 
@@ -200,6 +201,7 @@ def _back_write(
         return replace(_wanted(record, mapping), flat=flat, refs=share, entity=mapping.target.entity)
     aim = Ref(result.of.mapping, result.of.document, optional=mapping.unlinked == "skip")
     aimed = replace(_wanted(record, mapping), flat=flat, refs={**refs, TARGET: aim}, entity=mapping.target.entity)
+    aimed = replace(aimed, given=result.given)
     return replace(aimed, once=tuple(sorted(result.once)), order=result.order) if mapping.meets else aimed
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from sqlalchemy import Select, Table, delete, event, func, inspect, select, tuple_
+from sqlalchemy import Select, Table, delete, event, func, inspect, or_, select, tuple_
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
@@ -133,9 +133,15 @@ class Projection:
     async def link(self, name: str) -> LinkRow | None:
         """One link by its short name or its key, whether it needs anyone or not."""
         question = select(LINKS).where((LINKS.c.key == name) | (LINKS.c.ref == name)).limit(1)
-        for row in await self._rows(question):
-            return LinkRow(**{column: value for column, value in row._mapping.items() if column != "ref"})
-        return None
+        return next((_link_row(row) for row in await self._rows(question)), None)
+
+    async def links(self, about: str, limit: int = LIMIT) -> tuple[LinkRow, ...]:
+        """The links of one record or object: by its id on either side, or by the link's short name or key."""
+        ends = (LINKS.c.salesforce_id, LINKS.c.xero_id, LINKS.c.ref, LINKS.c.key)
+        documents = [f"{side}:{about}" for side in ("salesforce", "xero")]
+        question = select(LINKS).where(or_(*(end == about for end in ends), LINKS.c.document.in_(documents)))
+        rows = await self._rows(question.order_by(LINKS.c.mapping, LINKS.c.key).limit(limit))
+        return tuple(_link_row(row) for row in rows)
 
     async def reset(self) -> None:
         """Forgets everything but whose store it is: the projector begins anew."""
@@ -176,6 +182,10 @@ class Projection:
                 f"The store {_shown(self._engine.url)} does not answer: {_first_line(error)}.",
                 remedy="Check `store` in the configuration, the database and its rights.",
             ) from error
+
+
+def _link_row(row: Any) -> LinkRow:
+    return LinkRow(**{column: value for column, value in row._mapping.items() if column != "ref"})
 
 
 def _progress_values(offsets: Mapping[tuple[str, int], int], at: datetime) -> Iterable[dict[str, Any]]:

@@ -3,6 +3,8 @@ stock; and what is picked wrongly is told before anything is in the books."""
 
 from __future__ import annotations
 
+import asyncio
+import json
 import shutil
 from collections.abc import AsyncIterator, Mapping
 from decimal import Decimal
@@ -12,7 +14,9 @@ from uuid import uuid4
 import pytest
 import pytest_asyncio
 import yaml
+from typer.testing import CliRunner
 
+from connector.cli.app import app
 from connector.cli.stage import Json, Stage, until
 from tests.integration.spine_stage import changed_mappings, opened, spine
 from tests.scenarios.people import (
@@ -23,6 +27,7 @@ from tests.scenarios.people import (
     fresh,
     invoice,
     invoices,
+    linked_customer,
     record,
     sent,
     some_polls,
@@ -114,11 +119,16 @@ async def product(scene: Stage, price: str = "", **fields: object) -> tuple[str,
 async def sold(scene: Stage, entry: str, quantity: int, price: int, **fields: object) -> tuple[str, str, str]:
     """A won opportunity with one line of a product: its id, its number, its line."""
     opportunity, number, _ = await deal(scene, ())
-    known: Json = {"OpportunityId": opportunity, "PricebookEntryId": entry, "Quantity": Decimal(quantity),
-                   "UnitPrice": Decimal(price), **fields}  # fmt: skip
-    row = await scene.salesforce.edit("OpportunityLineItem", known)
+    row = await sell(scene, opportunity, entry, quantity, price, fields)
     await won(scene, opportunity)
     return opportunity, number, row
+
+
+async def sell(scene: Stage, opportunity: str, entry: str, quantity: int, price: int, fields: Json) -> str:
+    """A line of a product on an opportunity."""
+    known: Json = {"OpportunityId": opportunity, "PricebookEntryId": entry, "Quantity": Decimal(quantity),
+                   "UnitPrice": Decimal(price), **fields}  # fmt: skip
+    return await scene.salesforce.edit("OpportunityLineItem", known)
 
 
 async def account(scene: Stage) -> Json:
@@ -260,6 +270,79 @@ async def test_stock_and_its_cost_come_back_and_invoices_name_the_item(scene: St
     query = f"SELECT Id FROM Product2 WHERE Xero_Average_Cost__c = 4 AND Id = '{made}'"  # noqa: S608
     assert await found(scene, query) == 1
     await clean(scene, ITEMS, made)
+
+
+# --- codes -----------------------------------------------------------------------------------------------------------
+
+
+async def explained(scene: Stage, about: str) -> dict[tuple[str, str], tuple[str, str]]:
+    """What ``twinledger links explain`` tells: line and field to the value and what gave it."""
+
+    async def told() -> Json:
+        words = ["links", "explain", about, "--config", str(scene.config), "--output", "json"]
+        result = await asyncio.to_thread(CliRunner().invoke, app, words)
+        return json.loads(result.stdout) if result.exit_code == 0 else {}
+
+    links = (await until(f"links explain {about} tells", told))["links"]
+    fields = next(one["fields"] for one in links if one["mapping"] == INVOICES)
+    return {(one["line"], one["name"]): (one["value"], one["given"]) for one in fields}
+
+
+async def regions(scene: Stage) -> None:
+    """The tracking category has the name that the mapping says."""
+    (category,) = await scene.xero.objects("TrackingCategory")
+    if category["Name"] != "Region":
+        await put(scene, f"TrackingCategories/{category['TrackingCategoryID']}", {"Name": "Region"})
+
+
+async def test_a_code_is_the_lines_else_the_products_else_the_customers_else_the_mappings(scene: Stage) -> None:
+    """Account, tax type and tracking flow into each line, and `links explain` tells which level gave each."""
+    await regions(scene)
+    customer = await linked_customer(scene, Xero_Account__c="260", Xero_Region__c="Eastside")
+    _, _, coded = await product(scene, "10", Xero_Account__c="200", Xero_Region__c="West Coast")
+    _, _, plain = await product(scene, "10", Xero_Account__c=None, Xero_Tax__c=None)
+    opportunity, number, _ = await deal(scene, (), AccountId=customer)
+    rows = [await sell(scene, opportunity, *each) for each in (
+        (coded, 1, 11, {"Xero_Account__c": "270", "Xero_Tax__c": "ZERORATEDOUTPUT", "Xero_Region__c": "Eastside"}),
+        (coded, 1, 12, {}), (plain, 1, 13, {}),
+    )]  # fmt: skip
+    await won(scene, opportunity)
+    made = await invoice(scene, number, net=36)
+    shown = [(one["AccountCode"], one["TaxType"], *(each["Option"] for each in one["Tracking"]))
+             for one in sorted(made["LineItems"], key=lambda one: one["UnitAmount"])]  # fmt: skip
+    assert shown[0] == ("270", "ZERORATEDOUTPUT", "Eastside")
+    assert shown[1] == ("200", "OUTPUT2", "West Coast")
+    assert (shown[2][0], shown[2][2]) == ("260", "Eastside")
+    why = await explained(scene, opportunity)
+    assert [why[row, "AccountCode"] for row in rows] == [
+        ("270", "line.Xero_Account__c"), ("200", "line.Product2.Xero_Account__c"), ("260", "account.Xero_Account__c"),
+    ]  # fmt: skip
+    assert [why[row, "TaxType"] for row in rows[:2]] == [
+        ("ZERORATEDOUTPUT", "line.Xero_Tax__c"), ("OUTPUT2", "line.Product2.Xero_Tax__c"),
+    ]  # fmt: skip
+    assert (rows[2], "TaxType") not in why, "said nowhere: Xero's own"
+    assert [why[row, "Tracking.Region"] for row in rows] == [
+        ("Eastside", "line.Xero_Region__c"), ("West Coast", "line.Product2.Xero_Region__c"),
+        ("Eastside", "account.Xero_Region__c"),
+    ]  # fmt: skip
+    assert await explained(scene, made["InvoiceID"]) == why, "asked from Xero it is the same story"
+
+
+async def test_what_nobody_codes_is_the_mappings_and_a_persons_tracking_stays(scene: Stage) -> None:
+    await regions(scene)
+    _, _, plain = await product(scene, "10", Xero_Account__c=None, Xero_Tax__c=None)
+    opportunity, number, row = await sold(scene, plain, 2, 10)
+    made = await invoice(scene, number, net=20)
+    (one,) = made["LineItems"]
+    assert (one["AccountCode"], one["Tracking"]) == ("200", [])
+    assert (await explained(scene, opportunity))[row, "AccountCode"] == ("200", "'200'")
+    names = ("LineItemID", "ItemCode", "Description", "Quantity", "UnitAmount", "AccountCode", "TaxType")
+    tracked = {**{name: one[name] for name in names}, "Tracking": [{"Name": "Region", "Option": "Eastside"}]}
+    await scene.xero.edit("Invoice", {"LineItems": [tracked]}, made["InvoiceID"])
+    await some_polls(scene, "/api.xro/2.0/Invoices", number=2)
+    await scene.salesforce.edit("OpportunityLineItem", {"Quantity": Decimal(3)}, row)
+    (one,) = (await invoice(scene, number, net=30))["LineItems"]
+    assert [each["Option"] for each in one["Tracking"]] == ["Eastside"]
 
 
 async def test_what_was_kept_is_replayed_and_writes_nothing(scene: Stage) -> None:

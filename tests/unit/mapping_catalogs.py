@@ -20,6 +20,7 @@ SALESFORCE = {
         Id id readonly; Name text(255) required; Phone text(40); Type text(40); Terms__c number(.0); Region__c text(80)
         BillingStreet text(255); BillingCity text(40); BillingState text(80); BillingPostalCode text(20)
         BillingCountry text(80); BillingAddress object readonly; Xero_Contact_Id__c text(36); Xero_Tax__c text(50)
+        Xero_Account__c text(10); Xero_Region__c text(100)
         Xero_Balance__c number(.2)
     """,
     "Opportunity": """
@@ -34,8 +35,12 @@ SALESFORCE = {
     "OpportunityLineItem": """
         Id id readonly; Product2 object ->Product2; Quantity number(.2); UnitPrice number(.2); Discount number(.2)
         Description text(255); SortOrder number(.0); Xero_Account__c text(10)
+        Xero_Tax__c text(50); Xero_Region__c text(100)
     """,
-    "Product2": "Id id readonly; Name text(255); ProductCode text(255); Xero_Account__c text(10); Xero_Tax__c text(50)",
+    "Product2": """
+        Id id readonly; Name text(255); ProductCode text(255); Xero_Account__c text(10); Xero_Tax__c text(50)
+        Xero_Region__c text(100)
+    """,
     "Expense__c": """
         CurrencyIsoCode text(3) readonly
         Id id readonly; Name text(80) required; Number__c text(40); Amount__c number(.2); Date__c date

@@ -196,7 +196,7 @@ def test_lines_keep_what_the_mapping_does_not_name() -> None:
                 "Description": "old",
                 "ItemCode": "ANVIL",
                 "TaxAmount": Decimal(9),
-                "Tracking": [{"Name": "Region", "Option": "North", "TrackingOptionID": "t"}],
+                "Tracking": [{"Name": "Team", "Option": "Alpha", "TrackingOptionID": "t"}],
             }
         ]
     }
@@ -204,7 +204,7 @@ def test_lines_keep_what_the_mapping_does_not_name() -> None:
     assert isinstance(sent, list)
     assert sent[0]["ItemCode"] == "ANVIL"
     assert sent[0]["Description"] == "Anvil"
-    assert sent[0]["Tracking"] == [{"Name": "Region", "Option": "North"}]
+    assert sent[0]["Tracking"] == [{"Name": "Team", "Option": "Alpha"}]
     assert "TaxAmount" not in sent[0]
     assert "LineItemID" not in sent[1]
 

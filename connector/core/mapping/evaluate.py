@@ -60,6 +60,15 @@ class BackWrite:
     flat: Flat
     once: frozenset[str] = frozenset()
     order: tuple[str, ...] = ()
+    given: Table[str, str] = field(default_factory=dict, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """What is being put together: values by path, and what gave those that were chosen."""
+
+    flat: dict[str, Value] = field(default_factory=dict)
+    given: dict[str, str] = field(default_factory=dict)
 
 
 def document(mapping: Mapping, record: Record, context: Context, part: str = "") -> Document | NotWanted | Refused:
@@ -127,8 +136,9 @@ def back_write(mapping: Mapping, record: Record, context: Context) -> BackWrite 
         of = mapping.of.evaluate(scope)
         if not isinstance(of, Ref):
             return NotWanted("the record names no object")
-        flat, scope = _fields(mapping, scope)
-        return BackWrite(of, flat, order=_all_lines(mapping, scope, flat), once=_once(mapping, flat))
+        made, scope = _fields(mapping, scope)
+        order = _all_lines(mapping, scope, made)
+        return BackWrite(of, made.flat, _once(mapping, made.flat), order, made.given)
     except DataError as error:
         return _refused(mapping, record, error)
 
@@ -201,33 +211,37 @@ def _at(path: str, value: Expression, scope: Scope) -> object:
         raise ExpressionError(error.code, f"{path}: {error.message}", remedy=error.remedy) from None
 
 
-def _value(setting: Setting, scope: Scope) -> Value:
+def _value(setting: Setting, scope: Scope) -> tuple[Value, str]:
+    """The value of a field, and what gave it where its expression is a choice."""
     try:
         if setting.plain:
-            return from_plain(str(setting.value.literal or ""), setting.info)
-        return fitted(setting.value.evaluate(scope), setting.info, cut=setting.cut)
+            return from_plain(str(setting.value.literal or ""), setting.info), ""
+        value, given = setting.value.given(scope)
+        return fitted(value, setting.info, cut=setting.cut), given
     except ExpressionError as error:
         raise ExpressionError(error.code, f"{setting.path}: {error.message}", remedy=error.remedy) from None
 
 
-def _fields(mapping: Mapping, scope: Scope) -> tuple[dict[str, Value], Scope]:
+def _fields(mapping: Mapping, scope: Scope) -> tuple[_Made, Scope]:
     """The scalars of the target, and a scope that sees them."""
-    scope = _with_let(mapping, scope, set(mapping.let))
-    flat: dict[str, Value] = {}
+    scope, made = _with_let(mapping, scope, set(mapping.let)), _Made()
     for setting in mapping.settings:
-        value = _value(setting, scope)
+        value, given = _value(setting, scope)
         if "." not in setting.path:
             scope = scope.also(**{setting.path: value})
-        _keep(flat, setting.path, setting, value, birth=mapping.of is None)
-    return flat, scope
+        _keep(made, setting.path, setting, (value, given), birth=mapping.of is None)
+    return made, scope
 
 
-def _keep(flat: dict[str, Value], path: str, setting: Setting, value: Value, *, birth: bool) -> None:
+def _keep(made: _Made, path: str, setting: Setting, found: tuple[Value, str], *, birth: bool) -> None:
+    value, given = found
     if value is None and birth and setting.info is not None and setting.info.required:
         raise ExpressionError("mapping.missing", f"{setting.path} is required, and {setting.value.text} is empty",
                               remedy="Fill it in, or give the mapping another value with `or`.")  # fmt: skip
     if value is not None or setting.clear:
-        flat[path] = value
+        made.flat[path] = value
+        if given:
+            made.given[path] = given
 
 
 def constant(expression: Expression) -> str:
@@ -252,8 +266,8 @@ def _organisation(mapping: Mapping, scope: Scope, context: Context) -> str:
 def _document(
     mapping: Mapping, record: Record, context: Context, scope: Scope, organisation: str, part: str
 ) -> Document:
-    flat, scope = _fields(mapping, scope)
-    order = _all_lines(mapping, scope, flat)
+    made, scope = _fields(mapping, scope)
+    flat, order = made.flat, _all_lines(mapping, scope, made)
     expectation(mapping, flat, scope)
     url, generation = context.salesforce_url, context.generation
     mark = mark_of(mapping, record, flat, generation=generation, salesforce_url=url, part=part)
@@ -278,14 +292,15 @@ def _document(
         mark=mark,
         approve=mapping.approve,
         money=subtotal(flat, mapping.lines),
+        given=made.given,
     )
 
 
-def _all_lines(mapping: Mapping, scope: Scope, flat: dict[str, Value]) -> tuple[str, ...]:
-    """Puts the lines of all blocks into ``flat``; gives their keys, in their order."""
+def _all_lines(mapping: Mapping, scope: Scope, made: _Made) -> tuple[str, ...]:
+    """Puts the lines of all blocks into what is made; gives their keys, in their order."""
     order: list[str] = []
     for block in mapping.blocks:
-        _lines(mapping, block, scope, flat, order)
+        _lines(mapping, block, scope, made, order)
     if mapping.lines and not order:
         raise ExpressionError("mapping.no-lines", "the document would have no line", remedy="Add a line, or a `when`.")
     return tuple(order)
@@ -295,7 +310,7 @@ def _once(mapping: Mapping, flat: Flat) -> frozenset[str]:
     return frozenset({one.path for one in mapping.settings if one.once} | _once_of_lines(mapping, flat))
 
 
-def _lines(mapping: Mapping, block: LineBlock, scope: Scope, flat: dict[str, Value], order: list[str]) -> None:
+def _lines(mapping: Mapping, block: LineBlock, scope: Scope, made: _Made, order: list[str]) -> None:
     for inner in _rows(block.each, block.name, scope):
         if block.when is not None and is_empty(block.when.evaluate(inner)):
             continue
@@ -309,9 +324,9 @@ def _lines(mapping: Mapping, block: LineBlock, scope: Scope, flat: dict[str, Val
         order.append(key)
         name = block.rows or mapping.lines
         if block.rows:
-            flat[line_path(name, key, block.mark)] = mark_of_row(block, key, flat.get(mapping.mark))
+            made.flat[line_path(name, key, block.mark)] = mark_of_row(block, key, made.flat.get(mapping.mark))
         for setting in block.settings:
-            _keep(flat, line_path(name, key, setting.path), setting, _value(setting, inner), birth=True)
+            _keep(made, line_path(name, key, setting.path), setting, _value(setting, inner), birth=True)
 
 
 def _once_of_lines(mapping: Mapping, flat: Flat) -> set[str]:

@@ -6,10 +6,13 @@ first part that is not empty. Empty is null, an empty text, an empty list and fa
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from decimal import Decimal
+from typing import TypeVar
 
 from connector.core.mapping.calls import call
+from connector.core.mapping.given import Given, Traced, traced
 from connector.core.mapping.operators import SIGNS, is_empty, negative, sound
 from connector.core.mapping.scope import Run, Scope
 from connector.core.mapping.shapes import member
@@ -28,6 +31,7 @@ from connector.core.mapping.syntax import (
     walk,
 )
 
+Result = TypeVar("Result")
 MAX_COST = 2_000
 ROW_COST = 50  # what sum() and its like weigh: they visit every row
 
@@ -39,12 +43,13 @@ class Expression:
     text: str
     tree: Tree = field(compare=False, repr=False)
     run: Run = field(compare=False, repr=False)
+    traced: Traced | None = field(default=None, compare=False, repr=False)
 
     @classmethod
     def read(cls, source: str) -> Expression:
         """From its text, without the leading ``=``. Raises ExpressionError."""
         tree = read_expression(source)
-        expression = cls(source.strip(), tree, compiled(tree))
+        expression = cls(source.strip(), tree, compiled(tree), traced(tree, compiled))
         if expression.cost() > MAX_COST:
             raise ExpressionError("mapping.expression-size", "the expression costs too much to evaluate")
         return expression
@@ -56,8 +61,15 @@ class Expression:
 
     def evaluate(self, scope: Scope) -> object:
         """The value: a ``values.Value`` or a timedelta. Raises ExpressionError."""
+        return self._sound(self.run, scope)
+
+    def given(self, scope: Scope) -> Given:
+        """The value, and the part that gave it; empty where the expression has no choice. Raises ExpressionError."""
+        return (self.evaluate(scope), "") if self.traced is None else self._sound(self.traced, scope)
+
+    def _sound(self, run: Callable[[Scope], Result], scope: Scope) -> Result:
         try:
-            return self.run(scope)
+            return run(scope)
         except ArithmeticError as error:
             reason = "a division by zero" if isinstance(error, ZeroDivisionError) else "a number or date out of range"
             raise ExpressionError("mapping.arithmetic", f"{self.text[:80]}: {reason}") from None

@@ -84,7 +84,9 @@ Terms__c            double(4.0)
 Tax_Number__c       string(50)
 Xero_Contact_Id__c  string(36) external
 Xero_Balance__c     currency(16.2)
+Xero_Account__c     string(10)
 Xero_Tax__c         string(50)
+Xero_Region__c      string(100)
 """),
     Table("Contact", "003", """
 AccountId   reference ->Account=Account/Contacts!
@@ -117,6 +119,7 @@ StockKeepingUnit string(180)
 IsArchived      boolean readonly
 Xero_Account__c string(10)
 Xero_Tax__c     string(50)
+Xero_Region__c  string(100)
 Xero_Purchase_Account__c string(10)
 Xero_Purchase_Tax__c string(50)
 Xero_Item_Id__c string(36) external
@@ -197,6 +200,8 @@ Discount         percent(5.2)
 ServiceDate      date
 Description      string(255)
 Xero_Account__c  string(10)
+Xero_Tax__c      string(50)
+Xero_Region__c   string(100)
 Xero_Line_Id__c  string(80) external
 """),
     Table("Xero_Invoice__c", "a01", _NAMED + """
