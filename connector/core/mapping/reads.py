@@ -53,7 +53,8 @@ def _together(plans: list[ReadPlan]) -> ReadPlan:
 def _both_ends(mapping: Mapping, side: Side) -> set[str]:
     expressions = [rule.sides[side] for rule in mapping.match]
     expressions += [mapping.when[side]] if side in mapping.when else []
-    fields = {".".join(path.names) for one in expressions for path in one.fields_read() if path.names}
+    ours = {path for one in expressions for path in one.fields_read() if path.root in ("sf", "xero")}
+    fields = {".".join(path.names) for path in ours if path.names}
     return fields | {name for pair in mapping.pairs for name in components(pair.path(side))}
 
 
