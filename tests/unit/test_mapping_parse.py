@@ -210,6 +210,6 @@ def test_a_damaged_file_is_a_mapping_error_or_a_mapping(seed: int, cuts: int) ->
 
 def test_a_setting_of_the_connection_is_no_field_of_either_end() -> None:
     text = (FOLDER / "account-contact.yaml").read_text()
-    told = text.replace("  xero:", " and connection.currency == 'GBP'\n  xero:", 1)
+    told = text.replace("\n  xero:", " and connection.currency == 'GBP'\n  xero:", 1)
     assert told != text
     assert parse(told, "a.yaml").read_plan(Side.SALESFORCE) == parse(text, "a.yaml").read_plan(Side.SALESFORCE)
