@@ -211,7 +211,7 @@ def _swings_for_ever(link: Link, attempt: Any) -> Link:
     return link
 
 
-def _explains_nothing(sent: str, shown: str) -> bool:
+def _explains_nothing(sent: str, shown: str, *, exact: bool = False) -> bool:
     return sent == shown
 
 

@@ -103,7 +103,7 @@ class ConnectionSettings(Part):
     mappings: tuple[str, ...] = ("mappings",)  # files or folders, relative to this file
     lookups: dict[str, dict[str, str]] = Field(default_factory=dict)
     currency: str = Field(default="", pattern=r"^([A-Z]{3})?$")  # of records that name none
-    snapshot_ahead: int = Field(default=500, ge=10, le=10_000)  # records of snapshots that wait before live changes
+    snapshot_ahead: int = Field(default=100, ge=10, le=10_000)  # records of snapshots that wait before live changes
 
 
 class WebSettings(Part):

@@ -300,7 +300,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.snapshots", description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--records", type=int, default=1_000_000)
     parser.add_argument("--depths", type=int, nargs="+", default=[100, 500, 2000], help="of the slow lane")
-    parser.add_argument("--ahead", type=int, default=500, help="the depth of the rest")
+    parser.add_argument("--ahead", type=int, default=100, help="the depth of the rest")
     parser.add_argument("--seconds", type=float, default=120, help="at each depth; half of it alone before each")
     parser.add_argument("--customers", type=int, default=CUSTOMERS, help="linked accounts that are edited")
     parser.add_argument("--rate", type=float, default=RATE, help="live changes a second")

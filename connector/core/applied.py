@@ -145,6 +145,7 @@ def rules_of(mapping: Rule) -> Rules:
         approve=approve_of(mapping),
         never_creates=mapping.kind is MappingKind.BACK_WRITE,
         tells_unlinked=mapping.unlinked == "tell",
+        exact=mapping.exact,
     )
 
 

@@ -7,7 +7,7 @@ from hashlib import sha256
 
 from connector.core import link_failures as failures
 from connector.core.link_events import GONE, Applied, Texts
-from connector.core.link_explain import explained
+from connector.core.link_explain import explained, is_number
 from connector.core.link_parts import hold, moved
 from connector.core.link_state import FLIPS, Attempt, Hold, Link, Rules
 from connector.core.records import Side
@@ -27,7 +27,8 @@ def agree(link: Link, attempt: Attempt, event: Applied, rules: Rules, *, read: b
         whole = "/" in path and (read or _line(path) in lines)  # a read shows all lines; a line that is shown is whole
         missing = GONE if whole else text
         own = text if answer is None or text == GONE else answer.get(path, missing)
-        base = text if read and not explained(text, own) else own
+        exact = rules.is_exact(path)
+        base = text if read and not explained(text, own, exact=exact) else own
         agreed[path] = (text, base) if side is Side.XERO else (base, text)
         shown[path] = own
         if text == GONE:
@@ -35,7 +36,7 @@ def agree(link: Link, attempt: Attempt, event: Applied, rules: Rules, *, read: b
             shown.pop(path, None)
         elif own == GONE:
             shown.pop(path)
-        elif answer is None:
+        elif answer is None and not (exact and is_number(text)):
             unread[path] = text
     filled = {} if rules.two_way or answer is None else _filled(attempt, known, answer, read=read)
     link = replace(link, agreed={**filled, **agreed})

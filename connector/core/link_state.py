@@ -91,6 +91,7 @@ class Rules:
     approve: str = "at-once"
     never_creates: bool = False
     tells_unlinked: bool = False  # a back-write without its target is a review, not a wait
+    exact: frozenset[str] = frozenset()  # numbers that are rounded before they are sent, by the keys of `owners`
 
     @property
     def target(self) -> Side:
@@ -98,6 +99,10 @@ class Rules:
 
     def owner(self, path: str) -> str:
         return self.owners.get(_name(path), "latest" if self.two_way else "source")
+
+    def is_exact(self, path: str) -> bool:
+        """Whether a number of this path is sent with the places that its field holds: nobody rounds it afterwards."""
+        return _name(path) in self.exact
 
     def policy(self, path: str) -> str:
         """Who wins when both sides changed a path."""

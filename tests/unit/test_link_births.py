@@ -108,6 +108,16 @@ def test_salesforce_answers_without_fields_and_is_read_before_anything_else_is_w
     assert story.link.agreed["Limit"] == ('{"#":"2.3"}', '{"#":"2.25"}')
 
 
+def test_a_number_that_was_sent_with_the_places_of_its_field_is_never_taken_for_rounded() -> None:
+    """7.75 was written, and a person makes 8 of it before anybody has read it back."""
+    story = Story(replace(CONTACT, exact=frozenset({"Limit"}))).born(Name=RED, Limit='{"#":"1"}')
+    story.wants(XERO, Name=RED, Limit='{"#":"7.75"}')
+    story.writes()
+    story.wants(SF, Name=RED, Limit='{"#":"8"}')
+    assert story.todo is not None, "an edit, which the owner of the field takes back"
+    assert (story.todo.side, story.todo.changed) == (SF, {"Limit": '{"#":"7.75"}'})
+
+
 def test_an_owner_takes_its_field_back() -> None:
     story = Story(CONTACT).born(Name=RED)
     story.wants(XERO, Name=BLUE)

@@ -9,7 +9,7 @@ from decimal import Decimal
 from enum import StrEnum
 
 from connector.core.below import PARENTS
-from connector.core.catalog import FieldInfo
+from connector.core.catalog import FieldInfo, FieldType
 from connector.core.mapping.expression import Expression
 from connector.core.mapping.life import Life
 from connector.core.mapping.shapes import LINES
@@ -78,6 +78,10 @@ class LineBlock:
     def fixed_key(self) -> str | None:
         value = self.key.literal if self.key.is_literal else None
         return value if isinstance(value, str) else None
+
+
+def _has_places(info: FieldInfo | None) -> bool:
+    return info is not None and info.type is FieldType.NUMBER and info.scale is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,6 +237,13 @@ class Mapping:
             return {pair.name: pair.owner for pair in self.pairs}
         marks = (f"{block.rows}/{block.mark}" for block in self.blocks if block.mark)
         return dict.fromkeys([*(name for name, _ in self._named()), *marks], "source")
+
+    @property
+    def exact(self) -> frozenset[str]:
+        """Paths, as in ``owners``, of numbers whose decimal places are known: values are rounded before they are sent.
+        None until ``bind``."""
+        pairs = {pair.name for pair in self.pairs if _has_places(pair.info)}
+        return frozenset(pairs | {name for name, setting in self._named() if _has_places(setting.info)})
 
     @property
     def policies(self) -> Table[str, str]:
