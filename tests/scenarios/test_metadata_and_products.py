@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import json
 import shutil
+from collections import Counter
 from collections.abc import AsyncIterator, Mapping
 from decimal import Decimal
 from pathlib import Path
@@ -39,6 +40,7 @@ from tests.scenarios.replaying import says_nothing_new
 
 pytestmark = [pytest.mark.timeout(240), pytest.mark.asyncio(loop_scope="session")]
 ITEMS, PRICES = "product-item", "price-to-item"
+LISTS = tuple(f"/api.xro/2.0/{name}" for name in ("Accounts", "TaxRates", "TrackingCategories", "Contacts", "Items"))
 RARELY = 90.0  # seconds: settings are asked for 20 times as rarely as documents
 # As docs/mappings.md says: the one line by which invoices name their items.
 NAMED = "      ItemCode: =line.Product2.ProductCode if line.Product2.Xero_Item_Id__c != null else null\n"
@@ -347,14 +349,23 @@ async def test_what_nobody_codes_is_the_mappings_and_a_persons_tracking_stays(sc
     assert [each["Option"] for each in one["Tracking"]] == ["Eastside"]
 
 
+async def lists_polled(scene: Stage) -> Counter[str]:
+    return Counter(call["path"] for call in await scene.xero.requests() if call["method"] == "GET")
+
+
 async def test_what_was_kept_is_replayed_and_writes_nothing(scene: Stage) -> None:
-    mappings = await applied(scene)
+    mappings, seen = await applied(scene), await lists_polled(scene)
+
+    async def all_polled() -> bool:
+        now = await lists_polled(scene)
+        return all(now[path] > seen[path] for path in LISTS)
 
     async def rests() -> bool:
         before = await sent(scene)
         await some_polls(scene, number=1)
         return await sent(scene) == before and not await moving(scene, mappings)
 
+    await until("every list has been asked since", all_polled, RARELY)
     await until("all is written", rests, RARELY)
     before = await sent(scene)
     await says_nothing_new(scene)
