@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from connector.cli.stage import Stage
-from tests.scenarios.audit import applied, one_of_each, rests
+from tests.scenarios.audit import applied, one_of_each
 from tests.scenarios.cuts import armed
 from tests.scenarios.pennies import agreed
 
@@ -41,8 +41,6 @@ class Attendant:
         yield
         made = await cuts.made() if cuts is not None else 0
         rules = await applied(scene)
-        if scene.worker is not None and scene.worker.returncode is None:
-            await rests(scene, rules)
         kept, wrong = await one_of_each(scene, rules)
         sums = await agreed(scene, rules)
         self._note(Figures(
