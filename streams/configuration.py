@@ -219,7 +219,7 @@ class Follower:
             self.fits(connection, entry)
         connection.work.set()
         connection.ready.bell.ring()
-        return connection.applied[entry.mapping].gate is not Gate.CLOSED
+        return not connection.applied[entry.mapping].held
 
     def entry(self, connection: str, mapping: str) -> Entry | None:
         """The entry of an applied mapping."""

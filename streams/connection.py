@@ -15,6 +15,7 @@ from decimal import Decimal
 from typing import Any
 
 from connector.core.applied import Applied, Gate, Scene, rules_of
+from connector.core.link import asks
 from connector.core.link_state import Link, Rules
 from connector.core.mapping.model import Mapping as Rule
 from connector.core.party import Party
@@ -87,6 +88,8 @@ class Waiting:
         key = link.id.key
         for gone in self._refs.get(key, set()) - wanted:
             self._links[gone].discard(key)
+            if not self._links[gone]:
+                del self._links[gone]
         for ref in wanted:
             self._links.setdefault(ref, set()).add(key)
         if wanted:
@@ -207,8 +210,7 @@ class Connection:
     def note(self, link: Link) -> None:
         """Remember what a link waits for: objects that other links stand for, and reads of its own ends."""
         self.waiting.note(link, {(ref.mapping, ref.document) for ref in link.refs.values()})
-        asked = {side for side in Side if link.end(side).asked is not None and link.end(side).id}
-        self.reading.note(link, {(link.id.mapping, f"{side.value}:{link.end(side).id}") for side in asked})
+        self.reading.note(link, {(link.id.mapping, f"{side.value}:{object_id}") for side, object_id in asks(link)})
 
     def resync(self, collection: Collection) -> None:
         """An object about which a source lost count is read whole."""

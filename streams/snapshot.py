@@ -84,7 +84,7 @@ class SnapshotLoop:
         """Records pass by a mapping that does not fit the org as it is now: its sources are read whole once it fits
         again, even after a restart."""
         connection = self.connection
-        closed = [name for name, applied in connection.applied.items() if applied.gate is Gate.CLOSED]
+        closed = [name for name, applied in connection.applied.items() if applied.held]
         held = {source for name in closed for source in self._sources(name)}
         for collection in sorted(held - self.owed, key=str):
             await self.resync(collection, wanted=True)

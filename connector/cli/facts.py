@@ -92,5 +92,5 @@ def _notes(owned: Owned, now: datetime) -> Iterator[str]:
     for name, applied in owned.connection.applied.items():
         if applied.gate is Gate.SNAPSHOT:
             yield f"{owned.connection.name}: mapping {name} takes its snapshot"
-        elif applied.gate is Gate.CLOSED:
+        elif applied.held:
             yield f"{owned.connection.name}: mapping {name} is held: it does not fit the objects as they are now"

@@ -29,7 +29,7 @@ class Gate(StrEnum):
 
     OPEN = "open"
     SNAPSHOT = "snapshot"  # `begin: new`: what matches already is marked as before
-    CLOSED = "closed"  # not applied
+    CLOSED = "closed"  # it does not fit the objects as they are now
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +55,11 @@ class Applied:
         """The version by which a link's records are planned. What was never born follows today's."""
         unborn = link is None or (link.life is Life.NEW and link.attempt is None)
         return self.mapping.one(link_id.part) if link is None or unborn else self.of(link)
+
+    @property
+    def held(self) -> bool:
+        """It does not fit the objects as they are now: records pass by it, and are read again once it does."""
+        return self.gate is Gate.CLOSED
 
     @property
     def versions(self) -> tuple[Rule, ...]:

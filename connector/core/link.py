@@ -109,13 +109,16 @@ def outputs(link: Link, rules: Rules) -> Outputs:
     task = todo(link, rules)
     return Outputs(
         todo=task,
-        asks=tuple(
-            (side, link.end(side).id) for side in Side if link.end(side).asked is not None and link.end(side).id
-        ),
+        asks=asks(link),
         review=_review(link),
         targets={side: link.end(side).id for side in Side if link.end(side).id and link.life is not Life.NEW},
         due=_due(link, task),
     )
+
+
+def asks(link: Link) -> tuple[tuple[Side, str], ...]:
+    """Ends of the link that must be read again: side and id."""
+    return tuple((side, link.end(side).id) for side in Side if link.end(side).asked is not None and link.end(side).id)
 
 
 def state(link: Link, rules: Rules) -> State:

@@ -40,7 +40,7 @@ ALL = "*"  # the part that speaks for all documents of a record
 def plan(record: Record, applied: Applied, links: Links, scene: Scene) -> tuple[Planned, ...]:
     """The events that this record means for one mapping. Empty where it is none of its business."""
     mapping = applied.mapping
-    if applied.gate is Gate.CLOSED:
+    if applied.held:
         return ()
     if mapping.kind is MappingKind.TWO_WAY:
         return tuple(_two_way(record, applied, links, scene)) if mapping.takes(record.side, record.entity) else ()
