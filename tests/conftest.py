@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import os
 import uuid
 from collections.abc import Iterator
@@ -12,8 +13,16 @@ import pytest
 
 from connector.kafka.embedded import EmbeddedKafka
 from connector.simulators.exchanges import FOLDER, LISTENERS, recorded
+from tests.integration.last_words import telling
 from tests.integration.postgres_server import Database, serving
 from tests.integration.xero_contract import BASE, Judge
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A test that fails at a stage, however long that has stood, tells what the stage knew."""
+    for item in items:
+        if isinstance(item, pytest.Function) and inspect.iscoroutinefunction(item.obj):
+            item.obj = telling(item.obj)
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,8 @@ thousand runs is told apart by this, and by nothing else."""
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
+from functools import wraps
 
 from connector.cli.stage import Json, Stage
 from connector.core.applied import rules_of
@@ -20,6 +21,22 @@ FEW = 5
 OK = (200, 304)
 WIDTH = 400
 LOG = 6000
+
+
+def telling(test: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
+    """The test; where it fails, the last words of the stages that it was given are printed."""
+
+    @wraps(test)
+    async def played(*args: object, **given: object) -> None:
+        try:
+            await test(*args, **given)
+        except BaseException:
+            for scene in given.values():
+                if isinstance(scene, Stage):
+                    print(await last_words(scene))  # noqa: T201
+            raise
+
+    return played
 
 
 async def last_words(scene: Stage) -> str:
