@@ -250,9 +250,13 @@ def _policy(mapping: Rule, rule: str) -> str:
 
 
 def _is_ours(mapping: Rule, link: Link, record: Record, flat: dict[str, str]) -> bool:
-    """Carries a mark that only we write, or shows everything that we sent."""
+    """Carries a mark that only we write, or shows everything that we sent.
+
+    In Salesforce the mark is the mapping's own field: what carries it is ours, whatever became of its other fields.
+    """
     mark = mark_of(link, mapping, record.side)
-    if mark is not None and mark[0] in ("Url", "ContactNumber") and record.fields.get(mark[0]) == mark[1]:
+    own = record.side is Side.SALESFORCE or (mark is not None and mark[0] in ("Url", "ContactNumber"))
+    if own and mark is not None and record.fields.get(mark[0]) == mark[1]:
         return True
     sent = link.attempt.sent if link.attempt is not None else {}
     if record.entity in PARENTS and record.side is Side.XERO:

@@ -58,10 +58,18 @@ async def _kafka(scene: Stage) -> list[str]:
     rules = {name: rules_of(parse(entry.text, entry.file)) for name, entry in entries.items()}
     gates = [f"  {name}: {entry.gate.value}{' paused' if entry.paused else ''}" for name, entry in entries.items()]
     known = [link for link in await links(scene) if link.id.mapping in rules]
-    told = [f"  {state(link, rules[link.id.mapping]).value} {link}"[: 4 * WIDTH] for link in known]
+    told = [f"  {state(link, rules[link.id.mapping]).value} {link.code} {link}"[: 4 * WIDTH] for link in known]
+    asked = [link for link in known if link.code]
+    why = [f"  {link.code} {link.id} {link.hold_paths} {link.message} {link.attempt}" for link in asked]
     open_letters = [f"  {letter}"[:WIDTH] for letter in await letters(scene)]
-    last = [f"  {event}"[:WIDTH] for event in (await events(scene))[-EVENTS:]]
-    return ["", "Mappings:", *gates, "Links:", *told, "Dead letters:", *open_letters, "Last events:", *last]
+    all_told = await events(scene)
+    keys = {link.id.key.decode() for link in asked}
+    theirs = [f"  {event}"[: 4 * WIDTH] for event in all_told if event.link in keys][-EVENTS:]
+    last = [f"  {event}"[:WIDTH] for event in all_told[-EVENTS:]]
+    return [
+        *("", "Mappings:", *gates, "Links:", *told, "Reviews:", *why, "Their events:", *theirs),
+        *("Dead letters:", *open_letters, "Last events:", *last),
+    ]
 
 
 def _calls(requests: list[Json]) -> Iterator[str]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from connector.cli.stage import Stage, until
+from connector.cli.stage import Json, Stage, until
 from connector.core.link_state import Life
 from tests.integration.kafka_views import link_of
+from tests.integration.spine_stage import arm, hits
 from tests.scenarios.people import (
     ACCOUNTS,
     INVOICES,
@@ -51,6 +52,32 @@ async def test_a_deleted_opportunity_takes_its_invoice_back(scene: Stage) -> Non
         return link is not None and link.life is Life.ENDED
 
     await until("the link ends", ended)
+
+
+async def test_an_opportunity_that_goes_before_a_lost_create_is_repeated(scene: Stage) -> None:
+    """The row in Salesforce was made and its answer lost. Then the opportunity that it names goes: the repeat is
+    refused, and the row shows no opportunity any more. It carries the invoice's id in our field, so it is ours."""
+    graph = ("POST", "/services/data/v62.0/composite/graph")
+    cut = await arm(scene.salesforce, "cut-after-commit", *graph)
+    away = await arm(scene.salesforce, "status", *graph, {"status": 503}, count=1000)
+    opportunity, number, _ = await deal(scene)
+    await won(scene, opportunity)
+    made = await invoice(scene, number)
+
+    async def mirrors() -> list[Json]:
+        rows = await scene.salesforce.objects("Xero_Invoice__c")
+        return [row for row in rows if row["Xero_Id__c"] == made["InvoiceID"]]
+
+    await until("the row is there", mirrors)
+    await delete(scene, "Opportunity", opportunity)
+    await scene.salesforce.call("DELETE", f"/__sim/faults/{away}")
+    await invoice(scene, number, status="VOIDED")
+
+    async def follows() -> bool:
+        return [row["Status__c"] for row in await mirrors()] == ["VOIDED"]
+
+    await until("the row is kept like any other", follows)
+    assert await hits(scene.salesforce, cut) == 1
 
 
 async def test_a_deletion_that_only_a_gap_tells_of(scene: Stage) -> None:
