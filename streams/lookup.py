@@ -13,6 +13,7 @@ from connector.core.link_events import Found, LinkEvent
 from connector.core.link_state import Link
 from connector.core.mapping import evaluate
 from connector.core.mapping.life import group
+from connector.core.mapping.model import Kind
 from connector.core.mapping.model import Mapping as Rule
 from connector.core.planning import observe
 from connector.core.records import Record, Side
@@ -96,12 +97,22 @@ class Lookup:
             if _matches(mapping, rule, record, same)
             and not self.claimed(connection, mapping.name, record.side, record.id)
         ]
+        policy = _policy(mapping, rule)
+        if policy == "link" and mapping.kind is Kind.TWO_WAY:
+            free = self._meant(connection, job, free)
         if not free:
             return None
-        policy = _policy(mapping, rule)
         if len(free) == 1 and policy == "link":
             return self._of(connection, mapping, job.link, free[0], policy=policy)
         return Found(job.todo.side, tuple(record.id for record in free), connection.clock(), policy)
+
+    def _meant(self, connection: Connection, job: Job, found: list[Record]) -> list[Record]:
+        """Of several that one rule found, those that `when` takes: a product has an entry in each price book. What it
+        does not take is taken all the same where a new one would be made beside it."""
+        mapping, context = self._mapping(connection, job), connection.scene().context(job.link.id)
+        taken = [one for one in found if isinstance(evaluate.end(mapping, one, context), dict)]
+        made_instead = mapping.creates(job.todo.side)
+        return taken if taken or not made_instead else found
 
     def _nothing(self, connection: Connection, job: Job) -> Found:
         applied = connection.applied[job.link.id.mapping]

@@ -157,12 +157,13 @@ def _next(link: Link, rules: Rules) -> Todo | None:
 
 
 def _birth(link: Link, rules: Rules) -> Todo | None:
+    """One of two equal ends may have nothing to say yet (an item without a price): its pair is looked for too."""
     side, whole = link.id.side.other, link.seen(link.id.side)
-    if rules.never_creates or not whole:
+    if rules.never_creates or not (whole or (rules.two_way and link.find)):
         return None
     if not link.looked and (link.find or rules.two_way):
         return Todo(Act.LOOK, side)
-    return Todo(Act.CREATE, side, changed=whole, whole=whole) if side in rules.creates else None
+    return Todo(Act.CREATE, side, changed=whole, whole=whole) if whole and side in rules.creates else None
 
 
 def _change(link: Link, rules: Rules) -> Todo | None:

@@ -214,3 +214,13 @@ def test_what_carries_our_mark_is_adopted_instead_of_a_birth() -> None:
     assert story.link.life is Life.LIVE
     assert story.todo is not None
     assert (story.todo.act, story.todo.changed) == (Act.UPDATE, {"Name": RED})
+
+
+def test_an_end_without_anything_to_say_looks_for_its_pair_and_makes_none() -> None:
+    """An item without a price: the price book entry of its code was looked at before the item was there."""
+    story = Story(CONTACT)
+    story.tell(story.record(SF, {}, find={"1": '{"$Code":"A"}'}))
+    assert story.todo is not None
+    assert story.todo.act is Act.LOOK
+    story.finds()
+    assert (story.todo, story.state) == (None, State.CLEAN)

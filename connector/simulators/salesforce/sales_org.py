@@ -136,6 +136,7 @@ IsActive         boolean
 UseStandardPrice boolean
 ProductCode      string(255) readonly
 IsArchived       boolean readonly
+Xero_Item_Id__c  string(36) external
 """),
     Table("OpportunityStage", "01J", """
 MasterLabel        string(255) readonly
