@@ -209,5 +209,24 @@ async def test_row_8_a_visit_is_invoiced_in_the_country_of_its_branch(scene: Sta
     assert totals == {"EUR": Decimal("100.01"), "USD": Decimal("100.01")}
 
 
+async def test_row_8_a_visit_moves_to_a_branch_of_another_country(scene: Stage) -> None:
+    """Its invoice is void where it stood, and stands where it belongs now."""
+    number, branches = uuid4().hex[:6], []
+    for country in ("GB", "US"):
+        known = {"Name": fresh("Branch"), "Code__c": f"{number}{country}", "Country__c": country}
+        branches.append(await scene.salesforce.edit("Branch__c", known))
+    visit = await scene.salesforce.edit("Visit__c", {
+        "Name": number, "Number__c": number, "Branch__c": branches[0], "Day__c": "2026-11-20", "Done__c": True,
+        "Hours__c": Decimal(2), "Rate__c": Decimal("49.99"), "Currency__c": "USD",
+    })  # fmt: skip
+    await booked(scene, "Invoice", {"InvoiceNumber": f"VIS-{number}", "Status": "AUTHORISED"})
+    await scene.salesforce.edit("Visit__c", {"Branch__c": branches[1]}, visit)
+    await booked(scene, "Invoice", {"InvoiceNumber": f"VIS-{number}", "Status": "VOIDED"})
+    there = await booked(
+        scene, "Invoice", {"InvoiceNumber": f"VIS-{number}", "Status": "AUTHORISED"}, tenant=OTHER_TENANT
+    )
+    assert there["Total"] == Decimal("99.98")
+
+
 async def test_reading_all_again_writes_nothing(scene: Stage) -> None:
     await says_nothing_new(scene)

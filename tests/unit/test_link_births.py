@@ -220,7 +220,5 @@ def test_an_end_without_anything_to_say_looks_for_its_pair_and_makes_none() -> N
     """An item without a price: the price book entry of its code was looked at before the item was there."""
     story = Story(CONTACT)
     story.tell(story.record(SF, {}, find={"1": '{"$Code":"A"}'}))
-    assert story.todo is not None
-    assert story.todo.act is Act.LOOK
-    story.finds()
-    assert (story.todo, story.state) == (None, State.CLEAN)
+    assert [story.todo and story.todo.act, story.finds().todo] == [Act.LOOK, None]
+    assert story.state is State.CLEAN
