@@ -49,6 +49,7 @@ from streams.capture import (
     Heard,
     resync_position,
 )
+from streams.choices import Choices
 from streams.configuration import Entry, Follower, parsed, write_entry
 from streams.connection import Connection
 from streams.engine.app import Engine
@@ -216,10 +217,12 @@ class Owned:
 
     def _writer(self, side: Side, tenant: str) -> WriteLoop:
         lookup = Lookup(self.outbox.link_event, self._claimed)
+        party = self.connection.party(side, tenant)
+        choices = Choices(self.connection, tenant, party) if isinstance(party, XeroParty) else None
         return WriteLoop(
             self.connection, side, tenant, self.outbox.link_event, self._announce, self._proved, self.new_id,
             expected_totals, self._answer_record, lookup, self.brake,
-            partial(file_bytes, self.source.party),
+            partial(file_bytes, self.source.party), choices,
         )  # fmt: skip
 
     # --- what the loops use --------------------------------------------------------------------------------------

@@ -14,11 +14,12 @@ from connector.core.link_state import NEVER, Link
 from connector.core.planning import plan
 from connector.core.records import Record, Side, Version
 from connector.core.unborn import Unborn
+from connector.xero.choices import LISTS
 from streams.connection import Connection, Flight, Waiting
 from streams.tables import Tables
 
 Send = Callable[[Connection, bytes, LinkEvent], Awaitable[object]]
-REFERENCE = ("TaxRate", "Account", "Organisation")  # what other documents are computed from
+REFERENCE = (*LISTS, "Organisation")  # what other documents are computed from and coded by
 
 
 @dataclass(slots=True)

@@ -29,6 +29,7 @@ from connector.core.sending import Draft, confirmed, content_of, with_file
 from connector.errors import DataError, EngineStop, TryAgain, TwinledgerError, Unavailable
 from connector.kafka.link_codec import Call, Member
 from streams.brake import Brake
+from streams.choices import Choices
 from streams.connection import Connection
 from streams.lookup import Lookup
 from streams.ready import Job
@@ -63,6 +64,7 @@ class WriteLoop:
     lookup: Lookup
     brake: Brake
     files: Files | None = None  # fetches what an attachment holds, by its id in Salesforce
+    choices: Choices | None = None  # judges what documents of Xero are coded by
     failures: int = 0
     ear: asyncio.Event = field(default_factory=asyncio.Event)
     aside: dict[tuple[str, str, str, str], float] = field(default_factory=dict)  # kinds of work, until when they rest
@@ -143,6 +145,8 @@ class WriteLoop:
         drafts = await self._filled(drafts)
         if not drafts:
             return True  # what they need of the other side cannot be had now
+        if self.choices is not None:
+            drafts = await self.choices.judged(drafts)
         if self.connection.draining:
             return False
         drafts = drafts[: self.party.room([piece.write for piece in drafts])]

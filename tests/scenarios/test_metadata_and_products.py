@@ -200,6 +200,14 @@ async def test_a_wrong_account_on_a_line_is_a_review_that_says_what_to_do(scene:
     assert [one["AccountCode"] for one in made["LineItems"]] == ["260"]
 
 
+async def test_an_account_that_no_poll_has_shown_yet_is_known_when_it_is_picked(scene: Stage) -> None:
+    _, _, entry = await product(scene, "100")
+    chart = await account(scene)
+    _, number, _ = await sold(scene, entry, 1, 100, Xero_Account__c=chart["Code"])
+    made = await invoice(scene, number, net=100)
+    assert [one["AccountCode"] for one in made["LineItems"]] == [chart["Code"]]
+
+
 async def test_a_wrong_account_on_a_product_is_a_review_of_the_product(scene: Stage) -> None:
     made, code, _ = await product(scene, Xero_Account__c="090")
     await waits_for_a_person(scene, ITEMS, made, "xero.account-code")

@@ -20,7 +20,7 @@ from connector.simulators.salesforce import org
 from connector.simulators.salesforce.sales_org import TABLES
 from connector.simulators.xero.seed import OTHER_TENANT
 from tests.integration.spine_stage import opened, spine
-from tests.scenarios.people import clean, fresh, pay
+from tests.scenarios.people import clean, fresh, pay, waits_for_a_person
 from tests.scenarios.replaying import says_nothing_new
 from tests.scenarios.strangers.objects import OBJECTS
 
@@ -96,6 +96,21 @@ async def test_row_1_tracking_options_are_cost_centres(scene: Stage) -> None:
     centres = await rows(scene, "Cost_Centre__c", Group__c=group["Id"])
     (category,) = await scene.xero.objects("TrackingCategory")
     assert sorted(row["Name"] for row in centres) == sorted(option["Name"] for option in category["Options"])
+
+
+@pytest.mark.parametrize(
+    ("account", "code"), [("090", "xero.account-code"), ("404", "xero.tax-type"), ("999", "xero.account-code")]
+)
+async def test_row_1_a_wrong_account_is_told_before_xero_sees_it(scene: Stage, account: str, code: str) -> None:
+    """A bank account, one of a class that the tax type is not for, and one that is not there."""
+    tag, before = f"W-{uuid4().hex[:6]}", len(await scene.xero.requests())
+    wrong: Json = {"Name": "Van", "Tag__c": tag, "Income_Account__c": account, "Income_Tax__c": "OUTPUT2"}
+    asset = await scene.salesforce.edit("Asset__c", wrong)
+    await waits_for_a_person(scene, "asset-item", asset, code)
+    sent = [one for one in (await scene.xero.requests())[before:] if one["method"] != "GET"]
+    assert sent == []
+    await scene.salesforce.edit("Asset__c", {"Income_Account__c": "200"}, asset)
+    assert (await booked(scene, "Item", {"Code": tag}))["SalesDetails"]["AccountCode"] == "200"
 
 
 async def test_row_2_an_asset_is_an_item_and_its_rate_goes_both_ways(scene: Stage) -> None:
