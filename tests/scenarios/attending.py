@@ -1,4 +1,4 @@
-"""Who sits in at every stage: arms what is to break, and asks at the end whether all is right."""
+"""Who sits in at every stage: arms what is to break, asks at the end whether all is right, and reads all again."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from connector.cli.stage import Stage
 from tests.scenarios.audit import applied, one_of_each
 from tests.scenarios.cuts import armed
 from tests.scenarios.pennies import agreed
+from tests.scenarios.replaying import says_nothing_new
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,7 @@ class Attendant:
         ))  # fmt: skip
         if wrong or sums.apart:
             raise AssertionError("\n".join(["at the end of the stage:", *wrong, *sums.apart]))
+        await says_nothing_new(scene)
 
     def _note(self, figures: Figures) -> None:
         with self.figures.open("a", encoding="utf-8") as file:

@@ -15,7 +15,6 @@ from connector.cli.stage import Stage
 from tests.integration.spine_stage import ATTENDANTS, opened, spine
 from tests.scenarios.attending import Attendant
 from tests.scenarios.listing import Listing
-from tests.scenarios.replaying import says_nothing_new
 
 #  Seconds of a wait among cuts. Salesforce has no keys: where a repeat is refused, and a look shows nothing of the
 #  first send, it is looked for again only after the deadline of the call, 65 s later.
@@ -60,4 +59,3 @@ async def scene(kafka: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIt
     async with spine(kafka, f"t{uuid4().hex[:10]}.", tmp_path_factory.mktemp("scenarios")) as played:
         await opened(played)
         yield played
-        await says_nothing_new(played)

@@ -88,7 +88,7 @@ _SIDES = """  - { key: debit, fields: { LineAmount: =record.Shipping__c, Account
 _QUOTE, _SALE = f"QuoteNumber: ='QU-' + record.Number__c\n  {_PARTNER}", _LINE.format(200, "OUTPUT2")
 DRAFTS = {
     "order": _COMMON.format(
-        name="order", entity="PurchaseOrder", lines=_LINE.format(300, "INPUT2"),
+        name="order", entity="PurchaseOrder", lines=_LINE.format(310, "INPUT2"),
         fields=f"PurchaseOrderNumber: ='PO-' + record.Number__c\n  {_PARTNER}",
     ),
     "quote": _COMMON.format(name="quote", entity="Quote", fields=_QUOTE, lines=_SALE),

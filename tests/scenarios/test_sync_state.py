@@ -73,7 +73,7 @@ async def unknown_account(scene: Stage) -> tuple[str, str, str]:
 async def test_a_failed_invoice_says_why_and_what_to_do_and_mending_it_is_enough(shown: Stage) -> None:
     opportunity, number, line = await unknown_account(shown)
     row = await stands(shown, INVOICES, opportunity, "Failed")
-    assert "Account code" in row["Reason__c"]
+    assert "no account" in row["Reason__c"]
     assert row["Remedy__c"]
     assert row["Code__c"]
     assert (row["Object__c"], row["Last_Success__c"]) == ("Opportunity", None)
