@@ -7,7 +7,7 @@ import json
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
 from decimal import Decimal
@@ -17,7 +17,9 @@ from rich.console import Console
 from rich.table import Table
 
 from connector.cli.links import links_of
+from connector.cli.printing import table
 from connector.cli.stage import Json, Stage, stage, until
+from connector.cli.statement import Line, lines
 from connector.core.link_state import Hold, Life
 from connector.errors import TwinledgerError
 from connector.kafka.connection import cluster_of
@@ -43,6 +45,7 @@ class Story:
 
     def __init__(self) -> None:
         self._console = Console(stderr=True, highlight=False)
+        self.statement: tuple[Line, ...] = ()
         self._rows: list[tuple[str, str, str]] = []
         self.began = time.monotonic()
 
@@ -108,7 +111,16 @@ async def play(scene: Stage, story: Story, summary: Summary) -> None:
         row = await until("the Opportunity shows the payment", lambda: _paid(scene, opportunity))
         summary.invoices_paid_back = 1
         said.append(f"status {row['Invoice_Status__c']}, paid on {row['Paid_On__c']}")
+    async with story.step("The month is added up on both sides") as said:
+        story.statement = await until("the statement shows the paid invoice on both sides", lambda: _statement(scene))
+        said.append(f"difference {sum((one.difference for one in story.statement), Decimal(0)):.2f}")
     await _count(scene, summary)
+
+
+async def _statement(scene: Stage) -> tuple[Line, ...]:
+    """The invoice and what shows it in Salesforce, both paid; empty until it is so."""
+    found = await lines(cluster_of(load(scene.config).kafka), month="2026-11")
+    return found if [one.status for one in found] == ["PAID", "PAID"] else ()
 
 
 async def _opportunity(scene: Stage, account: str) -> str:
@@ -203,8 +215,20 @@ def _finish(story: Story, summary: Summary, output: str) -> None:
         return
     console = Console()
     console.print(story.table())
+    console.print(_page(story.statement))
     facts = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in asdict(summary).items())
     console.print(facts)
+
+
+def _page(found: Sequence[Line]) -> Table:
+    """The statement, in 80 columns."""
+    rows = [
+        (each.mapping, each.status, each.currency, f"{each.salesforce:,.2f}", f"{each.xero:,.2f}",
+         f"{each.difference:,.2f}")
+        for each in found
+    ]  # fmt: skip
+    heads = (f"{found[0].month if found else ''} statement", "status", "", "salesforce", "xero", "difference")
+    return table(heads, rows, right="salesforce xero difference")
 
 
 async def _stay(story: Story, scene: Stage) -> None:

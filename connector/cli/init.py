@@ -65,6 +65,7 @@ class Found:
     company: Organisation
     fits: tuple[Fit, ...]
     children: Mapping[str, tuple[str, ...]]  # Salesforce object → the objects of its rows that mappings read
+    currency: str  # of the org's amounts; empty where it has one currency, which none of its APIs names
 
 
 def main(wanted: Wanted, folder: Path, output: Format) -> None:
@@ -81,12 +82,14 @@ def main(wanted: Wanted, folder: Path, output: Format) -> None:
     write_mappings(found.fits, folder / FOLDER)
     show(summary(found), output, table(("mapping", "", "what it lacks"), rows(found.fits)))
     note(
-        f"Wrote {target} and {sum(not each.lacks for each in found.fits)} mappings. Next: put both secrets into the "
+        f"Wrote {target} and {sum(not each.lacks for each in found.fits)} mappings. Next: "
+        f"{'' if found.currency else 'fill in the currency, '}put both secrets into the "
         "environment as the file says, then `twinledger topics apply`, `twinledger check`, `twinledger apply`, "
         "`twinledger run`."
     )
 
 
+UNKNOWN_CURRENCY = "  # fill it in as Setup, Company Information shows it (GBP, EUR, …); never taken from Xero"
 HEAD = """\
 # Written by `twinledger init`. Every value and what it means: docs/configuration.md.
 kafka: { bootstrap_servers: 127.0.0.1:9092, partitions: 48, replication: 3 }
@@ -102,11 +105,12 @@ async def look(wanted: Wanted) -> Found:
     async with HttpClient() as http:
         source = salesforce(http, settings.salesforce, now_ms)
         org = await source.party.organisation()
+        currency = await source.party.corporate_currency() or ""
         company = await xero(http, settings.xero[0], now_ms).organisation()
         texts = {file.name: file.read_text("utf-8") for file in sorted(shipped_mappings().glob("*.yaml"))}
         fits = await _fits([(parse(text, name), text) for name, text in texts.items()], source)
         children = _children(source.party.catalog, fits)
-    return Found(org, company, fits, children)
+    return Found(org, company, fits, children, currency)
 
 
 def _settings(wanted: Wanted) -> ConnectionSettings:
@@ -184,7 +188,7 @@ def block(wanted: Wanted, found: Found) -> str:
     """The connection as it stands in the file."""
     settings: dict[str, Any] = {
         "name": wanted.name,
-        "currency": found.company.base_currency or "",
+        "currency": found.currency,
         "salesforce": {
             "url": wanted.salesforce_url, "organisation": found.org.id, "client_id": wanted.salesforce_client,
             "capture": dict.fromkeys(polled(found), "poll"),
@@ -196,6 +200,7 @@ def block(wanted: Wanted, found: Found) -> str:
         "mappings": [FOLDER],
     }  # fmt: skip
     text = yaml.safe_dump([settings], sort_keys=False, allow_unicode=True)
+    text = text.replace("currency: ''\n", f"currency: ''{UNKNOWN_CURRENCY}\n", 1)
     said = f"# {found.org.name} and {found.company.name}. The secrets belong into the environment:\n"
     said += "#   TWINLEDGER_CONNECTIONS__<place, from 0>__SALESFORCE__CLIENT_SECRET, …__XERO__0__CLIENT_SECRET\n"
     return "".join(f"  {line}\n" for line in (said + text).splitlines())

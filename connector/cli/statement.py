@@ -2,14 +2,15 @@
 
 Both sides are taken from the record topics as they stand; neither API is asked. What Salesforce holds of a document
 that was made of its record is what the record's lines come to; of a mirror of Xero's documents, the field that takes
-the total.
+the total, else what the rows come to that take its lines. A document that is wanted and was not made (it waits, or a
+person is asked) counts with nothing on its other side.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -17,21 +18,24 @@ from importlib import import_module
 from typing import Annotated
 
 import typer
+from rich.table import Table
 
 from connector.cli.links import links_of
 from connector.cli.options import DEFAULT_CONFIG, Config, Connection, Format, Output, settings_of
 from connector.cli.printing import note, show, table
 from connector.core.applied import Applied
 from connector.core.link_state import Life, Link
+from connector.core.mapping.model import Kind
 from connector.core.mapping.model import Mapping as Rule
 from connector.core.records import Record, Side
-from connector.core.values import from_canonical
+from connector.core.values import Fields, Value, from_canonical
 from connector.kafka.codec import Codec, Decoded
 from connector.kafka.compacted import latest
 from connector.kafka.connection import Cluster, cluster_of
 from connector.xero.avro import TOPICS
 
-RECORDS, TOTAL = "salesforce.records.v1", "record.Total"
+RECORDS, TOTAL, LINE_AMOUNT = "salesforce.records.v1", "record.Total", "line.LineAmount"
+HEADING = ("Date", "Type", "CurrencyCode")
 MONEY = ("Invoice", "CreditNote", "PurchaseOrder", "Quote", "BankTransaction")
 DIFFERENT = 3
 Month = Annotated[str, typer.Option("--month", metavar="YYYY-MM", help="By the documents' dates.", show_default=False)]
@@ -69,18 +73,22 @@ def statement(
     if month and not _is_month(month):
         raise typer.BadParameter(f"{month!r} is no month: write 2026-11.")
     found = asyncio.run(lines(cluster_of(settings_of(config).kafka), connection, month))
+    apart = sum((each.difference for each in found), Decimal(0))
+    show({"lines": found, "difference": apart}, output, page(found))
+    note(f"{sum(each.documents for each in found)} documents, difference {apart:,.2f}.")
+    if apart:
+        raise typer.Exit(DIFFERENT)
+
+
+def page(found: Sequence[Line]) -> Table:
+    """For a person."""
     rows = [
         (each.month, each.mapping, each.type, each.status, each.currency, str(each.documents), _money(each.salesforce),
          _money(each.xero), _money(each.difference))
         for each in found
     ]  # fmt: skip
     heads = ("month", "mapping", "type", "status", "currency", "documents", "salesforce", "xero", "difference")
-    apart = sum((each.difference for each in found), Decimal(0))
-    page = table(heads, rows, right="documents salesforce xero difference")
-    show({"lines": found, "difference": apart}, output, page)
-    note(f"{sum(each.documents for each in found)} documents, difference {apart:,.2f}.")
-    if apart:
-        raise typer.Exit(DIFFERENT)
+    return table(heads, rows, right="documents salesforce xero difference")
 
 
 def _money(amount: Decimal) -> str:
@@ -101,42 +109,66 @@ async def lines(cluster: Cluster, connection: str = "", month: str = "") -> tupl
     records = await _records(cluster, codec)
     sums: dict[Key, Sum] = defaultdict(Sum)
     for link in await links_of(cluster):
-        rule = rules.get((link.id.connection, link.id.mapping)) if link.life is Life.LIVE else None
+        rule = rules.get((link.id.connection, link.id.mapping)) if link.life is not Life.ENDED else None
         if rule is None or connection not in ("", link.id.connection):
             continue
         own = rule.of(link)
-        document = records.get((link.id.connection, own.end(Side.XERO).entity, link.xero.id))
-        pair = None if document is None else _pair(own, link, document, records)
-        if document is None or pair is None:
+        if own.kind is not Kind.DOCUMENT or own.end(Side.XERO).entity not in MONEY:
             continue
+        document = records.get((link.id.connection, own.end(Side.XERO).entity, link.xero.id))
+        amounts = _amounts(own, link, document, records)
         key = _key(link, document)
-        if month in ("", key[1]):
-            _add(sums[key], *pair)
+        if amounts is not None and month in ("", key[1]):
+            _add(sums[key], *amounts)
     return tuple(
         Line(*key, each.documents, each.salesforce, each.xero, each.apart) for key, each in sorted(sums.items())
     )
 
 
-def _pair(
-    rule: Rule, link: Link, document: Record, records: Mapping[tuple[str, str, str], Record]
+def _amounts(
+    rule: Rule, link: Link, document: Record | None, records: Mapping[tuple[str, str, str], Record]
 ) -> tuple[Decimal, Decimal] | None:
     """(what Salesforce holds, what Xero holds); None for what has no money on both sides."""
-    fields = document.fields
     if rule.target.side is Side.XERO:
-        wanted = from_canonical(link.money) if link.money else None
-        there = fields.get("Total" if fields.get("LineAmountTypes") == "Inclusive" else "SubTotal")
+        here = from_canonical(link.money) if link.money and not link.left else None
+        there = _booked(document.fields) if document is not None else Decimal(0) if link.life is Life.NEW else None
     else:
-        path = next((setting.path for setting in rule.settings if setting.value.text == TOTAL), "")
+        here, there = (None, None) if document is None else _mirrored(rule, link, document, records)
+    return (here, there) if isinstance(here, Decimal) and isinstance(there, Decimal) else None
+
+
+def _booked(fields: Fields) -> Value:
+    return fields.get("Total" if fields.get("LineAmountTypes") == "Inclusive" else "SubTotal")
+
+
+def _mirrored(
+    rule: Rule, link: Link, document: Record, records: Mapping[tuple[str, str, str], Record]
+) -> tuple[Value, Value]:
+    """By the field that takes the total, else by the rows that take the lines' amounts, which are net."""
+    path = next((setting.path for setting in rule.settings if setting.value.text == TOTAL), "")
+    row = next(((b.rows, s.path) for b in rule.blocks for s in b.settings if LINE_AMOUNT in s.value.text), None)
+    there = document.fields.get("Total" if path else "SubTotal")
+    if not path and row is None:
+        return None, None
+    if link.life is Life.NEW:
+        return Decimal(0), there
+    if path:
         mirror = records.get((link.id.connection, rule.target.entity, link.salesforce.id))
-        wanted, there = (mirror.fields.get(path) if mirror is not None and path else None), fields.get("Total")
-    return (wanted, there) if isinstance(wanted, Decimal) and isinstance(there, Decimal) else None
+        return (mirror.fields.get(path) if mirror is not None else None), there
+    shown = ((path.split("/"), text) for path, text in link.seen(Side.SALESFORCE).items() if "/" in path)
+    amounts = [from_canonical(text) for parts, text in shown if (parts[0], parts[-1]) == row]
+    return sum((amount for amount in amounts if isinstance(amount, Decimal)), Decimal(0)), there
 
 
-def _key(link: Link, document: Record) -> Key:
-    on = document.fields.get("Date")
-    kind, status, currency = (str(document.fields.get(n) or "") for n in ("Type", "Status", "CurrencyCode"))
+def _key(link: Link, document: Record | None) -> Key:
+    """Of a document that is not there: by what it is to be."""
+    flat = {name: from_canonical(text) for name, text in link.seen(link.id.side).items() if name in HEADING and text}
+    fields = document.fields if document is not None else flat
+    on, status = fields.get("Date"), str(fields.get("Status") or "")
+    kind, currency = (str(fields.get(name) or "") for name in ("Type", "CurrencyCode"))
     month = f"{on:%Y-%m}" if isinstance(on, date) else ""
-    return link.id.connection, month, link.id.mapping, kind or document.entity, status, currency
+    status = f"{status} (not made)".strip() if link.life is Life.NEW else status
+    return link.id.connection, month, link.id.mapping, kind or link.entity, status, currency
 
 
 def _add(into: Sum, wanted: Decimal, there: Decimal) -> None:

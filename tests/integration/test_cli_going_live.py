@@ -57,7 +57,8 @@ async def test_the_files_run_as_they_are_written(both: Sides, tmp_path: Path) ->
     (settings,) = load(file).connections
     assert settings.salesforce.organisation == both.org.org.organisation
     assert settings.xero[0].demo is True
-    assert settings.currency == "GBP"
+    assert settings.currency == "", "an org with one currency names it nowhere, and Xero's is not asked"
+    assert "currency: ''  # fill it in as Setup" in file.read_text("utf-8")
     assert "secret" not in yaml.safe_load(file.read_text("utf-8"))["connections"][0]["salesforce"]
 
 
