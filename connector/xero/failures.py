@@ -36,7 +36,7 @@ RULES: tuple[Rule, ...] = (
     _rule(r"matched an archived contact", "contact-archived", Kind.FIX, "Restore the contact in Xero."),
     _rule(r"contact could not be found|a contact must be specified", "contact-missing", Kind.WAIT),
     _rule(r"elements to identify the contact", "contact-unnamed", Kind.FIX, "Give the customer a name."),
-    _rule(r"error converting value", "unreadable", Kind.FIX, "A field of the mapping gives the wrong type of value."),
+    _rule(r"error converting value", "value-type", Kind.FIX, "A field of the mapping gives the wrong type of value."),
     _rule(r"organisation is not subscribed to currency", "currency", Kind.FIX, "Add the currency in Xero's settings."),
     _rule(r"lock date", "locked-period", Kind.FIX, "Unlock the period in Xero, or use a later date."),
     _rule(r"has been archived, or has been deleted", "account-archived", Kind.FIX, "Restore it or use another."),

@@ -237,7 +237,7 @@ def test_a_400_decides_one_element_but_not_a_batch() -> None:
         ("An existing Credit Note with the specified CreditNoteID could not be found", Kind.FIX, "not-found"),
         ("Only AUTHORISED and BILLED purchase orders may have SentToContact updated.", Kind.FIX, "status"),
         ("The line total 99.00 does not match the expected line total 100.00", Kind.FIX, "line-total"),
-        ("Error converting value \"x\" to type 'System.Decimal'.", Kind.FIX, "unreadable"),
+        ("Error converting value \"x\" to type 'System.Decimal'.", Kind.FIX, "value-type"),
         ("Something new", Kind.FIX, "refused"),
     ],
 )  # fmt: skip
