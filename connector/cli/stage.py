@@ -195,6 +195,7 @@ async def stage(
     poll_seconds: int = 3,
     calls_per_minute: int = 55,
     several_currencies: bool = False,
+    person_accounts: bool = False,
 ) -> AsyncIterator[Stage]:
     """Raise the curtain. ``kafka`` names a broker that runs already; else one is started.
 
@@ -217,7 +218,7 @@ async def stage(
             if calls_per_minute <= Limits().minute
             else Limits(calls_per_minute, 10_000_000, 50, 10_000_000)
         )
-        org, world = Org(multi_currency=several_currencies), World(limits=allowed)
+        org, world = Org(multi_currency=several_currencies, person_accounts=person_accounts), World(limits=allowed)
         salesforce_app = salesforce.build(org)
         salesforce_url = await stack.enter_async_context(running(salesforce_app))
         xero_url = await stack.enter_async_context(running(xero.build(world)))

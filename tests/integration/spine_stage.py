@@ -28,6 +28,7 @@ async def spine(
     mappings: Path | None = None,
     start: bool = True,
     several_currencies: bool = False,
+    person_accounts: bool = False,
 ) -> AsyncIterator[Stage]:
     """Topics made, mappings applied, the connector ready. What it knew is printed when the block fails."""
     async with stage(
@@ -38,6 +39,7 @@ async def spine(
         poll_seconds=1,
         calls_per_minute=FAST,
         several_currencies=several_currencies,
+        person_accounts=person_accounts,
     ) as scene:
         ahead = folder / "clock"
         ahead.write_text("0", "ascii")

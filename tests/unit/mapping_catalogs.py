@@ -21,7 +21,9 @@ SALESFORCE = {
         BillingStreet text(255); BillingCity text(40); BillingState text(80); BillingPostalCode text(20)
         BillingCountry text(80); BillingAddress object readonly; Xero_Contact_Id__c text(36); Xero_Tax__c text(50)
         Xero_Account__c text(10); Xero_Region__c text(100)
-        Xero_Balance__c number(.2)
+        Xero_Balance__c number(.2); Xero_Currency__c text(3); Email__c text(80); Tax_Number__c text(50); Fax text(40)
+        ShippingStreet text(255); ShippingCity text(40); ShippingState text(80); ShippingPostalCode text(20)
+        ShippingCountry text(80); ShippingAddress object readonly
     """,
     "Opportunity": """
         Id id readonly; AccountId id ->Account; Account object ->Account; Name text(120) required
@@ -72,8 +74,11 @@ XERO = {
     "Contact": """
         ContactID id readonly; ContactNumber text(50); Name text(255) required; ContactStatus text
         EmailAddress text(255); IsCustomer boolean readonly; Phones list ->Phone; Addresses list ->Address
-        Balances object ->Balances
+        Balances object ->Balances; TaxNumber text(50); CompanyNumber text(50)
+        DefaultCurrency text; PaymentTerms object ->PaymentTerm
     """,
+    "PaymentTerm": "Bills object ->Term; Sales object ->Term",
+    "Term": "Day number(.0); Type text",
     "Balances": "AccountsReceivable object ->Balance",
     "Balance": "Outstanding number(.2) readonly; Overdue number(.2) readonly",
     "Phone": "PhoneType text; PhoneNumber text(50); PhoneAreaCode text(10); PhoneCountryCode text(20)",

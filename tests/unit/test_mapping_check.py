@@ -157,7 +157,7 @@ def test_two_way_fields_are_checked_on_both_sides() -> None:
         match: [ [sf.Nr, xero.ContactID] ]
         create: xero
         fields:
-          - { sf: Terms__c, xero: EmailAddress, owner: sf }
+          - { sf: Terms__c, xero: CompanyNumber, owner: sf }
           - { sf: Phone, xero: IsCustomer, owner: sf }
           - { sf: Id, xero: ContactNumber, owner: latest }
           - { sf: Nothing, xero: Phones.DEFAULT, owner: xero }

@@ -12,12 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connector.core.document import NotWanted, Refused
-from connector.core.mapping.evaluate import Context, end, identities, match_criteria, neutral, spell
+from connector.core.mapping.evaluate import Context, end, identities, match_criteria, neutral, sends_back, spell
 from connector.core.mapping.model import Kind
+from connector.core.mapping.parse import parse
 from connector.core.marks import carried, mark_of
 from connector.core.records import Record, Side, Version
 from connector.core.values import Value
-from tests.unit.mapping_catalogs import ready
+from connector.errors import MappingError
+from tests.unit.mapping_catalogs import FOLDER, ready
 
 NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 HOME = Context()
@@ -81,7 +83,13 @@ def test_both_ends_have_the_same_names() -> None:
     assert RULES.owners == {
         "Name": "salesforce",
         "Phone": "latest",
+        "Fax": "latest",
+        "Email__c": "latest",
+        "Tax_Number__c": "latest",
+        "Terms__c": "latest",
+        "Xero_Currency__c": "latest",
         "BillingAddress": "salesforce",
+        "ShippingAddress": "salesforce",
         "Xero_Contact_Id__c": "xero",
         "Xero_Balance__c": "xero",
     }
@@ -192,3 +200,53 @@ def test_addresses_and_phones_survive_the_way_there(
     back = spell(RULES, Side.SALESFORCE, wanted, (), line_ids={})
     again = neutral(RULES, replace(here, fields={**here.fields, **back}))
     assert {path: again.get(path) for path in wanted} == wanted
+
+
+def term(day: int, kind: str = "DAYSAFTERBILLDATE") -> dict[str, Value]:
+    return {"Day": Decimal(day), "Type": kind}
+
+
+@pytest.mark.parametrize(
+    ("there", "days"),
+    [
+        ({"Sales": term(14)}, Decimal(14)),
+        ({"Sales": term(0), "Bills": term(30)}, Decimal(0)),
+        ({"Bills": term(30)}, None),
+        ({"Sales": {"Day": Decimal(14)}}, None),  # a day without its type says nothing
+        (None, None),
+    ],
+)
+def test_payment_terms_are_days_after_the_invoice(there: Value, days: Decimal | None) -> None:
+    assert flat(contact(PaymentTerms=there)).get("Terms__c") == days
+    assert flat(account(Terms__c=days)).get("Terms__c") == days
+
+
+def test_days_are_sent_with_their_type_and_beside_the_terms_of_bills() -> None:
+    bills = {"Bills": term(20, "OFFOLLOWINGMONTH"), "Sales": {**term(7), "ValidationErrors": []}}
+    sent = spell(RULES, Side.XERO, {"Terms__c": Decimal(45)}, (), line_ids={}, before={"PaymentTerms": bills})
+    assert sent == {"PaymentTerms": {"Bills": term(20, "OFFOLLOWINGMONTH"), "Sales": term(45)}}
+    assert sends_back(RULES, Side.XERO, ["Terms__c"])
+    assert not sends_back(RULES, Side.XERO, ["Phone", "BillingAddress"])
+    assert not sends_back(RULES, Side.SALESFORCE, ["Terms__c"])
+    assert spell(RULES, Side.SALESFORCE, {"Terms__c": Decimal(45)}, (), line_ids={}) == {"Terms__c": Decimal(45)}
+
+
+def test_other_terms_are_no_number_of_days_and_come_back_as_they_were() -> None:
+    seen = flat(contact(PaymentTerms={"Sales": term(20, "OFFOLLOWINGMONTH")}))["Terms__c"]
+    assert seen == "20 OFFOLLOWINGMONTH"
+    assert spell(RULES, Side.SALESFORCE, {"Terms__c": seen}, (), line_ids={}) == {"Terms__c": None}
+    assert spell(RULES, Side.XERO, {"Terms__c": seen}, (), line_ids={}) == {
+        "PaymentTerms": {"Sales": term(20, "OFFOLLOWINGMONTH")}
+    }
+
+
+def test_what_is_empty_empties_nothing() -> None:
+    """An empty field says nothing: what stands in Xero stays."""
+    empty = flat(account(Terms__c=None, Email__c=None, Tax_Number__c=None, Xero_Currency__c=None, Fax=None))
+    assert {"Terms__c", "Email__c", "Tax_Number__c", "Xero_Currency__c", "Fax"} & set(empty) == set()
+
+
+def test_terms_that_would_be_emptied_are_refused() -> None:
+    text = (FOLDER / "account-contact.yaml").read_text("utf-8").replace("using: terms,", "using: terms, empty: clear,")
+    with pytest.raises(MappingError, match="cannot be emptied"):
+        parse(text, "a.yaml")

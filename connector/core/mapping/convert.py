@@ -190,4 +190,36 @@ def _spelled_address(side: Side, value: Value) -> Value:
     return out
 
 
-CONVERTERS: Mapping[str, Converter] = {"address": Converter(_address, _spelled_address)}
+_AFTER = "DAYSAFTERBILLDATE"  # the one of Xero's payment terms that a number of days can say
+
+
+def _terms(side: Side, value: Value) -> Value:
+    """A number of days after the date of the document. Other terms of Xero are a text of their own (``20
+    OFFOLLOWINGMONTH``): no number is equal to them."""
+    if side is Side.SALESFORCE:
+        return None if value is None else _days(value)
+    term: Mapping[str, Value] = value if isinstance(value, Mapping) else {}
+    day, kind = term.get("Day"), term.get("Type")
+    if not isinstance(day, Decimal) or not isinstance(kind, str) or not kind:
+        return None
+    return _days(day) if kind == _AFTER else f"{_days(day)} {kind}"
+
+
+def _days(value: Value) -> Decimal:
+    if isinstance(value, Decimal):
+        return half_up(value, 0)
+    raise _wrong(value, "a number of days")
+
+
+def _spelled_terms(side: Side, value: Value) -> Value:
+    """Salesforce holds days or nothing; Xero takes a day with its type."""
+    if side is Side.SALESFORCE or value is None:
+        return value if isinstance(value, Decimal) else None
+    day, _, kind = str(value).partition(" ")
+    return {"Day": Decimal(day), "Type": kind or _AFTER}
+
+
+CONVERTERS: Mapping[str, Converter] = {
+    "address": Converter(_address, _spelled_address),
+    "terms": Converter(_terms, _spelled_terms),
+}

@@ -1,7 +1,7 @@
 """From records to what a mapping wants of the other side. Pure; a bad record gives Refused, never an exception.
 
 ``document`` and ``back_write`` are one-way, ``end`` projects either end of a two-way mapping to its neutral names.
-``observed``, ``foreign_lines``, ``identities``, ``match_criteria`` and ``spell`` are offered here too.
+``observed``, ``foreign_lines``, ``identities``, ``match_criteria``, ``sends_back`` and ``spell`` are offered here too.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from connector.core.mapping.operators import is_empty
 from connector.core.mapping.rows import mark_of_row
 from connector.core.mapping.scope import Scope
 from connector.core.mapping.shapes import own_fields, reach
-from connector.core.mapping.spell import line_ids, ordered_keys, spell
+from connector.core.mapping.spell import line_ids, ordered_keys, sends_back, spell
 from connector.core.mapping.syntax import ExpressionError
 from connector.core.marks import WITHIN, mark_of
 from connector.core.records import Record, Side
@@ -33,7 +33,7 @@ from connector.core.values import Ref, Value
 from connector.errors import ConfigurationError, DataError
 
 __all__ = ["BackWrite", "Context", "back_write", "document", "end", "foreign_lines", "identities", "line_ids",
-           "match_criteria", "neutral", "observed", "ordered_keys", "parts", "spell"]  # fmt: skip
+           "match_criteria", "neutral", "observed", "ordered_keys", "parts", "sends_back", "spell"]  # fmt: skip
 
 MAX_LINES = 1_000
 MAX_DOCUMENTS = 100

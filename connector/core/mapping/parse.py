@@ -37,7 +37,7 @@ _NEEDED: Table[Kind, tuple[str, ...]] = {
     Kind.BACK_WRITE: ("mapping", "from", "to", "target", "fields"),
 }
 SIDES = {"sf": Side.SALESFORCE, "xero": Side.XERO}
-CONVERTERS = ("address",)
+CONVERTERS = ("address", "terms")
 _CHOICES: Table[str, tuple[str, ...]] = {  # key → what it can say; the first is the default
     "begin": ("new", "link", "all"),
     "found": ("stop", "link", "ask"),
@@ -297,6 +297,8 @@ def _pairs(reading: Reading, node: Node) -> tuple[Pair, ...]:
             for key, allowed in (("using", CONVERTERS), ("empty", ("keep", "clear")), ("long", ("reject", "cut")))
             if key in block.parts
         }
+        if option.get("using") == "terms" and option.get("empty") == "clear":
+            reading.refuse("choice", "payment terms cannot be emptied in Xero", block.line, "Take empty: clear out.")
         out[name] = Pair(name, xero, SIDES[owner].value if owner in SIDES else owner, block.line,
                          using=option.get("using", ""), clear=option.get("empty") == "clear",
                          cut=option.get("long") == "cut")  # fmt: skip

@@ -21,6 +21,8 @@ LINE_FIELDS = ("LineItemID", "Description", "Quantity", "UnitAmount", "ItemCode"
 _UNNAMED_FIELDS = (*LINE_FIELDS[1:], "LineAmount")  # of a journal: the amount is all that its line has
 # An empty text clears these in Xero, where null means to leave a field alone. Nothing clears a date or a number.
 _CLEARED = (FieldType.TEXT, FieldType.OBJECT)
+# Objects of Xero that are sent whole: their parts, and what is sent of each part.
+WHOLE: Table[str, tuple[tuple[str, ...], tuple[str, ...]]] = {"PaymentTerms": (("Bills", "Sales"), ("Day", "Type"))}
 _COMPUTED = frozenset({"TaxAmount"})  # of our own lines: worked out again from what we send
 
 
@@ -56,6 +58,7 @@ def spell(
         place(side, out, pair.path(side) if pair else path, value)
     if side is Side.XERO:
         _keep_entries(out, before or {})
+        _keep_parts(out, before or {})
     if mapping.lines and any(split_line_path(path) for path in flat):
         out[mapping.lines] = _lines(mapping, side, flat, order, line_ids, foreign, before or {}, out)
     return out
@@ -114,6 +117,30 @@ def _carried(row: Fields | None, ours: frozenset[str], takes: Sequence[str]) -> 
         entries = [{part: entry.get(part) for part in ("Name", "Option")} for entry in rows(row, "Tracking")]
         out["Tracking"] = [entry for entry in entries if f"Tracking.{entry['Name']}" not in ours]
     return out
+
+
+def sends_back(mapping: Mapping, side: Side, paths: Iterable[str]) -> bool:
+    """Whether what is written is sent together with what stands beside it, which must be known then."""
+    if side is not Side.XERO:
+        return False
+    names = {pair.name: pair.xero for pair in mapping.pairs}
+    return any(names.get(path, path).partition(".")[0] in WHOLE for path in paths)
+
+
+def _keep_parts(out: dict[str, Value], before: Fields) -> None:
+    """Terms of sales are sent with those of bills, and a day with its type: nobody says what Xero makes of half."""
+    for name, (holders, parts) in WHOLE.items():
+        sent, known = out.get(name), before.get(name)
+        if not isinstance(sent, Table):
+            continue
+        whole: dict[str, Value] = {}
+        for holder in holders:
+            kept, new = (one.get(holder) if isinstance(one, Table) else None for one in (known, sent))
+            inner = {part: kept[part] for part in parts if part in kept} if isinstance(kept, Table) else {}
+            inner |= new if isinstance(new, Table) else {}
+            if inner:
+                whole[holder] = inner
+        out[name] = whole
 
 
 def _keep_entries(out: dict[str, Value], before: Fields) -> None:

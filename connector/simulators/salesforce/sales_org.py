@@ -84,6 +84,7 @@ Terms__c            double(4.0)
 Tax_Number__c       string(50)
 Xero_Contact_Id__c  string(36) external
 Xero_Balance__c     currency(16.2)
+Xero_Currency__c    string(3)
 Xero_Account__c     string(10)
 Xero_Tax__c         string(50)
 Xero_Region__c      string(100)
