@@ -200,8 +200,8 @@ class Lookup:
         return [self._careful(connection, job, seen.get(job.todo.target), why) for job, why in filled]
 
     def _doubtful(self, connection: Connection, job: Job) -> bool:
-        """Lines are written as a whole, so those that are not ours must be known, and so are payment terms. A field that
-        belongs to whoever changed it last must not be written over an edit that no poll has shown yet."""
+        """Lines are written as a whole, so those that are not ours must be known, and so must terms of payment. A
+        field that belongs to whoever changed it last must not be written over an edit that no poll has shown yet."""
         if job.todo.act is not Act.UPDATE:
             return False
         if any("/" in path for path in job.todo.changed):

@@ -20,7 +20,7 @@ import pytest
 FIGURES = "TWINLEDGER_SCENARIO_FIGURES"  # the file of the run: processes beside each other write into one
 ROWS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("Metadata, products and items", ("metadata_and_products",)),
-    ("Accounts and contacts", ("two_way_account_contact", "gap_and_merged_events", "deletion")),
+    ("Accounts and contacts", ("two_way_account_contact", "person_accounts", "gap_and_merged_events", "deletion")),
     ("Xero's invoices in Salesforce", ("mirror_lines", "webhook_to_kafka")),
     ("Opportunities to invoices, and back", (
         "invoice_lines", "payment_status", "lost_and_won_again", "several_documents", "sync_state",
