@@ -195,7 +195,7 @@ async def test_what_is_emptied_on_one_side_stays_on_the_other(scene: Stage) -> N
     """An empty field says nothing; and terms of bills stay as they are beside those of sales."""
     account = await linked_customer(scene, Terms__c=Decimal(14), Email__c="a@example.org")
     contact = (await contact_of(scene, account))["ContactID"]
-    bills = {"Day": Decimal(20), "Type": "OFFOLLOWINGMONTH"}
+    bills: Json = {"Day": Decimal(20), "Type": "OFFOLLOWINGMONTH"}
     await scene.xero.edit("Contact", {"PaymentTerms": {"Bills": bills, **_days(14)["PaymentTerms"]}}, contact)
     await some_polls(scene)
     before = await sent(scene, account, contact)
