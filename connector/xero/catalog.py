@@ -13,7 +13,11 @@ from connector.xero.fields import FIELDS
 
 # lists whose entries are named by a type: Phones.DEFAULT, Addresses.POBOX, Tracking.Region
 KEYED: Mapping[str, str] = {"Phones": "PhoneType", "Addresses": "AddressType", "Tracking": "Name"}
-LINES: Mapping[str, str] = {"LineItems": "LineItem", "JournalLines": "ManualJournalLine"}
+# lists of rows, by their name: lines, and what settled a document
+ROWS: Mapping[str, str] = {
+    "LineItems": "LineItem", "JournalLines": "ManualJournalLine", "Payments": "Payment", "CreditNotes": "CreditNote",
+    "Prepayments": "Prepayment", "Overpayments": "Overpayment", "Allocations": "Allocation",
+}  # fmt: skip
 # what a line shows of an item is the item, cut short
 SHORT: Mapping[str, str] = {"LineItemItem": "Item"}
 # the API only shows them: prepayments and overpayments are born of bank transactions
@@ -85,8 +89,8 @@ class XeroCatalog:
         return entity in ENTITIES or entity in BELOW_FIELDS
 
     def children(self, entity: str, name: str) -> str | None:
-        """The rows under a line list; ``LineItem`` is an entity of the table of fields."""
-        return LINES.get(name) if name in FIELDS.get(entity, {}) else None
+        """The rows under a list; ``LineItem`` is an entity of the table of fields."""
+        return ROWS.get(name) if name in FIELDS.get(entity, {}) else None
 
     def parent(self, entity: str, name: str) -> str | None:
         return None

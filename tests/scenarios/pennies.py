@@ -22,6 +22,7 @@ from connector.core.link import state
 from connector.core.link_state import Life, Link, State
 from connector.core.mapping.model import Kind
 from connector.core.mapping.model import Mapping as Rule
+from connector.core.mapping.rows import BEHIND
 from connector.core.records import Side
 from connector.core.values import from_canonical
 from connector.errors import Unavailable
@@ -87,7 +88,8 @@ class Books:
         block = next((block for block in rule.blocks if block.rows == lines), None)
         if block is not None and block.mark:
             rows = self.children[str(shown["Id"])]
-            return next((row for row in rows if row.get(block.mark) == key), None)
+            marks = (key, f"{shown.get(rule.mark)}{BEHIND}{key}")
+            return next((row for row in rows if row.get(block.mark) in marks), None)
         rows = shown.get(lines) or []
         return next((row for row in rows if row.get("LineItemID") == link.line_ids.get(key, "?")), None)
 

@@ -56,11 +56,17 @@ SALESFORCE = {
         Amount_Due__c number(.2); Amount_Paid__c number(.2); Currency__c text(3); Reference__c text(255)
         Account__c id ->Account; Opportunity__c id ->Opportunity; Payments__c number(.0); Amount_Credited__c number(.2)
         Xero_Page__c text(255); Lines__r list ->Xero_Invoice_Line__c
+        Payments__r list ->Xero_Invoice_Payment__c
     """,
     "Xero_Invoice_Line__c": """
         Id id readonly; Invoice__c id ->Xero_Invoice__c required; Xero_Id__c text(80); Description__c text(4000)
         Item_Code__c text(30); Quantity__c number(.4); Unit_Amount__c number(.4); Discount_Rate__c number(.4)
         Account_Code__c text(10); Tax_Type__c text(50); Tax_Amount__c number(.2); Line_Amount__c number(.2)
+        Tracking__c text(255)
+    """,
+    "Xero_Invoice_Payment__c": """
+        Id id readonly; Invoice__c id ->Xero_Invoice__c required; Xero_Id__c text(80); Kind__c text(40); Date__c date
+        Amount__c number(.2); Reference__c text(255); Number__c text(255)
     """,
     "Xero_Account__c": """
         Id id readonly; Name text(80) required; Xero_Id__c text(36); Code__c text(10); Type__c text(40)
@@ -89,14 +95,18 @@ XERO = {
         LineAmountTypes text values=Exclusive|Inclusive|NoTax; LineItems list ->LineItem; SubTotal number(.2) readonly
         TotalTax number(.2) readonly; Total number(.2) readonly; AmountDue number(.2) readonly
         AmountPaid number(.2) readonly; FullyPaidOnDate date readonly; AmountCredited number(.2) readonly
-        Payments list ->Payment
+        Payments list ->Payment; CreditNotes list ->CreditNote; Prepayments list ->Prepayment
+        Overpayments list ->Overpayment
     """,
     "LineItem": """
         LineItemID id; Description text(4000); Quantity number(.4); UnitAmount number(.4); ItemCode text(30)
         AccountCode text(10); TaxType text(50); DiscountRate number(.4); Tracking list ->TrackingEntry
         LineAmount number(.2); TaxAmount number(.2)
     """,
-    "Payment": "PaymentID id readonly; Amount number(.2)",
+    "Payment": "PaymentID id readonly; Amount number(.2); Date date; Reference text(255)",
+    "CreditNote": "CreditNoteID id readonly; CreditNoteNumber text(255); AppliedAmount number(.2); Date date",
+    "Prepayment": "PrepaymentID id readonly; AppliedAmount number(.2); Date date",
+    "Overpayment": "OverpaymentID id readonly; AppliedAmount number(.2); Date date",
     "TrackingEntry": "Name text(100); Option text(100)",
     "Account": """
         AccountID id readonly; Code text(10); Name text(150); Type text; Class text readonly; TaxType text; Status text

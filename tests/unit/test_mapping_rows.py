@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -14,7 +15,7 @@ from connector.core.mapping.parse import parse
 from connector.core.party import MOST_ROWS, Row
 from connector.core.records import Record, Side, Version
 from connector.core.row_writes import row_writes
-from connector.core.values import Fields, Value, canonical, texts
+from connector.core.values import Fields, Value, canonical, from_canonical, texts
 from connector.errors import MappingError
 from tests.unit.mapping_catalogs import CATALOGS, mapping, ready
 
@@ -76,7 +77,7 @@ def test_a_line_is_wanted_with_its_mark() -> None:
 def test_rows_are_read_with_the_object() -> None:
     plan = MIRROR.read_plan(Side.SALESFORCE)
     assert {"Id", "Xero_Id__c", "Line_Amount__c"} <= set(plan.children["Lines__r"])
-    (block,) = MIRROR.blocks
+    block = MIRROR.blocks[0]
     assert (block.entity, block.parent) == ("Xero_Invoice_Line__c", "Invoice__c")
 
 
@@ -92,6 +93,55 @@ def test_what_salesforce_shows_is_what_was_wanted() -> None:
     bare = Record(summary.side, "org", summary.entity, "a01", summary.version, summary.read_at, None,
                   fields={"Name": "x"})  # fmt: skip
     assert not [path for path in observed(MIRROR, bare, {}) if "/" in path]
+
+
+def test_what_settled_an_invoice_is_rows_of_one_list() -> None:
+    note: Fields = {"CreditNoteID": "c1", "CreditNoteNumber": "CN-1", "AppliedAmount": Decimal(3)}
+    flat = wanted(invoice(
+        Payments=[{"PaymentID": "p1", "Amount": Decimal(2), "Reference": "BACS"}], CreditNotes=[note],
+        Prepayments=[{"PrepaymentID": "c1", "AppliedAmount": Decimal(4)}],
+        Overpayments=[{"OverpaymentID": "c1", "AppliedAmount": Decimal(5)}],
+    ))  # fmt: skip
+    shown: dict[str, dict[str, str]] = {}
+    for path, value in flat.items():
+        rows, _, rest = path.partition("/")
+        if rows == "Payments__r":
+            shown.setdefault(rest.partition("/")[0], {})[rest.partition("/")[2]] = value
+    assert shown == {
+        key: {name: canonical(value) for name, value in fields.items()}
+        for key, fields in {
+            "p1": {"Xero_Id__c": "p1", "Kind__c": "Payment", "Amount__c": Decimal(2), "Reference__c": "BACS"},
+            "cn-c1": {"Xero_Id__c": "inv-1:cn-c1", "Kind__c": "Credit note", "Amount__c": Decimal(3),
+                      "Number__c": "CN-1"},
+            "pp-c1": {"Xero_Id__c": "inv-1:pp-c1", "Kind__c": "Prepayment", "Amount__c": Decimal(4)},
+            "op-c1": {"Xero_Id__c": "inv-1:op-c1", "Kind__c": "Overpayment", "Amount__c": Decimal(5)},
+        }.items()
+    }  # fmt: skip
+
+    listed: list[Value] = [
+        {"Id": key, **{name: from_canonical(text) for name, text in fields.items()}} for key, fields in shown.items()
+    ]
+    now = mirror()
+    seen, _ = texts(observed(MIRROR, replace(now, fields={**now.fields, "Payments__r": listed}), {}))
+    assert {path for path in seen if "/" in path} == {path for path in flat if "/" in path}
+
+
+def test_the_tracking_of_a_line_is_one_text() -> None:
+    tracking: list[Value] = [{"Name": "Region", "Option": "North"}, {"Name": "Team", "Option": "Sales"}]
+    flat = wanted(invoice(line(1, Tracking=tracking), line(2, Tracking=[])))
+    assert flat[at("l1", "Tracking__c")] == canonical("Region: North; Team: Sales")
+    assert at("l2", "Tracking__c") not in flat
+
+
+def test_fields_of_rows_of_xero_are_known() -> None:
+    def problems(value: str) -> list[str]:
+        text = FEES.replace("Line_Amount__c: =record.Total", f'Description__c: "={value}"')
+        return [one.message for one in check((mapping(text),), CATALOGS)]
+
+    assert not problems("listed(record.Payments, 'Date', 'Amount')")
+    assert not problems("text(sum(record.LineItems, 'LineAmount'))")
+    assert "Payment has no field Sum" in problems("listed(record.Payments, 'Sum')")[0]
+    assert "Payment has no field Sum" in problems("text(sum(record.Payments, 'Sum'))")[0]
 
 
 def test_a_key_that_is_no_id_stands_behind_the_objects_mark() -> None:

@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from connector.core.catalog import FieldType
 from connector.core.identity import document_key
-from connector.core.mapping.functions import FUNCTIONS, Function, spoken, text
+from connector.core.mapping.functions import FUNCTIONS, MAX_RESULT, Function, spoken, text
 from connector.core.mapping.operators import sound
 from connector.core.mapping.scope import Run, Scope
 from connector.core.mapping.shapes import REFERENCES, member
@@ -91,9 +91,7 @@ def _sum(tree: Call, compiled: Callable[[Tree], Run]) -> Run:
     rows, names = compiled(tree.parts[0]), _literal_text(tree, 1).split(".")
 
     def amount(row: object) -> Decimal:
-        value: object = row
-        for under, name in zip(["row", *names], names, strict=False):
-            value = member(value, name, under)
+        value = _at(row, names)
         if value is None:
             return Decimal(0)
         if not isinstance(value, Decimal):
@@ -102,6 +100,31 @@ def _sum(tree: Call, compiled: Callable[[Tree], Run]) -> Run:
         return value
 
     return lambda scope: sound(total(amount(row) for row in _rows(rows(scope), "sum")))
+
+
+def _listed(tree: Call, compiled: Callable[[Tree], Run]) -> Run:
+    rows = compiled(tree.parts[0])
+    paths = [_literal_text(tree, place).split(".") for place in range(1, len(tree.parts))]
+
+    def run(scope: Scope) -> object:
+        out: list[str] = []
+        for row in _rows(rows(scope), "listed"):
+            values = (_at(row, names) for names in paths)
+            out.append(": ".join(text(value) for value in values if value not in (None, "")))
+        found = "; ".join(one for one in out if one)
+        if len(found) > MAX_RESULT:
+            raise ExpressionError("mapping.text-size", f"a text of more than {MAX_RESULT} characters")
+        return found or None
+
+    return run
+
+
+def _at(row: object, names: Sequence[str]) -> object:
+    """What lies at a path of a row."""
+    value = row
+    for under, name in zip(["row", *names], names, strict=False):
+        value = member(value, name, under)
+    return value
 
 
 def _size(tree: Call, compiled: Callable[[Tree], Run]) -> Run:
@@ -208,6 +231,7 @@ def _literal_text(tree: Call, place: int) -> str:
 _OWN: Mapping[str, Callable[[Call, Callable[[Tree], Run]], Run]] = {
     "first": _first,
     "sum": _sum,
+    "listed": _listed,
     "count": _size,
     "len": _size,
     "lookup": _lookup,

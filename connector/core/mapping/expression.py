@@ -17,6 +17,7 @@ from connector.core.mapping.operators import SIGNS, is_empty, negative, sound
 from connector.core.mapping.scope import Run, Scope
 from connector.core.mapping.shapes import member
 from connector.core.mapping.syntax import (
+    OVER_ROWS,
     Binary,
     Call,
     Choose,
@@ -29,6 +30,7 @@ from connector.core.mapping.syntax import (
     Unary,
     read_expression,
     walk,
+    within_rows,
 )
 
 Result = TypeVar("Result")
@@ -84,7 +86,7 @@ class Expression:
 
     def cost(self) -> int:
         """Steps of one evaluation; rows weigh ROW_COST each time."""
-        heavy = sum(1 for part in walk(self.tree) if isinstance(part, Call) and part.name in ("sum", "count", "len"))
+        heavy = sum(1 for part in walk(self.tree) if isinstance(part, Call) and part.name in OVER_ROWS)
         return sum(1 for _ in walk(self.tree)) + ROW_COST * heavy
 
     @property
@@ -102,10 +104,8 @@ def _paths_read(tree: Tree) -> list[Path]:
     for part in walk(tree):
         if isinstance(part, Path):
             out.append(part)
-        elif isinstance(part, Call) and part.name == "sum" and len(part.parts) == 2:
-            rows, inner = part.parts
-            if isinstance(rows, Path) and isinstance(inner, Literal) and isinstance(inner.value, str):
-                out.append(Path(rows.root, (*rows.names, *inner.value.split("."))))
+        elif isinstance(part, Call):
+            out += within_rows(part)
     return out
 
 

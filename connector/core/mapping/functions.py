@@ -151,6 +151,8 @@ FUNCTIONS: Mapping[str, Function] = {
     "suffix": Function((NUMBER,), TEXT, lambda count: "" if count <= 1 else f"-{plain_number(count)}",
                        "nothing for the first generation, then -2, -3 …"),
     "sum": Function((None, TEXT), NUMBER, None, "the sum of a field (its path in quotes) over rows; null is 0"),
+    "listed": Function((None, TEXT), TEXT, None, "fields (their paths in quotes) of all rows as one text: "
+                       "`Region: North; Team: Sales`", repeats=True),
     "count": Function((None,), NUMBER, None, "the number of rows"),
     "lookup": Function((TEXT, TEXT), TEXT, None, "the key's value in a table of the connection file, else otherwise=",
                        options=("otherwise",)),

@@ -22,6 +22,7 @@ from connector.core.mapping.syntax import (
     Path,
     Tree,
     Unary,
+    within_rows,
 )
 
 See: TypeAlias = Callable[[Path], FieldType | None]
@@ -165,7 +166,8 @@ def _call(tree: Call, see: See) -> FieldType | None:
         for one in found[1:]:
             out = _common(out, one)
         return out
-    if tree.name == "sum" and isinstance(tree.parts[0], Path) and isinstance(tree.parts[1], Literal):
-        inner = Path(tree.parts[0].root, (*tree.parts[0].names, *str(tree.parts[1].value).split(".")))
-        _need(see(inner), NUMBER, "sum() goes over")
+    for inner in within_rows(tree):
+        given = see(inner)
+        if tree.name == "sum":
+            _need(given, NUMBER, "sum() goes over")
     return function.gives

@@ -7,10 +7,8 @@ from collections.abc import Iterator
 from connector.core.mapping.expression import Expression
 from connector.core.mapping.model import Kind, LineBlock, Mapping
 from connector.core.mapping.shapes import components
-from connector.core.mapping.syntax import Call, Path, walk
+from connector.core.mapping.syntax import OVER_ROWS, Call, Path, walk
 from connector.core.records import ReadPlan, Side
-
-_ROW_FUNCTIONS = ("sum", "count", "len")
 
 
 def plan(mapping: Mapping, side: Side) -> ReadPlan:
@@ -77,7 +75,7 @@ def row_names(mapping: Mapping) -> frozenset[str]:
     out: set[str] = set()
     for expression, _ in expressions(mapping):
         for part in walk(expression.tree):
-            if isinstance(part, Call) and part.name in _ROW_FUNCTIONS and isinstance(part.parts[0], Path):
+            if isinstance(part, Call) and part.name in OVER_ROWS and isinstance(part.parts[0], Path):
                 out.add(part.parts[0].root)
     eaches = [block.each for block in mapping.blocks] + ([mapping.part.each] if mapping.part is not None else [])
     out |= {root for each in eaches if each is not None for root in each.roots()}

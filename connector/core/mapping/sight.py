@@ -91,6 +91,9 @@ class Sight:
             return found
         if self.catalogs[side].children(entity, ".".join(names)) is not None:
             return FieldInfo(FieldType.LIST)
+        rows = (self.catalogs[side].children(entity, ".".join(names[:place])) for place in range(1, len(names)))
+        if inner := next(((place, one) for place, one in enumerate(rows, 1) if one), None):
+            return self._into(side, inner[1], "", Path(path.root, tuple(names[inner[0] :])))
         if len(names) > 1 and names[-1] == "Id" and field_info(self.catalogs[side], entity, ".".join(names[:-1])):
             return FieldInfo(FieldType.ID)
         near = difflib.get_close_matches(names[-1], _guesses(self.catalogs[side], entity, names), 1)

@@ -85,6 +85,9 @@ class Call:
 
 Tree: TypeAlias = "Literal | Path | Listing | Binary | Logic | Unary | Choose | Call"
 
+OVER_ROWS = ("sum", "count", "len", "listed")  # functions that visit every row
+_FIELDS_OF_ROWS = ("sum", "listed")  # those that name fields of the rows
+
 # Spelled as people write them in YAML; True, False and None come as constants of the grammar.
 WORDS: dict[str, None | bool] = {"null": None, "true": True, "false": False, "yes": True, "no": False}
 ARITHMETIC: dict[type[ast.operator], str] = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/"}
@@ -131,6 +134,15 @@ def walk(tree: Tree) -> Iterator[Tree]:
         part = stack.pop()
         yield part
         stack.extend(_parts(part))
+
+
+def within_rows(call: Call) -> list[Path]:
+    """The fields of rows that a function names in quotes, each beneath the name of the rows."""
+    rows = call.parts[0] if call.name in _FIELDS_OF_ROWS and call.parts else None
+    if not isinstance(rows, Path):
+        return []
+    named = (part.value for part in call.parts[1:] if isinstance(part, Literal))
+    return [Path(rows.root, (*rows.names, *name.split("."))) for name in named if isinstance(name, str)]
 
 
 def _parts(tree: Tree) -> tuple[Tree, ...]:

@@ -22,6 +22,7 @@ PICKLISTS: dict[str, tuple[str, ...]] = {
     "ForecastCategoryName": ("Omitted", "Pipeline", "Best Case", "Commit", "Closed"),
     "ExpenseStatus": ("Draft", "Submitted", "Approved"),
     "SyncState": ("Clean", "Waiting", "Failed", "Conflict", "Paused", "Unknown", "Ended"),
+    "PaymentKind": ("Payment", "Credit note", "Prepayment", "Overpayment"),
     "Salutation": ("Mr.", "Ms.", "Mrs.", "Dr.", "Prof.", "Mx."),
     "CurrencyIsoCode": ("GBP", "USD", "EUR", "NZD", "AUD"),
     "OrganizationType": ("Enterprise Edition", "Developer Edition", "Unlimited Edition"),
@@ -241,6 +242,17 @@ Account_Code__c  string(10)
 Tax_Type__c      string(50)
 Tax_Amount__c    currency(16.2)
 Line_Amount__c   currency(16.2)
+Tracking__c      string(255)
+"""),
+    Table("Xero_Invoice_Payment__c", "a0C", """
+Name             string(80) readonly defaulted
+Invoice__c       reference required ->Xero_Invoice__c=Invoice__r/Payments__r!
+Xero_Id__c       string(80) external
+Kind__c          picklist(255) values=PaymentKind restricted
+Date__c          date
+Amount__c        currency(16.2)
+Reference__c     string(255)
+Number__c        string(255)
 """),
     Table("Xero_Account__c", "a02", _NAMED + """
 Xero_Id__c   string(36) external
