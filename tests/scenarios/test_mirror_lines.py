@@ -3,62 +3,29 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from uuid import uuid4
 
 import pytest
 
 from connector.cli.stage import Json, Stage
 from tests.integration.spine_stage import arm, hits
+from tests.scenarios.mirrors import LINES, invoiced, line, rows, shown
 from tests.scenarios.people import (
     MIRRORS,
     becomes,
     clean,
-    contact_of,
-    linked_customer,
     sent,
     some_polls,
     waits_for_a_person,
 )
 
 pytestmark = [pytest.mark.timeout(240), pytest.mark.asyncio(loop_scope="session")]
-ROW = "Xero_Invoice_Line__c"
-
-
-def line(text: str, amount: int, **more: object) -> Json:
-    return {"Description": text, "Quantity": Decimal(1), "UnitAmount": Decimal(amount), "AccountCode": "200", **more}
-
-
-async def invoiced(scene: Stage, *lines: Json) -> tuple[str, Json]:
-    """A person makes an invoice in Xero: its id, and how Xero shows it."""
-    contact = await contact_of(scene, await linked_customer(scene))
-    number = f"HAND-{uuid4().hex[:8]}"
-    made = await scene.xero.edit("Invoice", {
-        "Type": "ACCREC", "Contact": {"ContactID": contact["ContactID"]}, "InvoiceNumber": number,
-        "Date": "2026-11-20", "DueDate": "2026-12-20", "LineItems": list(lines),
-    })  # fmt: skip
-    return made, await shown(scene, made)
-
-
-async def shown(scene: Stage, invoice: str) -> Json:
-    return next(row for row in await scene.xero.objects("Invoice") if row["InvoiceID"] == invoice)
+ROW = LINES
 
 
 async def kept(scene: Stage, invoice: Json) -> list[Json]:
     """The lines as a person's screen sends them back."""
     names = ("LineItemID", "Description", "Quantity", "UnitAmount", "AccountCode", "TaxType")
     return [{name: row[name] for name in names if row.get(name) is not None} for row in invoice["LineItems"]]
-
-
-async def rows(scene: Stage, invoice: str) -> dict[str, Json]:
-    """The rows in Salesforce of an invoice, by the id of their line."""
-    mirrors = [row for row in await scene.salesforce.objects("Xero_Invoice__c") if row["Xero_Id__c"] == invoice]
-    ids = {row["Id"] for row in mirrors if not row["IsDeleted"]}
-    assert len(ids) <= 1, "one invoice has one mirror"
-    return {
-        str(row["Xero_Id__c"] or row["Id"]): row
-        for row in await scene.salesforce.objects(ROW)
-        if row["Invoice__c"] in ids and not row["IsDeleted"]
-    }
 
 
 async def mirrored(scene: Stage, invoice: str, *amounts: int) -> dict[str, Json]:
