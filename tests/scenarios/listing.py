@@ -21,7 +21,7 @@ FIGURES = "TWINLEDGER_SCENARIO_FIGURES"  # the file of the run: processes beside
 ROWS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("Metadata, products and items", ("metadata_and_products",)),
     ("Accounts and contacts", ("two_way_account_contact", "person_accounts", "gap_and_merged_events", "deletion")),
-    ("Xero's invoices in Salesforce", ("mirror_lines", "webhook_to_kafka")),
+    ("Xero's invoices in Salesforce", ("mirror_lines", "mirror_payments", "webhook_to_kafka")),
     ("Opportunities to invoices, and back", (
         "invoice_lines", "payment_status", "lost_and_won_again", "several_documents", "sync_state",
     )),
