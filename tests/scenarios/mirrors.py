@@ -6,6 +6,7 @@ from decimal import Decimal
 from uuid import uuid4
 
 from connector.cli.stage import Json, Stage
+from connector.core.values import Value
 from tests.scenarios.people import contact_of, linked_customer
 
 LINES, SETTLED = "Xero_Invoice_Line__c", "Xero_Invoice_Payment__c"
@@ -15,7 +16,7 @@ def line(text: str, amount: int, **more: object) -> Json:
     return {"Description": text, "Quantity": Decimal(1), "UnitAmount": Decimal(amount), "AccountCode": "200", **more}
 
 
-async def invoiced(scene: Stage, *lines: Json, contact: str = "", **fields: object) -> tuple[str, Json]:
+async def invoiced(scene: Stage, *lines: Json, contact: str = "", **fields: Value) -> tuple[str, Json]:
     """A person makes an invoice in Xero: its id, and how Xero shows it."""
     contact = contact or (await contact_of(scene, await linked_customer(scene)))["ContactID"]
     made = await scene.xero.edit("Invoice", {

@@ -107,17 +107,13 @@ def test_what_settled_an_invoice_is_rows_of_one_list() -> None:
         rows, _, rest = path.partition("/")
         if rows == "Payments__r":
             shown.setdefault(rest.partition("/")[0], {})[rest.partition("/")[2]] = value
-    assert shown == {
-        key: {name: canonical(value) for name, value in fields.items()}
-        for key, fields in {
-            "p1": {"Xero_Id__c": "p1", "Kind__c": "Payment", "Amount__c": Decimal(2), "Reference__c": "BACS"},
-            "cn-c1": {"Xero_Id__c": "inv-1:cn-c1", "Kind__c": "Credit note", "Amount__c": Decimal(3),
-                      "Number__c": "CN-1"},
-            "pp-c1": {"Xero_Id__c": "inv-1:pp-c1", "Kind__c": "Prepayment", "Amount__c": Decimal(4)},
-            "op-c1": {"Xero_Id__c": "inv-1:op-c1", "Kind__c": "Overpayment", "Amount__c": Decimal(5)},
-        }.items()
-    }  # fmt: skip
-
+    expected: dict[str, Fields] = {
+        "p1": {"Xero_Id__c": "p1", "Kind__c": "Payment", "Amount__c": Decimal(2), "Reference__c": "BACS"},
+        "cn-c1": {"Xero_Id__c": "inv-1:cn-c1", "Kind__c": "Credit note", "Amount__c": Decimal(3), "Number__c": "CN-1"},
+        "pp-c1": {"Xero_Id__c": "inv-1:pp-c1", "Kind__c": "Prepayment", "Amount__c": Decimal(4)},
+        "op-c1": {"Xero_Id__c": "inv-1:op-c1", "Kind__c": "Overpayment", "Amount__c": Decimal(5)},
+    }
+    assert shown == {key: {name: canonical(one) for name, one in row.items()} for key, row in expected.items()}
     listed: list[Value] = [
         {"Id": key, **{name: from_canonical(text) for name, text in fields.items()}} for key, fields in shown.items()
     ]
