@@ -23,6 +23,7 @@ from connector.core.mapping.evaluate import BackWrite, Context
 from connector.core.mapping.life import group
 from connector.core.mapping.model import Kind as MappingKind
 from connector.core.mapping.model import Mapping as Rule
+from connector.core.merged import follow, winner_of
 from connector.core.records import Record, Side
 from connector.core.siblings import Sibling, bound
 from connector.core.sums import newest
@@ -239,6 +240,9 @@ def observe(record: Record, mapping: Rule, line_ids: Mapping[str, str]) -> Obser
 def _two_way(record: Record, applied: Applied, links: Links, scene: Scene) -> Iterator[Planned]:
     mapping = applied.mapping
     link_id = links.owner(scene.connection, mapping.name, record.side, record.id)
+    if winner := winner_of(record):
+        yield from _merged(record, applied, links, scene, link_id, winner)
+        return
     fresh = LinkId(scene.connection, mapping.name, key_of(record), _pair_home(record, mapping, scene))
     if link_id is None:
         former = links.former(scene.connection, mapping.name, record.side, record.id)
@@ -269,6 +273,21 @@ def _two_way(record: Record, applied: Applied, links: Links, scene: Scene) -> It
         find=_match_criteria(mapping, record) if link is None or link.life is Life.NEW else {},
     )
     yield link_id, _gated(event, record, applied) if link is None else event
+
+
+def _merged(
+    record: Record, applied: Applied, links: Links, scene: Scene, link_id: LinkId | None, winner: str
+) -> Iterator[Planned]:
+    """A contact that is another one now makes nothing of its own; the link that it had is told."""
+    link = links.link(link_id) if link_id is not None else None
+    if link is None:
+        return
+    tied_to = links.owner(scene.connection, applied.mapping.name, record.side, winner)
+    for told in follow(record, link, winner, None if tied_to == link.id else tied_to):
+        if isinstance(told, Failure):
+            yield link.id, _wanted(record, applied.planning(link.id, link), refusal=told)
+        else:
+            yield link.id, told
 
 
 def _pair_home(record: Record, mapping: Rule, scene: Scene) -> str:

@@ -92,6 +92,7 @@ async def strays(scene: Stage, found: list[Link], rules: Mapping[str, Rule]) -> 
     """Objects that the connector made and that no link knows, notes and files that it wrote twice."""
     known = {link.end(side).id.rpartition("/")[2] for link in found for side in Side}  # of a part: a path to it
     ends = {rule.end(side).entity for rule in rules.values() for side in Side if side in (rule.target.side, *rule.when)}
+    known |= {row["ContactID"] for row in await scene.xero.objects("Contact") if row.get("MergedToContactID")}
     made = [entry for actor in (scene.salesforce, scene.xero) for entry in await _made(actor)]
     lost = [
         f"{entry['entity']} {entry['id']} was made and is no end of a link"

@@ -182,3 +182,16 @@ def _owed(tenant: Tenant, contact_id: str, kind: str) -> dict[str, Decimal]:
         "Outstanding": sum((invoice["AmountDue"] for invoice in open_ones), zero),
         "Overdue": sum((invoice["AmountDue"] for invoice in open_ones if invoice["DueDate"] < today), zero),
     }
+
+
+def merge_contacts(tenant: Tenant, goes: Stored, stays: str) -> Stored:
+    """Two contacts made one, as a person does in Xero's screens: the one that goes is archived and names the other,
+    which has the documents of both. Raises Invalid."""
+    kept = tenant.get("Contact", stays)
+    if kept is None or kept["ContactStatus"] != "ACTIVE" or goes["ContactStatus"] != "ACTIVE" or kept is goes:
+        raise Invalid("Only two active contacts can be merged")
+    for name, table in tenant.tables.items():
+        for document in list(table.values()) if name != "Contact" else ():
+            if (document.get("Contact") or {}).get("ContactID") == goes["ContactID"]:
+                tenant.save(name, {**document, "Contact": {**document["Contact"], "ContactID": stays}}, {})
+    return tenant.save("Contact", {**goes, "ContactStatus": "ARCHIVED", "MergedToContactID": stays}, {})

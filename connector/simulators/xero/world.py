@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from connector.simulators.control import KINDS, Clock, Control, Refused, request_number
 from connector.simulators.xero.batches import table_of, write_one
+from connector.simulators.xero.contacts import merge_contacts
 from connector.simulators.xero.doubts import Doubts
 from connector.simulators.xero.editions import EDITIONS
 from connector.simulators.xero.errors import Invalid, Refusal, forbidden, unauthorised
@@ -143,6 +144,8 @@ class World:
                     raise Refused(f"a new {name} is not supported")
                 given = read(fields, ORGANISATION if name == "Organisation" else TAX_RATE, name)
                 return tenant.save(name, {**known, **given}, given)
+            if name == "Contact" and known is not None and (stays := fields.get("MergedToContactID")):
+                return merge_contacts(tenant, known, str(stays))
             given = read(fields, table_of(name), name)
             return write_one(tenant, name, given, known, places=4, by_hand=True)
         except (Invalid, Refusal) as wrong:
