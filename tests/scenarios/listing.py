@@ -20,7 +20,9 @@ import pytest
 FIGURES = "TWINLEDGER_SCENARIO_FIGURES"  # the file of the run: processes beside each other write into one
 ROWS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("Metadata, products and items", ("metadata_and_products", "prices_both_ways")),
-    ("Accounts and contacts", ("two_way_account_contact", "person_accounts", "merged_contacts", "gap_and_merged_events", "deletion")),
+    ("Accounts and contacts", (
+        "two_way_account_contact", "person_accounts", "merged_contacts", "gap_and_merged_events", "deletion",
+    )),
     ("Xero's invoices in Salesforce", ("mirror_lines", "mirror_payments", "webhook_to_kafka")),
     ("Opportunities to invoices, and back", (
         "invoice_lines", "payment_status", "lost_and_won_again", "several_documents", "sync_state",
@@ -34,11 +36,11 @@ ROWS: tuple[tuple[str, tuple[str, ...]], ...] = (
 ROW_OF = {stem: row for row, stems in ROWS for stem in stems}
 HEAD = """# Scenarios
 
-What the product promises, as tests that run over real Kafka and both simulators (`tests/scenarios/`). At
-the end of every stage an auditor looks at both simulators: all links at rest, one document of each, the money of both
-ends the same to the cent; then all topics are read again, which must write nothing. This page is written by `make scenarios` from a run. `make scenarios-cut SEED=1` plays them with calls that are cut after the commit
-at random. Going live and replay from the command line are shown by `tests/integration/test_cli_going_live.py` and
-`tests/integration/test_replay.py`.
+What the product promises, as tests that run over real Kafka and both simulators (`tests/scenarios/`). At the end of
+every stage an auditor looks at both simulators: all links at rest, one document of each, the money of both ends the same
+to the cent; then all topics are read again, which must ask for nothing. This page is written by `make scenarios` from a
+run. `make scenarios-cut SEED=1` plays them with calls that are cut after the commit at random. Going live and replay
+from the command line are shown by `tests/integration/test_cli_going_live.py` and `tests/integration/test_replay.py`.
 """
 
 
