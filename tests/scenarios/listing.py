@@ -37,7 +37,7 @@ ROW_OF = {stem: row for row, stems in ROWS for stem in stems}
 HEAD = """# Scenarios
 
 What the product promises, as tests that run over real Kafka and both simulators (`tests/scenarios/`). At the end of
-every stage an auditor looks at both simulators: all links at rest, one document of each, the money of both ends the same
+every stage an auditor looks at both simulators: all links at rest, one document of each, the money of both ends equal
 to the cent; then all topics are read again, which must ask for nothing. This page is written by `make scenarios` from a
 run. `make scenarios-cut SEED=1` plays them with calls that are cut after the commit at random. Going live and replay
 from the command line are shown by `tests/integration/test_cli_going_live.py` and `tests/integration/test_replay.py`.
