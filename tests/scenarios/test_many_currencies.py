@@ -12,7 +12,8 @@ import pytest
 from connector.cli.stage import Json, Stage, until
 from tests.integration.kafka_views import link_of
 from tests.integration.spine_stage import changed_mappings, opened, spine
-from tests.scenarios.people import INVOICES, clean, fresh, invoice, linked_customer, pay, record, won
+from tests.scenarios.mirrors import LINES, SETTLED, rows
+from tests.scenarios.people import INVOICES, MIRRORS, clean, fresh, invoice, linked_customer, pay, record, won
 
 pytestmark = [pytest.mark.timeout(240), pytest.mark.asyncio(loop_scope="session")]
 RATE = Decimal("1.2500")
@@ -23,10 +24,14 @@ def mappings(folder: Path) -> Path:
     currency = "CurrencyCode: =record.CurrencyIsoCode or connection.currency"
     rate = """CurrencyRate: { set: "=number(lookup('rates', CurrencyCode, otherwise='1'))", write: once }"""
     mirrored = "Currency__c: =record.CurrencyCode"
-    return changed_mappings(folder, {
+    there = changed_mappings(folder, {
         "opportunity-to-invoice": (currency, f"{currency}\n  {rate}"),
         "invoice-to-xero-invoice": (mirrored, f"{mirrored}\n  CurrencyIsoCode: =record.CurrencyCode"),
     })  # fmt: skip
+    mirrors, rows = there / "invoice-to-xero-invoice.yaml", "    fields:\n"
+    text = mirrors.read_text("utf-8").replace(rows, f"{rows}      CurrencyIsoCode: =record.CurrencyCode\n")
+    mirrors.write_text(text, "utf-8")
+    return there
 
 
 async def dollar_deal(scene: Stage) -> tuple[str, str]:
@@ -76,8 +81,12 @@ async def test_a_deal_in_dollars_is_billed_in_dollars_and_paid_in_dollars(
             Decimal("99.99"),
         )
         await clean(scene, INVOICES, deal)
+        await clean(scene, MIRRORS, made["InvoiceID"])
         (mirror,) = [one for one in await scene.salesforce.objects("Xero_Invoice__c") if one["Opportunity__c"] == deal]
         assert (mirror["CurrencyIsoCode"], mirror["Total__c"]) == ("USD", made["Total"])
+        for entity in (LINES, SETTLED):
+            told = [row["CurrencyIsoCode"] for row in (await rows(scene, made["InvoiceID"], entity)).values()]
+            assert told == ["USD"], entity
         link = await link_of(scene, INVOICES, deal)
         assert link is not None
         assert link.code == ""

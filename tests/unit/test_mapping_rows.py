@@ -204,6 +204,17 @@ def test_more_rows_than_one_write_takes_are_left_for_the_next() -> None:
     assert len(rest) == 5
 
 
+def test_lines_and_payments_share_the_room_of_one_write() -> None:
+    payments: list[Value] = [{"PaymentID": f"p{number}", "Amount": Decimal(1)} for number in range(10)]
+    flat = wanted(invoice(*(line(number) for number in range(MOST_ROWS - 4)), Payments=payments))
+    lines = {path: text for path, text in flat.items() if "/" in path}
+    rows, settled = row_writes(MIRROR, lines, {}, {})
+    assert len(rows) == MOST_ROWS
+    assert {row.entity for row in rows} == {"Xero_Invoice_Line__c", "Xero_Invoice_Payment__c"}
+    rest, _ = row_writes(MIRROR, {path: text for path, text in lines.items() if path not in settled}, {}, {})
+    assert len(rest) == 6
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
