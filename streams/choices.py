@@ -11,12 +11,13 @@ from dataclasses import dataclass, field, replace
 from connector.core.link import Act
 from connector.core.records import Side, Version
 from connector.core.sending import Draft
-from connector.core.values import Fields
+from connector.core.values import Fields, from_canonical
 from connector.xero.choices import LISTS, Settings, Wrong, wrong
 from connector.xero.rest import XeroParty
 from streams.connection import Connection
 
 JUST_NOW = 2.0  # seconds
+_HEADING = ("Type", "LineAmountTypes")  # what lines are judged by: an update sends it only where it changed
 
 
 @dataclass(slots=True)
@@ -72,4 +73,6 @@ class Choices:
 def _wrong(piece: Draft, settings: Settings) -> Wrong | None:
     if piece.unfit is not None or piece.todo.act not in (Act.CREATE, Act.UPDATE):
         return None
-    return wrong(piece.write.entity, piece.write.fields, settings)
+    seen = piece.link.seen(Side.XERO)
+    known = {name: from_canonical(seen[name]) for name in _HEADING if name in seen}
+    return wrong(piece.write.entity, {**known, **piece.write.fields}, settings)

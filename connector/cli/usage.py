@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from connector.cli.links import links_of
 from connector.cli.options import DEFAULT_CONFIG, Config, Connection, Format, Output, settings_of
 from connector.cli.printing import note, show, table
 from connector.core.link_state import Link
+from connector.core.records import Side
+from connector.core.values import from_canonical
 from connector.kafka.connection import Cluster, cluster_of
 
 
@@ -40,9 +43,30 @@ async def counted(cluster: Cluster, connection: str = "") -> tuple[Row, ...]:
     made = Counter[tuple[str, str, str, str]]()
     for link in await links_of(cluster):
         if link.born is not None and connection in ("", link.id.connection):
-            made[link.id.connection, f"{link.born:%Y-%m}", _type(link), link.id.mapping] += 1
+            made[link.id.connection, f"{link.born:%Y-%m}", type_of(link), link.id.mapping] += 1
     return tuple(Row(*place, number) for place, number in sorted(made.items()))
 
 
-def _type(link: Link) -> str:
-    return f"{link.id.side.other.value} {link.entity}"
+#  What people call a document of Xero, by its object and its Type; another is called by both.
+_NAMES: Mapping[tuple[str, str], str] = {
+    ("Invoice", "ACCREC"): "sales invoice",
+    ("Invoice", "ACCPAY"): "bill",
+    ("CreditNote", "ACCRECCREDIT"): "credit note",
+    ("CreditNote", "ACCPAYCREDIT"): "supplier credit",
+    ("BankTransaction", "SPEND"): "spend money",
+    ("BankTransaction", "RECEIVE"): "receive money",
+    ("BankTransaction", "SPEND-PREPAYMENT"): "prepayment to supplier",
+    ("BankTransaction", "RECEIVE-PREPAYMENT"): "prepayment of customer",
+    ("BankTransaction", "SPEND-OVERPAYMENT"): "overpayment to supplier",
+    ("BankTransaction", "RECEIVE-OVERPAYMENT"): "overpayment of customer",
+}
+_TYPED = frozenset(entity for entity, _ in _NAMES)
+
+
+def type_of(link: Link) -> str:
+    """Which side it was made on and what it is. The Type is what the link says of the document: a mapping sets it."""
+    side, kind = link.id.side.other, ""
+    if side is Side.XERO and link.entity in _TYPED and (said := link.seen(side).get("Type")):
+        kind = str(from_canonical(said) or "")
+    name = _NAMES.get((link.entity, kind), f"{link.entity} {kind}".strip())
+    return f"{side.value} {name}"

@@ -57,7 +57,7 @@ async def test_what_an_edited_mapping_would_change_is_shown_then_done(kafka: str
         await clean(scene, INVOICES, opportunity)
         await says_nothing_new(scene)
         made = [(row.type, row.mapping, row.documents) for row in await counted(cluster(scene), "demo")]
-        assert ("xero Invoice", INVOICES, 1) in made
+        assert ("xero sales invoice", INVOICES, 1) in made
 
         async def summed() -> dict[str, Line]:
             found = {line.mapping: line for line in await lines(cluster(scene), "demo", "2026-11")}

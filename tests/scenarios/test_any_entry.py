@@ -15,10 +15,11 @@ import yaml
 
 from connector.cli.demo import shipped_mappings
 from connector.cli.stage import Json, Stage, until
+from connector.cli.usage import counted
 from connector.core.link_state import Link, State
 from connector.simulators.salesforce import org
 from connector.simulators.salesforce.sales_org import TABLES
-from tests.integration.kafka_views import link_of, state_of
+from tests.integration.kafka_views import cluster, link_of, state_of
 from tests.integration.spine_stage import arm, hits, opened, spine
 from tests.scenarios.people import clean, fresh, linked_customer
 from tests.scenarios.replaying import says_nothing_new
@@ -41,6 +42,7 @@ class Entry:
     gone: str
     type: str = ""
     by_amount: bool = False
+    called: str = ""  # by `twinledger usage`
 
     @property
     def mapping(self) -> str:
@@ -48,18 +50,22 @@ class Entry:
 
 
 ENTRIES = (
-    Entry("Purchase order", "PurchaseOrder", "PurchaseOrders", "AUTHORISED", "DELETED"),
-    Entry("Bill", "Invoice", "Invoices", "AUTHORISED", "VOIDED", "ACCPAY"),
-    Entry("Spend money", "BankTransaction", "BankTransactions", "AUTHORISED", "DELETED", "SPEND"),
-    Entry("Receive money", "BankTransaction", "BankTransactions", "AUTHORISED", "DELETED", "RECEIVE"),
-    Entry("Quote", "Quote", "Quotes", "SENT", "DELETED"),
-    Entry("Credit note", "CreditNote", "CreditNotes", "AUTHORISED", "VOIDED", "ACCRECCREDIT"),
-    Entry("Supplier credit", "CreditNote", "CreditNotes", "AUTHORISED", "VOIDED", "ACCPAYCREDIT"),
-    Entry("Payment", "Payment", "Payments", "AUTHORISED", "DELETED", by_amount=True),
-    Entry("Prepayment", "BankTransaction", "BankTransactions", "AUTHORISED", "DELETED", "SPEND-PREPAYMENT"),
+    Entry("Purchase order", "PurchaseOrder", "PurchaseOrders", "AUTHORISED", "DELETED", called="PurchaseOrder"),
+    Entry("Bill", "Invoice", "Invoices", "AUTHORISED", "VOIDED", "ACCPAY", called="bill"),
+    Entry("Spend money", "BankTransaction", "BankTransactions", "AUTHORISED", "DELETED", "SPEND", called="spend money"),
+    Entry("Receive money", "BankTransaction", "BankTransactions", "AUTHORISED", "DELETED", "RECEIVE",
+          called="receive money"),
+    Entry("Quote", "Quote", "Quotes", "SENT", "DELETED", called="Quote"),
+    Entry("Credit note", "CreditNote", "CreditNotes", "AUTHORISED", "VOIDED", "ACCRECCREDIT",
+          called="credit note"),
+    Entry("Supplier credit", "CreditNote", "CreditNotes", "AUTHORISED", "VOIDED", "ACCPAYCREDIT",
+          called="supplier credit"),
+    Entry("Payment", "Payment", "Payments", "AUTHORISED", "DELETED", by_amount=True, called="Payment"),
+    Entry("Prepayment", "BankTransaction", "BankTransactions", "AUTHORISED", "DELETED", "SPEND-PREPAYMENT",
+          called="prepayment to supplier"),
     Entry("Overpayment", "BankTransaction", "BankTransactions", "AUTHORISED", "DELETED", "RECEIVE-OVERPAYMENT",
-          by_amount=True),
-    Entry("Journal", "ManualJournal", "ManualJournals", "POSTED", "VOIDED", by_amount=True),
+          by_amount=True, called="overpayment of customer"),
+    Entry("Journal", "ManualJournal", "ManualJournals", "POSTED", "VOIDED", by_amount=True, called="ManualJournal"),
 )  # fmt: skip
 BILL, DEPOSIT = ENTRIES[1], ENTRIES[8]
 ALLOCATION = "voucher-deposit-allocation"
@@ -187,4 +193,6 @@ async def test_the_money_of_all_entries_agrees_and_reading_again_writes_nothing(
         differences.append(abs(booked(made) - owed(await said(scene, source), entry)))
     assert len(differences) == len(ENTRIES)
     assert sum(differences, Decimal("0.00")) == Decimal("0.00")
+    counts = {row.mapping: row.type for row in await counted(cluster(scene), "demo")}
+    assert {entry.mapping: f"xero {entry.called}" for entry in ENTRIES}.items() <= counts.items()
     await says_nothing_new(scene)
