@@ -169,8 +169,8 @@ REASONS: Mapping[str, Reason] = {
     ),
     "never-asked": _reason(
         r"never-asked", lambda line: line.file.startswith("salesforce/rest"),
-        "An answer of an endpoint that the connector never calls (Bulk, limits, search, trees): given to every reader, "
-        "and none of them takes it for its own.",
+        "An answer that holds no records (the state of a Bulk job, limits), or of an endpoint that is never called "
+        "(search, trees): given to every reader of records, and none of them takes it for its own.",
     ),
     "entity-unspoken": _reason(
         r"xero.entity-unknown", _not_spoken,
