@@ -28,7 +28,9 @@ from connector.core.values import from_canonical
 from connector.errors import Unavailable
 from tests.integration.kafka_views import links
 
-NO_MONEY = re.compile(r"quantity|rate|terms|percent|payments__c$|day", re.IGNORECASE)
+NO_MONEY = re.compile(
+    r"quantity|hours|terms|percent|payments__c$|days|(tax|currency|discount|exchange)_?rate|^rate__c$", re.IGNORECASE
+)
 COPIED = re.compile(r"record\.(\w+)")
 Found = tuple[str, Decimal, Decimal]
 

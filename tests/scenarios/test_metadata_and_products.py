@@ -181,6 +181,15 @@ async def test_settings_come_are_renamed_and_archived(scene: Stage) -> None:
     assert len(await rows(scene, "Xero_Tracking_Option__c", "Xero_Id__c")) == 4
 
 
+async def test_a_tax_rate_is_renamed_and_taken_out_of_use(scene: Stage) -> None:
+    """As Xero shows it: by its code, with the per cent that it has."""
+    (rate,) = [one for one in await scene.xero.objects("TaxRate") if one["TaxType"] == "RROUTPUT"]
+    await shown(scene, "Xero_Tax_Rate__c", "Tax_Type__c", "RROUTPUT", {"Name": rate["Name"], "Status__c": "ACTIVE"})
+    now: Json = {"Name": "Reduced (old)", "Status": "DELETED"}
+    await scene.xero.call("POST", "/__sim/edit", {"entity": "TaxRate", "id": "RROUTPUT", "fields": now})
+    await shown(scene, "Xero_Tax_Rate__c", "Tax_Type__c", "RROUTPUT", {"Name": "Reduced (old)", "Status__c": "DELETED"})
+
+
 @pytest.mark.parametrize(
     ("picked", "code"),
     [("archived", "xero.account-archived"), ("090", "xero.account-code"), ("400", "xero.tax-type")],

@@ -21,9 +21,11 @@ from tests.scenarios.people import (
     MIRRORS,
     becomes,
     clean,
+    contact_of,
     decide,
     delete,
     fresh,
+    linked_customer,
     sent,
     some_polls,
     waits_for_a_person,
@@ -82,10 +84,10 @@ def postage(price: str) -> Json:
 
 
 async def ordered(shop: Stage, *lines: Json, **fields: object) -> str:
-    """The shop writes an invoice for a customer whom nobody knew; its id."""
-    contact = await shop.xero.edit("Contact", {"Name": fresh("Buyer")})
+    """The shop writes an invoice for a customer whom nobody knew, if it is for no other; its id."""
+    buyer = fields.pop("buyer", None) or await shop.xero.edit("Contact", {"Name": fresh("Buyer")})
     known: Json = {
-        "Type": "ACCREC", "Status": "AUTHORISED", "Contact": {"ContactID": contact}, "Date": "2026-11-20",
+        "Type": "ACCREC", "Status": "AUTHORISED", "Contact": {"ContactID": buyer}, "Date": "2026-11-20",
         "DueDate": "2026-12-20", "InvoiceNumber": f"SHOP-{uuid4().hex[:8]}", "LineItems": list(lines), **fields,
     }  # fmt: skip
     return await shop.xero.edit("Invoice", known)
@@ -146,6 +148,15 @@ async def test_an_order_makes_customer_opportunity_and_lines(shop: Stage) -> Non
     await some_polls(shop, "/api.xro/2.0/Invoices", 2)
     made = [row for row in await shop.xero.objects("Invoice") if not str(row["InvoiceNumber"]).startswith("SHOP-")]
     assert made == [], "no invoice is made of what an invoice made"
+
+
+async def test_an_order_of_a_customer_that_is_known_is_theirs(shop: Stage) -> None:
+    account = await linked_customer(shop)
+    known = len(await shop.salesforce.objects("Account"))
+    order = await ordered(shop, item("LIC-1", 1, "1200"), buyer=(await contact_of(shop, account))["ContactID"])
+    found = await deal(shop, order, "1200")
+    assert found["AccountId"] == account
+    assert len(await shop.salesforce.objects("Account")) == known, "the customer was found"
 
 
 async def test_prices_with_tax_inside_agree_to_the_cent(shop: Stage) -> None:
