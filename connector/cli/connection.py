@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import textwrap
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from importlib import import_module
@@ -21,6 +23,7 @@ from connector.errors import ConfigurationError, DataError
 from connector.kafka.codec import Codec
 from connector.kafka.connection import Cluster, cluster_of
 from connector.kafka.producer import Producer
+from connector.settings import ConnectionSettings, XeroSettings
 
 app = typer.Typer(no_args_is_help=True, help="Connections: one Salesforce org with its Xero organisations each.")
 
@@ -56,12 +59,30 @@ def add(
     if any(each.name == name for each in known.connections):
         raise ConfigurationError("connection.exists", f"{config} has a connection {name} already.")
     room = import_module("connector.cli.init")
-    wanted = room.Wanted(name, url, client, tenant, xero_client)
+    wanted = room.Wanted(name, url, client, tenant, xero_client, _addresses(known.connections))
     found = asyncio.run(room.look(wanted))
-    grown = text.rstrip("\n") + "\n" + room.block(wanted, found)
+    grown = text.rstrip("\n") + "\n" + _as_the_others(text, room.block(wanted, found))
     _check_grown(config, text, grown)
     config.write_text(grown, "utf-8")
-    note(f"Added {name} ({found.org.name}, {found.company.name}) to {config}. Restart the workers after `apply`.")
+    note(
+        f"Added {name} ({found.org.name}, {found.company.name}) to {config}. "
+        "Fill in its currency where it is empty, and put its secrets into the environment, as the file says. "
+        "Restart the workers after `apply`."
+    )
+
+
+def _addresses(known: Sequence[ConnectionSettings]) -> dict[str, str]:
+    """Where Xero is reached, if all other connections reach it elsewhere than at its own addresses."""
+    names, own = ("token_url", "api_url"), XeroSettings.model_fields
+    found = {tuple(str(getattr(one, name)) for name in names) for each in known for one in each.xero}
+    usual = tuple(str(own[name].default) for name in names)
+    return dict(zip(names, *found, strict=True)) if len(found) == 1 and usual not in found else {}
+
+
+def _as_the_others(text: str, block: str) -> str:
+    """The block moved to where the items of the list stand: two spaces in, or none."""
+    items = [line for line in text.splitlines() if line.lstrip().startswith("- name:")]
+    return textwrap.dedent(block) if items and items[-1].startswith("-") else block
 
 
 def _check_grown(config: Path, before: str, after: str) -> None:
