@@ -66,9 +66,14 @@ ENTRIES = (
     Entry("Overpayment", "BankTransaction", "BankTransactions", "AUTHORISED", "DELETED", "RECEIVE-OVERPAYMENT",
           by_amount=True, called="overpayment of customer"),
     Entry("Journal", "ManualJournal", "ManualJournals", "POSTED", "VOIDED", by_amount=True, called="ManualJournal"),
+    Entry("Invoice", "Invoice", "Invoices", "AUTHORISED", "VOIDED", "ACCREC", called="sales invoice"),
+    Entry("Customer deposit", "BankTransaction", "BankTransactions", "AUTHORISED", "DELETED", "RECEIVE-PREPAYMENT",
+          called="prepayment of customer"),
 )  # fmt: skip
-BILL, DEPOSIT = ENTRIES[1], ENTRIES[8]
-ALLOCATION = "voucher-deposit-allocation"
+BY_KIND = {entry.kind: entry for entry in ENTRIES}
+BILL = BY_KIND["Bill"]
+DEPOSITS = [("Prepayment", "Bill", "voucher-deposit-allocation"),
+            ("Customer deposit", "Invoice", "voucher-customer-deposit-allocation")]  # fmt: skip
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
@@ -169,14 +174,30 @@ async def test_an_entry_is_born_once_follows_its_record_and_goes(scene: Stage, e
     await until(f"the {entry.kind} is {entry.gone}", gone)
 
 
-async def test_a_deposit_is_set_against_its_bill(scene: Stage) -> None:
-    partner = await linked_customer(scene)
-    bill = await voucher(scene, BILL.kind, partner)
-    owing = await stands(scene, BILL, bill, "AUTHORISED")
-    source = await voucher(scene, DEPOSIT.kind, partner, Settles__c=bill, Allocated__c=Decimal("50.05"))
-    await clean(scene, ALLOCATION, source)
-    row = (await objects(scene, BILL))[owing["InvoiceID"]]
-    assert (row["AmountCredited"], row["AmountDue"]) == (Decimal("50.05"), Decimal("69.96"))
+@pytest.mark.parametrize(("deposit", "settles", "allocation"), DEPOSITS)
+async def test_a_deposit_is_set_against_what_it_was_paid_for(
+    scene: Stage, deposit: str, settles: str, allocation: str
+) -> None:
+    """As much as the voucher says; a changed amount takes it away and sets it anew, and none lets the document go."""
+    partner, document = await linked_customer(scene), BY_KIND[settles]
+    other = await voucher(scene, settles, partner)
+    owing = await stands(scene, document, other, "AUTHORISED")
+    source = await voucher(scene, deposit, partner, Settles__c=other, Allocated__c=Decimal("50.05"))
+
+    async def credited(amount: str) -> None:
+        async def there() -> bool:
+            row = (await objects(scene, document))[owing["InvoiceID"]]
+            return (row["AmountCredited"], row["AmountDue"]) == (Decimal(amount), owing["Total"] - Decimal(amount))
+
+        await until(f"{amount} of it is paid by the deposit", there)
+
+    await credited("50.05")
+    await clean(scene, allocation, source)
+    await scene.salesforce.edit("Voucher__c", {"Allocated__c": Decimal("20.00")}, source)
+    await credited("20.00")
+    await clean(scene, allocation, source)
+    await scene.salesforce.edit("Voucher__c", {"Allocated__c": Decimal(0)}, source)
+    await credited("0.00")
 
 
 async def test_the_money_of_all_entries_agrees_and_reading_again_writes_nothing(scene: Stage) -> None:

@@ -23,4 +23,5 @@ Tax_Type__c        string(50)
 Bank__c            string(10)
 Settles__c         reference ->Voucher__c=Settles__r/Settled_By__r
 Xero_Deposit_Id__c string(36)
+Xero_Received_Id__c string(36)
 """)  # fmt: skip
