@@ -9,12 +9,13 @@ from dataclasses import dataclass, field, replace
 from connector.core.applied import BY_MARK, SAME, Gate
 from connector.core.below import PARENTS, located
 from connector.core.link import Act
-from connector.core.link_events import Found, LinkEvent
+from connector.core.link_events import Found, LinkEvent, Texts
 from connector.core.link_state import Link
 from connector.core.mapping import evaluate
 from connector.core.mapping.life import group
 from connector.core.mapping.model import Kind
 from connector.core.mapping.model import Mapping as Rule
+from connector.core.merge import EMPTY
 from connector.core.planning import observe
 from connector.core.records import Record, Side
 from connector.core.sending import Draft, draft, mark_of
@@ -221,6 +222,8 @@ class Lookup:
         event = observe(record, self._mapping(connection, job), job.link.lines)
         known = job.link.seen(job.todo.side)
         same = all(known.get(path, text) == text for path, text in event.flat.items())
+        if self._mapping(connection, job).kind is Kind.TWO_WAY:
+            same = same and not _unheard(event.flat, known, job.todo.changed)
         if record.side is Side.SALESFORCE:  # its rows are written one by one: one that is gone must not come back
             same = same and all(path in event.flat for path in known if "/" in path)
         if same and event.status == job.link.status:
@@ -242,6 +245,12 @@ class Lookup:
 
     def _mapping(self, connection: Connection, job: Job) -> Rule:
         return connection.rule(job.link)
+
+
+def _unheard(flat: Texts, known: Texts, changed: Texts) -> bool:
+    """Whether a field that is to be written holds something else, and was never heard of: the mapping has it newly."""
+    fresh = {path: text for path, text in flat.items() if path in changed and path not in known}
+    return any(text not in EMPTY and text != changed[path] for path, text in fresh.items())
 
 
 def _rules(job: Job) -> list[tuple[str, Fields]]:

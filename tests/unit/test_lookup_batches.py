@@ -165,6 +165,18 @@ async def test_a_shared_field_is_read_again_before_it_is_changed() -> None:
     assert [piece.write.target for piece in drafts] == ["x-1"]
 
 
+async def test_a_field_that_the_mapping_has_newly_is_not_written_over_unheard() -> None:
+    """Nothing was agreed on it yet: what stands there is told, and the two sides meet for the first time."""
+    desk = Desk(Books({"x-1": phones("theirs"), "x-2": phones("new"), "x-3": phones("")}))
+    clocked(desk)[0] += 60
+    jobs = [
+        replace(job, link=replace(job.link, agreed={})) for job in (changes(n, "Phone", shows="") for n in (1, 2, 3))
+    ]
+    assert await desk.lookup.fresh(desk.home, jobs) is None
+    assert list(desk.observed) == ["1"]
+    assert await desk.lookup.fresh(desk.home, jobs[1:]) is not None
+
+
 async def test_what_was_just_seen_is_not_read_again() -> None:
     desk = Desk(Books({"x-1": phones("edited")}))
     at = clocked(desk)
