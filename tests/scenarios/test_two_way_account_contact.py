@@ -11,6 +11,7 @@ import pytest
 from connector.cli.stage import Json, Stage, until
 from connector.core.link_state import Life, State
 from tests.integration.kafka_views import link_of, state_of
+from tests.integration.spine_stage import arm, hits
 from tests.scenarios.people import (
     ACCOUNTS,
     call_in_xero,
@@ -292,3 +293,26 @@ async def test_equal_names_are_a_question(scene: Stage) -> None:
     assert joined is not None
     assert (joined.life, joined.salesforce.id, joined.xero.id) == (Life.LIVE, account, contact)
     assert (await record(scene, "Account", account))["Xero_Contact_Id__c"] == contact
+
+
+async def test_an_edit_between_the_look_and_the_write_goes_its_way(scene: Stage) -> None:
+    """Somebody sets the fax in Xero while a new telephone number is on its way there: both stand, on both sides."""
+    account = await linked_customer(scene)
+    contact = await contact_of(scene, account)
+    held = await arm(scene.xero, "delay", "POST", "/api.xro/2.0/Contacts", {"ms": 5000})
+    await scene.salesforce.edit("Account", {"Phone": "77"}, account)
+
+    async def under_way() -> bool:
+        return await hits(scene.xero, held) == 1
+
+    await until("the change has left", under_way)
+    fax = {"Phones": [{"PhoneType": "FAX", "PhoneNumber": "66"}]}
+    await scene.xero.edit("Contact", fax, contact["ContactID"])
+
+    async def both_stand() -> bool:
+        now, here = await contact_of(scene, account), await record(scene, "Account", account)
+        there = {one["PhoneType"]: one["PhoneNumber"] for one in now["Phones"]}
+        return (there["DEFAULT"], there["FAX"], here["Phone"], here["Fax"]) == ("77", "66", "77", "66")
+
+    await until("both edits stand on both sides", both_stand)
+    await clean(scene, ACCOUNTS, account)
