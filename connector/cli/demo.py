@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.table import Table
 
 from connector.cli.links import links_of
-from connector.cli.printing import table
+from connector.cli.printing import money, table
 from connector.cli.stage import Json, Stage, stage, until
 from connector.cli.statement import Line, lines
 from connector.core.link_state import Hold, Life
@@ -223,10 +223,9 @@ def _finish(story: Story, summary: Summary, output: str) -> None:
 def _page(found: Sequence[Line]) -> Table:
     """The statement, in 80 columns."""
     rows = [
-        (each.mapping, each.status, each.currency, f"{each.salesforce:,.2f}", f"{each.xero:,.2f}",
-         f"{each.difference:,.2f}")
+        (each.mapping, each.status, each.currency, money(each.salesforce), money(each.xero), money(each.difference))
         for each in found
-    ]  # fmt: skip
+    ]
     heads = (f"{found[0].month if found else ''} statement", "status", "", "salesforce", "xero", "difference")
     return table(heads, rows, right="salesforce xero difference")
 

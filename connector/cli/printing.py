@@ -50,6 +50,10 @@ def note(text: str) -> None:
     console(sys.stderr).print(text, soft_wrap=True)
 
 
+def money(amount: Decimal) -> str:
+    return f"{amount:,.2f}"
+
+
 def table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, title: str = "", right: str = "") -> Table:
     """A table without frames. ``right`` names columns of numbers; a cell may be a ``Text`` of its own colour."""
     made = Table(

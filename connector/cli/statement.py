@@ -22,7 +22,7 @@ from rich.table import Table
 
 from connector.cli.links import links_of
 from connector.cli.options import DEFAULT_CONFIG, Config, Connection, Format, Output, settings_of
-from connector.cli.printing import note, show, table
+from connector.cli.printing import money, note, show, table
 from connector.core.applied import Applied
 from connector.core.link_state import Life, Link
 from connector.core.mapping.model import Kind
@@ -75,7 +75,7 @@ def statement(
     found = asyncio.run(lines(cluster_of(settings_of(config).kafka), connection, month))
     apart = sum((each.difference for each in found), Decimal(0))
     show({"lines": found, "difference": apart}, output, page(found))
-    note(f"{sum(each.documents for each in found)} documents, difference {apart:,.2f}.")
+    note(f"{sum(each.documents for each in found)} documents, difference {money(apart)}.")
     if apart:
         raise typer.Exit(DIFFERENT)
 
@@ -83,16 +83,12 @@ def statement(
 def page(found: Sequence[Line]) -> Table:
     """For a person."""
     rows = [
-        (each.month, each.mapping, each.type, each.status, each.currency, str(each.documents), _money(each.salesforce),
-         _money(each.xero), _money(each.difference))
+        (each.month, each.mapping, each.type, each.status, each.currency, str(each.documents), money(each.salesforce),
+         money(each.xero), money(each.difference))
         for each in found
     ]  # fmt: skip
     heads = ("month", "mapping", "type", "status", "currency", "documents", "salesforce", "xero", "difference")
     return table(heads, rows, right="documents salesforce xero difference")
-
-
-def _money(amount: Decimal) -> str:
-    return f"{amount:,.2f}"
 
 
 def _is_month(text: str) -> bool:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import shutil
 import signal
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, contextmanager
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
+
+import yaml
 
 from connector.cli.demo import shipped_mappings
 from connector.cli.stage import Actor, Stage, stage
@@ -49,13 +52,31 @@ async def spine(
                 for attend in ATTENDANTS:
                     await attending.enter_async_context(attend(scene))
                 if start:
-                    await scene.prepare()
-                    await scene.start_connector()
-                    await scene.ready()
+                    await _ready(scene)
                 yield scene
         except BaseException:
             print(await last_words(scene))  # noqa: T201
             raise
+
+
+async def _ready(scene: Stage) -> None:
+    await scene.prepare()
+    await scene.start_connector()
+    await scene.ready()
+
+
+async def begun(scene: Stage) -> None:
+    """What a stage raised with ``start=False`` waits for, up to its open mappings."""
+    await _ready(scene)
+    await opened(scene)
+
+
+@contextmanager
+def connection(scene: Stage) -> Iterator[Any]:
+    """Change what the configuration says of the stage's one connection."""
+    settings = yaml.safe_load(scene.config.read_text("utf-8"))
+    yield settings["connections"][0]
+    scene.config.write_text(yaml.safe_dump(settings, sort_keys=False), "utf-8")
 
 
 async def opened(scene: Stage) -> None:

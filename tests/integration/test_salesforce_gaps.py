@@ -12,14 +12,13 @@ from uuid import uuid4
 
 import pytest
 import pytest_asyncio
-import yaml
 
 from connector.cli.stage import Json, Stage, until
 from connector.core.link_state import Life
 from connector.kafka.compacted import read_to_end
 from streams.configuration import read_entries
 from tests.integration.kafka_views import CODEC, cluster, decoded, link_of
-from tests.integration.spine_stage import advance, opened, spine, start_again
+from tests.integration.spine_stage import advance, begun, connection, spine, start_again
 from tests.scenarios.people import ACCOUNTS, clean, contact_of, customer, delete, linked_customer, phone, signal
 
 pytestmark = [pytest.mark.timeout(180), pytest.mark.asyncio(loop_scope="module")]
@@ -28,17 +27,13 @@ HOUR = 3600
 
 def configure(scene: Stage, **salesforce: object) -> None:
     """Change what the configuration file says of the org."""
-    raw = yaml.safe_load(scene.config.read_text("utf-8"))
-    raw["connections"][0]["salesforce"] |= salesforce
-    scene.config.write_text(yaml.safe_dump(raw, sort_keys=False), "utf-8")
+    with connection(scene) as one:
+        one["salesforce"] |= salesforce
 
 
 async def started(scene: Stage, **salesforce: object) -> None:
     configure(scene, **salesforce)
-    await scene.prepare()
-    await scene.start_connector()
-    await scene.ready()
-    await opened(scene)
+    await begun(scene)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

@@ -12,12 +12,11 @@ from uuid import uuid4
 
 import pytest
 import pytest_asyncio
-import yaml
 
 from connector.cli.stage import Stage, until
 from connector.kafka.compacted import read_to_end
 from tests.integration.kafka_views import cluster, decoded
-from tests.integration.spine_stage import advance, log_of, opened, spine, start_again
+from tests.integration.spine_stage import advance, begun, connection, log_of, spine, start_again
 from tests.scenarios.people import contact_of, linked_customer, phone
 
 pytestmark = [pytest.mark.timeout(180), pytest.mark.asyncio(loop_scope="module")]
@@ -28,18 +27,9 @@ CONFIGURATION = 78
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def scene(kafka: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stage]:
     async with spine(kafka, f"t{uuid4().hex[:10]}.", tmp_path_factory.mktemp("turns"), start=False) as stage:
-        raw = yaml.safe_load(stage.config.read_text("utf-8"))
-        raw["connections"][0]["salesforce"] |= {
-            "watch_seconds": 1,
-            "poll_seconds": 1,
-            "drift": "stop",
-            "drift_hours": 1,
-        }
-        stage.config.write_text(yaml.safe_dump(raw, sort_keys=False), "utf-8")
-        await stage.prepare()
-        await stage.start_connector()
-        await stage.ready()
-        await opened(stage)
+        with connection(stage) as one:
+            one["salesforce"] |= {"watch_seconds": 1, "poll_seconds": 1, "drift": "stop", "drift_hours": 1}
+        await begun(stage)
         yield stage
 
 

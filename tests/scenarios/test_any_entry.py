@@ -11,7 +11,6 @@ from uuid import uuid4
 
 import pytest
 import pytest_asyncio
-import yaml
 
 from connector.cli.demo import shipped_mappings
 from connector.cli.stage import Json, Stage, until
@@ -20,7 +19,7 @@ from connector.core.link_state import Link, State
 from connector.simulators.salesforce import org
 from connector.simulators.salesforce.sales_org import TABLES
 from tests.integration.kafka_views import cluster, link_of, state_of
-from tests.integration.spine_stage import arm, hits, opened, spine
+from tests.integration.spine_stage import arm, begun, connection, hits, spine
 from tests.scenarios.people import clean, fresh, linked_customer
 from tests.scenarios.replaying import says_nothing_new
 from tests.scenarios.voucher import VOUCHER
@@ -85,13 +84,9 @@ async def scene(kafka: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIt
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(org, "TABLES", (*TABLES, VOUCHER))  # somebody made the object in Salesforce's Setup
         async with spine(kafka, f"t{uuid4().hex[:10]}.", folder, mappings=there, start=False) as stage:
-            settings = yaml.safe_load(stage.config.read_text("utf-8"))
-            settings["connections"][0]["salesforce"] |= {"capture": {"Voucher__c": "poll"}, "poll_seconds": 1}
-            stage.config.write_text(yaml.safe_dump(settings, sort_keys=False), "utf-8")
-            await stage.prepare()
-            await stage.start_connector()
-            await stage.ready()
-            await opened(stage)
+            with connection(stage) as one:
+                one["salesforce"] |= {"capture": {"Voucher__c": "poll"}, "poll_seconds": 1}
+            await begun(stage)
             yield stage
 
 

@@ -8,19 +8,17 @@ import hashlib
 import shutil
 from collections.abc import AsyncIterator
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import pytest
 import pytest_asyncio
-import yaml
 
 from connector.cli.stage import Json, Stage, until
 from connector.core.link_state import Life
 from connector.core.values import from_canonical
 from tests.integration.kafka_views import link_of
-from tests.integration.spine_stage import arm, changed_mappings, hits, opened, spine
+from tests.integration.spine_stage import arm, begun, changed_mappings, connection, hits, spine
 from tests.scenarios.people import (
     clean,
     deal,
@@ -50,11 +48,9 @@ async def scene(kafka: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIt
     for name, text in {"link-file": LINK_FILE, **DRAFTS}.items():
         (mappings / f"{name}.yaml").write_text(f"mapping: {name}\n{text}", "utf-8")
     async with spine(kafka, f"t{uuid4().hex[:10]}.", folder, mappings=mappings, start=False) as stage:
-        _poll(stage.config)
-        await stage.prepare()
-        await stage.start_connector()
-        await stage.ready()
-        await opened(stage)
+        with connection(stage) as one:  # what is no member of the channel is polled
+            one["salesforce"] |= {"capture": dict.fromkeys(POLLED, "poll"), "poll_seconds": 1}
+        await begun(stage)
         yield stage
 
 
@@ -98,14 +94,6 @@ DRAFTS = {
         fields="Narration: =record.Name\n  Date: =record.CloseDate",
     ),
 }  # fmt: skip
-
-
-def _poll(config: Path) -> None:
-    """What is no member of the channel is polled."""
-    settings = yaml.safe_load(config.read_text("utf-8"))
-    salesforce = settings["connections"][0]["salesforce"]
-    salesforce |= {"capture": dict.fromkeys(POLLED, "poll"), "poll_seconds": 1}
-    config.write_text(yaml.safe_dump(settings, sort_keys=False), "utf-8")
 
 
 async def below(scene: Stage, path: str) -> Json:

@@ -9,17 +9,15 @@ import shutil
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping
 from decimal import Decimal
-from pathlib import Path
 from uuid import uuid4
 
 import pytest
 import pytest_asyncio
-import yaml
 from typer.testing import CliRunner
 
 from connector.cli.app import app
 from connector.cli.stage import Json, Stage, until
-from tests.integration.spine_stage import changed_mappings, opened, spine
+from tests.integration.spine_stage import begun, changed_mappings, connection, spine
 from tests.scenarios.audit import applied, moving
 from tests.scenarios.people import (
     INVOICES,
@@ -54,19 +52,10 @@ async def scene(kafka: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIt
     for file in [*(mappings / "metadata").glob("*.yaml"), *(mappings / "products").glob("*.yaml")]:
         shutil.copy(file, mappings)
     async with spine(kafka, f"t{uuid4().hex[:10]}.", folder, mappings=mappings, start=False) as stage:
-        _poll(stage.config)
-        await stage.prepare()
-        await stage.start_connector()
-        await stage.ready()
-        await opened(stage)
+        with connection(stage) as one:  # price book entries have no place in the channel
+            one["salesforce"] |= {"capture": {"PricebookEntry": "poll"}, "poll_seconds": 1}
+        await begun(stage)
         yield stage
-
-
-def _poll(config: Path) -> None:
-    """Price book entries have no place in the channel."""
-    settings = yaml.safe_load(config.read_text("utf-8"))
-    settings["connections"][0]["salesforce"] |= {"capture": {"PricebookEntry": "poll"}, "poll_seconds": 1}
-    config.write_text(yaml.safe_dump(settings, sort_keys=False), "utf-8")
 
 
 # --- what people do and see -----------------------------------------------------------------------------------------

@@ -10,10 +10,9 @@ from uuid import uuid4
 
 import pytest
 import pytest_asyncio
-import yaml
 
 from connector.cli.stage import Json, Stage, until
-from tests.integration.spine_stage import opened, spine
+from tests.integration.spine_stage import begun, connection, spine
 from tests.scenarios.people import clean, fresh, record, sent, some_polls
 from tests.scenarios.replaying import says_nothing_new
 
@@ -31,13 +30,9 @@ async def scene(kafka: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIt
     for file in FILES:
         shutil.copy(MAPPINGS / f"{file}.yaml", mappings)
     async with spine(kafka, f"t{uuid4().hex[:10]}.", folder, mappings=mappings, start=False) as stage:
-        settings = yaml.safe_load(stage.config.read_text("utf-8"))
-        settings["connections"][0]["salesforce"] |= {"capture": {"PricebookEntry": "poll"}, "poll_seconds": 1}
-        stage.config.write_text(yaml.safe_dump(settings, sort_keys=False), "utf-8")
-        await stage.prepare()
-        await stage.start_connector()
-        await stage.ready()
-        await opened(stage)
+        with connection(stage) as one:
+            one["salesforce"] |= {"capture": {"PricebookEntry": "poll"}, "poll_seconds": 1}
+        await begun(stage)
         yield stage
 
 

@@ -16,7 +16,7 @@ import pytest_asyncio
 from connector.cli.demo import shipped_mappings
 from connector.cli.stage import Json, Stage
 from streams.hops import RECORDS
-from tests.integration.spine_stage import arm, hits, opened, spine
+from tests.integration.spine_stage import arm, begun, hits, spine
 from tests.scenarios.people import (
     MIRRORS,
     becomes,
@@ -48,10 +48,7 @@ async def a_shop(kafka: str, folder: Path, *names: str) -> AsyncIterator[Stage]:
         for code in ("LIC-1", "BOOK-1"):
             await stage.xero.edit("Item", {"Code": code, "Name": code})
         await a_product_for_the_rest(stage)
-        await stage.prepare()
-        await stage.start_connector()
-        await stage.ready()
-        await opened(stage)
+        await begun(stage)
         yield stage
 
 

@@ -12,14 +12,13 @@ from uuid import uuid4
 
 import pytest
 import pytest_asyncio
-import yaml
 
 from connector.cli.check import check
 from connector.cli.stage import Json, Stage, until
 from connector.simulators.salesforce import org
 from connector.simulators.salesforce.sales_org import TABLES
 from connector.simulators.xero.seed import OTHER_TENANT
-from tests.integration.spine_stage import opened, spine
+from tests.integration.spine_stage import begun, connection, spine
 from tests.scenarios.people import clean, fresh, pay, waits_for_a_person
 from tests.scenarios.replaying import says_nothing_new
 from tests.scenarios.strangers.objects import OBJECTS
@@ -36,23 +35,18 @@ async def scene(kafka: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIt
         patch.setattr(org, "TABLES", (*TABLES, *OBJECTS))
         async with spine(kafka, f"t{uuid4().hex[:10]}.", folder, mappings=MAPPINGS, start=False) as stage:
             _configure(stage)
-            await stage.prepare()
-            await stage.start_connector()
-            await stage.ready()
-            await opened(stage)
+            await begun(stage)
             yield stage
 
 
 def _configure(scene: Stage) -> None:
     """What the pages say: every object is polled, two organisations, and which country belongs to which."""
-    settings = yaml.safe_load(scene.config.read_text("utf-8"))
-    (home,) = settings["connections"]
-    home["salesforce"] |= {"capture": {"*": "poll"}, "poll_seconds": 1}
     client, secret = scene.xero_credentials
-    both = {**home["xero"][0], "client_id": client, "client_secret": secret}
-    home["xero"] = [{**both, "name": "uk"}, {**both, "name": "us", "tenant": OTHER_TENANT}]
-    home["lookups"] = {"organisation-by-country": {"GB": "uk", "US": "us"}}
-    scene.config.write_text(yaml.safe_dump(settings, sort_keys=False), "utf-8")
+    with connection(scene) as home:
+        home["salesforce"] |= {"capture": {"*": "poll"}, "poll_seconds": 1}
+        both = {**home["xero"][0], "client_id": client, "client_secret": secret}
+        home["xero"] = [{**both, "name": "uk"}, {**both, "name": "us", "tenant": OTHER_TENANT}]
+        home["lookups"] = {"organisation-by-country": {"GB": "uk", "US": "us"}}
 
 
 async def rows(scene: Stage, entity: str, **fields: object) -> list[Json]:

@@ -10,10 +10,9 @@ from uuid import uuid4
 
 import pytest
 import pytest_asyncio
-import yaml
 
 from connector.cli.stage import Json, Stage, until
-from tests.integration.spine_stage import arm, hits, kill, opened, spine, start_again
+from tests.integration.spine_stage import arm, begun, connection, hits, kill, spine, start_again
 from tests.scenarios.people import ACCOUNTS, INVOICES, clean, customer, deal, fresh, invoice, invoices, record, won
 
 pytestmark = [pytest.mark.timeout(300), pytest.mark.asyncio(loop_scope="session")]
@@ -23,9 +22,8 @@ SETTINGS = {"sync_state": True, "sync_state_seconds": 1, "retry_seconds": 0.5}
 
 def configured(scene: Stage, **settings: Any) -> None:
     """The same connection with other settings of its Salesforce side."""
-    raw = yaml.safe_load(scene.config.read_text("utf-8"))
-    raw["connections"][0]["salesforce"] |= settings
-    scene.config.write_text(yaml.safe_dump(raw, sort_keys=False), "utf-8")
+    with connection(scene) as one:
+        one["salesforce"] |= settings
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
@@ -34,10 +32,7 @@ async def shown(kafka: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIt
     folder: Path = tmp_path_factory.mktemp("sync-state")
     async with spine(kafka, f"t{uuid4().hex[:10]}.", folder, start=False) as scene:
         configured(scene, **SETTINGS)
-        await scene.prepare()
-        await scene.start_connector()
-        await scene.ready()
-        await opened(scene)
+        await begun(scene)
         yield scene
 
 

@@ -8,11 +8,10 @@ from uuid import uuid4
 
 import pytest
 import pytest_asyncio
-import yaml
 
 from connector.cli.stage import Json, Stage
 from connector.simulators.xero.seed import OTHER_TENANT
-from tests.integration.spine_stage import changed_mappings, opened, spine
+from tests.integration.spine_stage import begun, changed_mappings, connection, spine
 from tests.scenarios.people import becomes, customer, fresh, line, won
 
 pytestmark = [pytest.mark.timeout(180), pytest.mark.asyncio(loop_scope="session")]
@@ -26,10 +25,7 @@ async def two(kafka: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIter
     folder = tmp_path_factory.mktemp("companies")
     async with spine(kafka, f"t{uuid4().hex[:10]}.", folder, mappings=_mappings(folder), start=False) as scene:
         _second_company(scene)
-        await scene.prepare()
-        await scene.start_connector()
-        await scene.ready()
-        await opened(scene)
+        await begun(scene)
         yield scene
 
 
@@ -55,14 +51,12 @@ def _mappings(folder: Path) -> Path:
 
 
 def _second_company(scene: Stage) -> None:
-    config = yaml.safe_load(scene.config.read_text("utf-8"))
-    connection = config["connections"][0]
-    (one,) = connection["xero"]
     client, secret = scene.xero_credentials
-    both = {**one, "client_id": client, "client_secret": secret}
-    connection["xero"] = [{**both, "name": HOME}, {**both, "name": AWAY, "tenant": OTHER_TENANT}]
-    connection["lookups"] = {"organisation-by-region": {"US": AWAY}}
-    scene.config.write_text(yaml.safe_dump(config, sort_keys=False), "utf-8")
+    with connection(scene) as home:
+        (one,) = home["xero"]
+        both = {**one, "client_id": client, "client_secret": secret}
+        home["xero"] = [{**both, "name": HOME}, {**both, "name": AWAY, "tenant": OTHER_TENANT}]
+        home["lookups"] = {"organisation-by-region": {"US": AWAY}}
 
 
 async def rows(scene: Stage, entity: str, name: str) -> list[Json]:

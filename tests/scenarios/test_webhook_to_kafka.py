@@ -7,11 +7,10 @@ from uuid import uuid4
 
 import pytest
 import pytest_asyncio
-import yaml
 
 from connector.cli.stage import Stage, until
 from tests.integration.kafka_views import decoded, latest
-from tests.integration.spine_stage import advance, changed_mappings, opened, spine
+from tests.integration.spine_stage import advance, begun, changed_mappings, connection, spine
 from tests.scenarios.people import fresh, linked_customer, record
 
 pytestmark = [pytest.mark.timeout(180), pytest.mark.asyncio(loop_scope="session")]
@@ -26,13 +25,9 @@ async def scene(kafka: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIt
         kafka, f"t{uuid4().hex[:10]}.", folder, mappings=changed_mappings(folder, {}) / "account-contact.yaml",
         start=False,
     ) as stage:  # fmt: skip
-        settings = yaml.safe_load(stage.config.read_text("utf-8"))
-        settings["connections"][0]["xero"][0] |= {"poll_seconds": HOUR, "webhook_key": KEY}
-        stage.config.write_text(yaml.safe_dump(settings, sort_keys=False), "utf-8")
-        await stage.prepare()
-        await stage.start_connector()
-        await stage.ready()
-        await opened(stage)
+        with connection(stage) as one:
+            one["xero"][0] |= {"poll_seconds": HOUR, "webhook_key": KEY}
+        await begun(stage)
         yield stage
 
 
