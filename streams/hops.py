@@ -19,7 +19,7 @@ from connector.core.snapshots import is_command
 from connector.errors import DataError
 from connector.kafka import record_codec
 from connector.kafka.codec import Codec, Poison
-from connector.kafka.headers import GENESIS, REPLAYED, Headers
+from connector.kafka.headers import GENESIS, REPLAYED, Headers, record_headers
 from connector.kafka.link_codec import Call, event_value, read_event
 from connector.kafka.topics import BY_NAME
 from connector.xero import avro as accounting
@@ -199,7 +199,8 @@ class Outbox:
             topic, value = RECORDS, record_codec.to_value(record)
         else:
             topic, value = accounting.topic_of(record.entity), accounting.to_value(record)
-        return topic, await self.put(topic, key, self.codec.encode(topic, value), ())
+        headers = record_headers(connection.name, record, self.codec.schemas.for_topic(topic).name)
+        return topic, await self.put(topic, key, self.codec.encode(topic, value), headers)
 
     async def answered(
         self,

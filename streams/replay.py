@@ -201,7 +201,8 @@ async def hand_over(
         async for message in messages(cluster, chosen):
             if (message.partition, message.offset) not in places:
                 continue
-            offset = await producer.send(chosen.topic, message.key, message.value, [(REPLAYED, b"1")])
+            headers = [*(one for one in message.headers if one[0] != REPLAYED), (REPLAYED, b"1")]
+            offset = await producer.send(chosen.topic, message.key, message.value, headers)
             sent += 1
             if sent % AHEAD == 0:
                 await _taken(cluster, group, chosen.topic, message.partition, offset)

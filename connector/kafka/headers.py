@@ -1,10 +1,12 @@
-"""Message headers: CloudEvents in binary mode, W3C trace context, and Kafka Connect's names on dead letters."""
+"""Message headers: CloudEvents on records, and Kafka Connect's names on dead letters."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC
+from urllib.parse import quote
+
+from connector.core.records import Record
 
 Headers = Sequence[tuple[str, bytes]]
 """As Kafka carries them: a name may come twice."""
@@ -15,36 +17,26 @@ GENESIS = "genesis"
 REPLAYED = "replayed"
 """On records: nobody read the source again, what stood in the topic is to be planned once more."""
 
-_TRACEPARENT = re.compile(r"^00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$")
 _CONNECT = "__connect.errors."
 
 
-def event_headers(
-    *,
-    id: str,  # noqa: A002  CloudEvents' own name
-    source: str,
-    type: str,  # noqa: A002  CloudEvents' own name
-    time: datetime,
-    subject: str = "",
-    traceparent: str = "",
-    extra: Mapping[str, str] | None = None,
-) -> Headers:
-    """CloudEvents 1.0 attributes as Kafka headers (binary mode: ``ce_`` names), the value stays pure Avro.
+def record_headers(connection: str, record: Record, schema: str) -> Headers:
+    """CloudEvents 1.0 in binary mode (``ce_`` names), so that a subscriber can choose without reading the value.
 
-    ``type`` is the schema's name, ``source`` the hop (``/twinledger/capture``), ``time`` aware.
+    The subject is ``<entity>/<id>``, the time is when we read the record; a version of a record has one id for ever.
     """
+    organisation, version = quote(record.organisation, safe=""), record.version
+    subject = f"{quote(record.entity, safe='')}/{quote(record.id, safe='')}"
     rows = {
         "ce_specversion": "1.0",
-        "ce_id": id,
-        "ce_source": source,
-        "ce_type": type,
-        "ce_time": time.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        "ce_id": f"{organisation}/{subject}/{version.epoch}.{version.ordinal}",
+        "ce_source": f"/twinledger/{quote(connection, safe='')}/{organisation}",
+        "ce_type": schema,
+        "ce_time": record.read_at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
         "ce_subject": subject,
         "content-type": "application/avro",
-        "traceparent": traceparent,
-        **(extra or {}),
     }
-    return [(name, value.encode()) for name, value in rows.items() if value]
+    return [(name, value.encode()) for name, value in rows.items()]
 
 
 def deadletter_headers(topic: str, partition: int, offset: int, *, stage: str, code: str, message: str) -> Headers:
@@ -63,9 +55,3 @@ def deadletter_headers(topic: str, partition: int, offset: int, *, stage: str, c
 def read_headers(headers: Iterable[tuple[str, bytes | None]] | None) -> Mapping[str, str]:
     """The last value of each name. Bytes that are no UTF-8 are replaced: a foreign header never fails a message."""
     return {str(name): (value or b"").decode("utf-8", "replace") for name, value in headers or ()}
-
-
-def traceparent_of(headers: Iterable[tuple[str, bytes | None]] | None) -> str:
-    """The trace context, empty when there is none or it is malformed (W3C: then it is ignored)."""
-    value = read_headers(headers).get("traceparent", "")
-    return value if _TRACEPARENT.match(value) else ""
