@@ -17,8 +17,9 @@ from connector.http import HttpClient, Pairs
 from connector.simulators.xero.app import build
 from connector.simulators.xero.world import Settings, World
 from connector.xero.auth import Credentials, Tokens
+from connector.xero.calls import PER_MINUTE
 from connector.xero.entities import ENTITIES
-from connector.xero.rest import PER_MINUTE, XeroParty
+from connector.xero.rest import XeroParty
 from connector.xero.scopes import needed_scopes
 
 BASE = "http://inside"

@@ -26,7 +26,7 @@ from benchmarks.staleness_world import Crowd, populate
 from connector.core.records import Record
 from connector.kafka.positions import Position
 from connector.settings import ConnectionSettings, SalesforceSettings, XeroSettings
-from connector.simulators.xero.limits import MINUTE, Usage, Window
+from connector.simulators.xero.limits import Usage
 from connector.xero.pace import PACE
 from connector.xero.rest import XeroParty
 from streams.capture import Heard
@@ -117,7 +117,7 @@ async def day(stage: Stage, taken: Taken, positions: dict[str, Position], tier: 
     """So many hours of changes; what was not known at their end is waited for."""
     tenant = stage.world.first
     stage.world.limits.change({"day": tier})
-    stage.world.usage[tenant.id] = Usage(Window(MINUTE))
+    stage.world.usage[tenant.id] = Usage()
     positions.pop(PACE, None)  # what the run before had learned
     taken.waited.clear()
     until, party, before = stage.now() + timedelta(hours=hours), stage.party(), taken.records

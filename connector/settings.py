@@ -92,6 +92,7 @@ class XeroSettings(Part):
     compare_hours: float = Field(default=24, ge=0.01, le=8760)  # how often lists are read whole, for what vanished
     poll_megabytes: int = Field(default=0, ge=0, le=1_000_000)  # a day, that polls may bring; 0: not counted
     calls_per_minute: int = Field(default=60, ge=1, le=100_000)  # what others use is heard in the headers
+    app_calls_per_minute: int = Field(default=10_000, ge=1, le=1_000_000)  # over all organisations of one client id
 
 
 class ConnectionSettings(Part):

@@ -153,7 +153,7 @@ class ListPolls:
         now, (polls, calls) = self._now(), self._counted
         polled, others = self._polls - polls, self.party.calls - calls
         self._counted = (self._polls, self.party.calls)
-        day = self.pace.day.heard(now, self.party.budget.day_left, polled=polled, others=max(0, others - polled))
+        day = self.pace.day.heard(now, self.party.day_left, polled=polled, others=max(0, others - polled))
         waiting = len(self.connection.ready) / LINKS_A_CALL
         self.pace = replace(self.pace, day=day).planned(names, now, waiting=waiting)
 

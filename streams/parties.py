@@ -21,6 +21,7 @@ from connector.salesforce.stream import ChangeStream, EventSource
 from connector.settings import ConnectionSettings, SalesforceSettings, XeroSettings
 from connector.xero.auth import Credentials as XeroCredentials
 from connector.xero.auth import Tokens, TokenSource
+from connector.xero.calls import Apps
 from connector.xero.catalog import XeroCatalog
 from connector.xero.refresh import GrantTokens
 from connector.xero.rest import XeroParty
@@ -114,12 +115,20 @@ Entities = Callable[[], Iterable[str]]
 
 def xero(
     http: HttpClient, settings: XeroSettings, now_ms: Callable[[], int], grants: Grants | None = None, name: str = "",
-    entities: Entities = tuple,
+    entities: Entities = tuple, apps: Apps | None = None,
 ) -> XeroParty:  # fmt: skip
-    """``grants`` keeps what people consented to, ``name`` is the connection's, ``entities`` those of its mappings."""
+    """``grants`` keeps what people consented to, ``name`` is the connection's, ``entities`` those of its mappings;
+    ``apps`` are those of this process, whose organisations share a minute."""
     tokens = xero_sign_in(http, settings, now_ms, grants, name, entities)
+    app = (apps or Apps()).minute(settings.api_url, settings.client_id, settings.app_calls_per_minute)
     return XeroParty(
-        http, tokens, settings.tenant, now_ms=now_ms, api=settings.api_url, per_minute=settings.calls_per_minute
+        http,
+        tokens,
+        settings.tenant,
+        now_ms=now_ms,
+        api=settings.api_url,
+        per_minute=settings.calls_per_minute,
+        app=app,
     )
 
 

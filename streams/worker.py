@@ -26,6 +26,7 @@ from connector.kafka.schema_topic import Learner, publish_schemas
 from connector.settings import ConnectionSettings, Settings
 from connector.store.tokens import grants_of
 from connector.xero.avro import TOPICS as ACCOUNTING_TOPICS
+from connector.xero.calls import Apps
 from connector.xero.rest import XeroParty
 from streams.clock import clock, machine_clock, now_ms, refuse_elsewhere
 from streams.configuration import Follower, write_entry
@@ -61,6 +62,7 @@ class Worker:
     connections: dict[str, Connection] = field(default_factory=dict)
     sources: dict[str, SalesforceSource] = field(default_factory=dict)
     companies: dict[str, dict[str, XeroParty]] = field(default_factory=dict)  # by connection and tenant
+    apps: Apps = field(default_factory=Apps)
     reads: dict[str, Reads] = field(default_factory=dict)
     owned: dict[str, Owned] = field(default_factory=dict)
     notices: Notices | None = None
@@ -125,7 +127,8 @@ class Worker:
             return known.touched(Side.XERO) if known is not None else ()
 
         companies = {
-            one.tenant: xero(timed[Side.XERO], one, now_ms, grants, settings.name, mapped) for one in settings.xero
+            one.tenant: xero(timed[Side.XERO], one, now_ms, grants, settings.name, mapped, self.apps)
+            for one in settings.xero
         }
         org = await source.party.organisation()
         found = {tenant: await each.organisation() for tenant, each in companies.items()}

@@ -31,7 +31,8 @@ DAY_STEP_MS = 15 * MINUTE_MS  # how often to look whether a spent day has begun 
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """``per_minute`` is the most calls that may arrive in any 60 s (None: no such limit).
+    """``per_minute`` is the most calls that may arrive in any 60 s (None: no such limit). ``scale``: how many times
+    the minute of one organisation that is; what is left to others grows with it.
 
     ``reserve`` of a day's calls is left for people who must still be able to act. ``others`` are the calls of a minute
     that the headers know and we do not: other apps, people, processes before us. Calls are numbered as they start:
@@ -41,6 +42,7 @@ class Budget:
     """
 
     per_minute: int | None = None
+    scale: int = 1
     reserve: int = 0
     started: int = 0
     in_flight: tuple[int, ...] = ()
@@ -82,12 +84,12 @@ class Budget:
 
     def _heard(self, now_ms: int, number: int, left: int, used: int) -> Budget:
         """A header spoke of the minute when call ``number`` arrived."""
-        ours = sum(one <= number for one in self.in_flight) + sum(one <= number for _, one in self._recent(now_ms))
+        ours = len(self.in_flight) + self._counted(now_ms) - (self.started - number)  # later ones had not arrived
         out = replace(self, others=max(0, used - ours), others_until=now_ms + MINUTE_MS + SLACK_MS)
         if number >= self.left_number:
-            renewed = now_ms if left - self.left > RENEWED else self.renewed_at
+            renewed = now_ms if left - self.left > RENEWED * self.scale else self.renewed_at
             out = replace(out, left=left, left_number=number, left_at=now_ms, renewed_at=renewed)
-        if used > len(self.in_flight) + len(self._recent(now_ms - LATEST_MS)):  # calls may overtake each other
+        if used > len(self.in_flight) + self._counted(now_ms - LATEST_MS):  # calls may overtake each other
             out = replace(out, strangers_until=now_ms + STRANGERS_MS)
         return out
 
@@ -105,28 +107,31 @@ class Budget:
         )  # fmt: skip
 
     def _recent(self, now_ms: int) -> tuple[tuple[int, int], ...]:
-        return self.ended[bisect_right(self.ended, now_ms - MINUTE_MS - SLACK_MS, key=lambda one: one[0]) :]
+        return self.ended[len(self.ended) - self._counted(now_ms) :]
+
+    def _counted(self, now_ms: int) -> int:
+        return len(self.ended) - bisect_right(self.ended, now_ms - MINUTE_MS - SLACK_MS, key=lambda one: one[0])
 
     def _beside_others(self, now_ms: int) -> int:
         """Where others call: until a header tells what is left, and while that is next to nothing."""
         if now_ms >= self.strangers_until or self.per_minute is None:
             return 0
         age, left = now_ms - self.left_at, self.left - (self.started - self.left_number)
-        if age < FRESH_MS and left > ALONE_BELOW:
+        if age < FRESH_MS and left > ALONE_BELOW * self.scale:
             return 0
         if self.in_flight:
             return FLIGHT_MS
-        if left > LEFT_TO_OTHERS:
+        if left > LEFT_TO_OTHERS * self.scale:
             return 0
         return max(0, FRESH_MS - age, self.renewed_at + MINUTE_MS + SLACK_MS - now_ms)
 
     def _until_room(self, now_ms: int, spare: int) -> int:
         if self.per_minute is None:
             return 0
-        recent = self._recent(now_ms)
-        others = self.others + ROOM_FOR_OTHERS if self.others and now_ms < self.others_until else 0
-        over = len(self.in_flight) + len(recent) + others - max(1, self.per_minute - spare) + 1
+        others = self.others + ROOM_FOR_OTHERS * self.scale if self.others and now_ms < self.others_until else 0
+        over = len(self.in_flight) + self._counted(now_ms) + others - max(1, self.per_minute - spare) + 1
         if over <= 0:
             return 0
-        frees = sorted([*(at + MINUTE_MS + SLACK_MS for at, _ in recent), *[self.others_until] * others])
+        frees = [at + MINUTE_MS + SLACK_MS for at, _ in self._recent(now_ms)]
+        frees = sorted([*frees, *[self.others_until] * others])
         return frees[over - 1] - now_ms if over <= len(frees) else FLIGHT_MS

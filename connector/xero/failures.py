@@ -94,13 +94,18 @@ def _weight(rule: Rule) -> int:
 
 def too_many(answer: Answer) -> Failure:
     """A 429: nothing was written, Xero counts before it looks at anything."""
-    problem = answer.headers.get("x-rate-limit-problem", "").strip("[] ").lower()
+    problem = limit_of(answer)
     seconds = seconds_of(answer.headers.get("retry-after", ""))
     if problem == "day":
         words = "The day's allowance of API calls of this organisation is used up."
         return Failure("xero.limit-day", Kind.STOP, words, "It begins anew within 24 hours.", seconds or 3600)
     default = CONCURRENT_RETRY if problem == "concurrent" else DEFAULT_RETRY
     return Failure(f"xero.limit-{problem or 'unknown'}", Kind.RETRY, "Too many API calls.", "", seconds or default)
+
+
+def limit_of(answer: Answer) -> str:
+    """Which limit a 429 speaks of: ``minute``, ``day``, ``concurrent``, ``appminute`` (also seen as ``app-minute``)."""
+    return answer.headers.get("x-rate-limit-problem", "").strip("[] ").lower().replace("-", "")
 
 
 def seconds_of(text: str) -> int | None:

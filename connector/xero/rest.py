@@ -18,9 +18,10 @@ from connector.http import HttpClient
 from connector.xero import writer
 from connector.xero.auth import TokenSource
 from connector.xero.below import BELOW, Below, address, own_id, parent_of, record_below, rows_below, where_below
+from connector.xero.calls import APP_PER_MINUTE, PER_MINUTE, AppMinute, Calls
 from connector.xero.criteria import MOST, matching
 from connector.xero.entities import Entity, entity
-from connector.xero.failures import CONCURRENT_RETRY, DEFAULT_RETRY, calls_of, seconds_of
+from connector.xero.failures import DEFAULT_RETRY, limit_of, seconds_of
 from connector.xero.novelties import Novelties
 from connector.xero.queries import PAGE_SIZE, Query, all_of, look_up, places, reads, sized, together
 from connector.xero.records import EPOCH, Row, elements, load, record, row
@@ -28,7 +29,6 @@ from connector.xero.records import EPOCH, Row, elements, load, record, row
 API = "https://api.xero.com/api.xro/2.0"
 READ_SECONDS = 60
 CONCURRENT = 5  # calls in flight per organisation
-PER_MINUTE = 60
 _log = logging.getLogger(__name__)
 MOST_UNREADABLE = 1000
 
@@ -42,7 +42,10 @@ class Page:
 
 
 class XeroParty:
-    """One organisation (``tenant`` is its id). ``now_ms`` is the clock, in milliseconds since 1970."""
+    """One organisation (``tenant`` is its id). ``now_ms`` is the clock, in milliseconds since 1970.
+
+    ``app`` is the minute that it shares with the other organisations of its app; None: there are no others here.
+    """
 
     side = Side.XERO
 
@@ -55,11 +58,13 @@ class XeroParty:
         now_ms: Callable[[], int],
         api: str = API,
         per_minute: int = PER_MINUTE,
+        app: AppMinute | None = None,
     ) -> None:
         self.tenant = tenant
         self._http, self._tokens, self._now_ms, self._api = http, tokens, now_ms, api.rstrip("/")
         self._flights = asyncio.Semaphore(CONCURRENT)
-        self.budget = Budget(per_minute=per_minute)
+        shared = app or AppMinute.of(max(APP_PER_MINUTE, per_minute))
+        self._allowed = Calls(Budget(per_minute=per_minute), shared)
         self.unreadable: list[tuple[str, bytes, DataError]] = []  # entity, JSON, why: for the caller to keep
         self._novelties = Novelties()
         self._sign_in_refused: AuthError | None = None  # why the last call went out unsigned, in the sign-in's words
@@ -69,6 +74,11 @@ class XeroParty:
     @property
     def now(self) -> datetime:
         return EPOCH + timedelta(milliseconds=self._now_ms())
+
+    @property
+    def day_left(self) -> int | None:
+        """Calls of the organisation's day, as the last header said; None before the first."""
+        return self._allowed.own.day_left
 
     def batch_limit(self, entity: str, operation: Operation) -> int:
         return writer.batch_limit(entity, operation)
@@ -84,7 +94,7 @@ class XeroParty:
 
     def pause(self, *, now_ms: int, spare: int = 0) -> int:
         """``spare`` calls of the minute are left to what matters more: polls leave some to writes."""
-        return self.budget.pause(now_ms, spare=spare)
+        return self._allowed.pause(now_ms, spare)
 
     async def send(self, request: Request, *, seconds: int) -> Answer:
         """Signed in; a refused token is renewed once and the same bytes sent again (a 401 has written nothing)."""
@@ -116,17 +126,16 @@ class XeroParty:
 
     async def _exchange(self, request: Request, token: str, seconds: float) -> Answer:
         """A call that the budget has no room for is refused here, as Xero would: it never earns a 429."""
-        pause = self.budget.pause(self._now_ms())
-        if pause > 0:
-            return Answer(429, {"x-rate-limit-problem": "minute", "retry-after": str(-(-pause // 1000))}, b"")
+        if lacking := self._allowed.lacks(self._now_ms()):
+            problem, wait = lacking
+            return Answer(429, {"x-rate-limit-problem": problem, "retry-after": str(wait)}, b"")
         headers = [
             ("Authorization", f"Bearer {token}"),
             ("Xero-Tenant-Id", self.tenant),
             ("Accept", "application/json"),
             *request.headers,
         ]
-        self.budget = self.budget.call(self._now_ms())
-        number = self.budget.started
+        numbers = self._allowed.begin(self._now_ms())
         self.calls += 1
         url = f"{self._api}/{request.path}"
         try:
@@ -134,9 +143,9 @@ class XeroParty:
                 request.method, url, headers=headers, query=request.query, body=request.body, seconds=seconds
             )
         finally:
-            self.budget = self.budget.end(self._now_ms(), number)
+            self._allowed.end(self._now_ms(), numbers)
         self.received_bytes += len(answer.body)
-        self.budget = heard(self.budget, answer, self._now_ms(), number)
+        self._allowed.heard(answer, self._now_ms(), numbers)
         return answer
 
     async def get(self, path: str, query: Query = (), headers: Query = ()) -> Answer:
@@ -296,22 +305,11 @@ class XeroParty:
         return Page(tuple(one for one in found if one is not None), len(answer.body))
 
 
-def heard(budget: Budget, answer: Answer, now_ms: int, number: int) -> Budget:
-    """The budget after an answer's headers."""
-    left = {name: calls_of(answer.headers.get(f"x-{name}limit-remaining", "")) for name in ("min", "day")}
-    budget = budget.answered(now_ms, number=number, minute_left=left["min"], day_left=left["day"])
-    if answer.status == 429:
-        concurrent = answer.headers.get("x-rate-limit-problem", "").strip("[] ") == "concurrent"
-        seconds = seconds_of(answer.headers.get("retry-after", ""))
-        budget = budget.refused(now_ms, seconds=seconds or (CONCURRENT_RETRY if concurrent else DEFAULT_RETRY))
-    return budget
-
-
 def refusal(answer: Answer, path: str) -> AuthError | Unavailable:
     """The error of a refused read."""
     if answer.status == 429:
         seconds = seconds_of(answer.headers.get("retry-after", "")) or DEFAULT_RETRY
-        problem = answer.headers.get("x-rate-limit-problem", "").strip("[] ")
+        problem = limit_of(answer)
         return TryAgain("xero.limit", f"Xero's {problem or 'call'} limit is reached.", retry_after=seconds)
     if answer.status in (401, 403):
         return AuthError(

@@ -30,7 +30,7 @@ class Server:
     seen: tuple[int, int] = (-1, 0)
 
     def __post_init__(self) -> None:
-        self.usage = Usage(Window(MINUTE))
+        self.usage, self.app = Usage(), Window(MINUTE)
         self.limits.day = 1_000_000
         if self.kind != "grid":
             self.limits.window = "fixed" if self.kind == "fixed" else "rolling"
@@ -40,12 +40,12 @@ class Server:
         if self.kind == "grid":
             return self._on_grid(at_ms)
         now = START + timedelta(milliseconds=at_ms)
-        if self.usage.problem(self.limits, now) is not None:
+        if self.usage.problem(self.limits, now, self.app) is not None:
             self.refused += 1
             return None
-        self.usage.take(now)
+        self.usage.take(now, self.app)
         self.taken += 1
-        return self.usage.left(self.limits, now)["minute"]
+        return self.usage.left(self.limits, now, self.app)["minute"]
 
     def _on_grid(self, at_ms: int) -> int | None:
         window = (at_ms - self.grid) // 60_000

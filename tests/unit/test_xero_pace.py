@@ -10,8 +10,8 @@ from connector.core.budget import Budget
 from connector.core.party import Answer
 from connector.errors import DataError
 from connector.xero.allowance import DAY, LEAST, Day
+from connector.xero.calls import AppMinute, Calls
 from connector.xero.pace import Pace, Poll
-from connector.xero.rest import heard
 
 NAMES = ("Contact", "Invoice", "TaxRate")
 
@@ -129,4 +129,6 @@ def test_what_was_learned_survives_a_restart_and_all_lists_are_asked_at_once() -
 )
 def test_the_calls_of_a_day_are_as_many_as_the_header_says(said: str, left: int | None) -> None:
     answer = Answer(200, {"x-daylimit-remaining": said}, b"")
-    assert heard(Budget(), answer, 0, 0).day_left == left
+    calls = Calls(Budget(), AppMinute.of())
+    calls.heard(answer, 0, (0, 0))
+    assert calls.own.day_left == left

@@ -90,14 +90,14 @@ def test_a_time_that_cannot_be_read_fails_the_precondition() -> None:
 
 @pytest.mark.parametrize(("kind", "free_after"), [("fixed", 60), ("rolling", 60)])
 def test_windows_open_again(kind: Any, free_after: int) -> None:
-    limits, usage = Limits(minute=2, window=kind), Usage(Window(MINUTE))
+    limits, usage, app = Limits(minute=2, window=kind), Usage(), Window(MINUTE)
     start = datetime(2026, 1, 1, tzinfo=UTC)
     for second in (0, 50):
-        assert usage.problem(limits, start + timedelta(seconds=second)) is None
-        usage.take(start + timedelta(seconds=second))
-    assert usage.problem(limits, start + timedelta(seconds=55)) == ("minute", 5)
+        assert usage.problem(limits, start + timedelta(seconds=second), app) is None
+        usage.take(start + timedelta(seconds=second), app)
+    assert usage.problem(limits, start + timedelta(seconds=55), app) == ("minute", 5)
     later = start + timedelta(seconds=free_after)
-    assert usage.left(limits, later)["minute"] == (2 if kind == "fixed" else 1)
+    assert usage.left(limits, later, app)["minute"] == (2 if kind == "fixed" else 1)
 
 
 def test_limits_that_cannot_be_are_refused() -> None:

@@ -186,13 +186,13 @@ class _Api:
             refusal = unauthorised("AuthorizationUnsuccessful", correlation)
             refusal.headers["WWW-Authenticate"] = "insufficient_scope"
             raise refusal
-        usage = self.world.usage[tenant.id]
-        problem = usage.problem(self.world.limits, now)
+        usage, app = self.world.usage[tenant.id], self.world.app_window(token.client.id)
+        problem = usage.problem(self.world.limits, now, app)
         if problem is not None:
-            headers.update(limit_headers(usage.left(self.world.limits, now)))
+            headers.update(limit_headers(usage.left(self.world.limits, now, app)))
             raise _too_many(*problem, self.world.doubts.app_limit_word)
-        usage.take(now)
-        headers.update(limit_headers(usage.left(self.world.limits, now)))
+        usage.take(now, app)
+        headers.update(limit_headers(usage.left(self.world.limits, now, app)))
         usage.in_flight += 1
         try:
             await asyncio.sleep(self.world.limits.latency_ms / 1000)

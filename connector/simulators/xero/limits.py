@@ -1,8 +1,7 @@
 """Xero's limits per tenant: 60 a minute, 1,000 or 5,000 a day, 5 at once, and 10,000 a minute per app.
 
 The documentation says fixed windows that begin at different times for each tenant; some implementers saw rolling
-ones. Both can
-be set. A refused call does not count.
+ones. Both can be set. A refused call does not count. An app's minute is counted over all of its tenants.
 """
 
 from __future__ import annotations
@@ -58,6 +57,8 @@ class Window:
         return self.count
 
     def take(self, now: datetime) -> None:
+        while self.calls and now - self.calls[0] >= self.span:
+            self.calls.popleft()
         self.count += 1
         self.calls.append(now)
 
@@ -69,32 +70,31 @@ class Window:
 
 @dataclass
 class Usage:
-    """What one tenant has used; ``app`` is shared by all tenants of the app."""
+    """What one tenant has used. The ``app`` of a call is the window that all tenants of its app share."""
 
-    app: Window
     minute: Window = field(default_factory=lambda: Window(MINUTE))
     day: Window = field(default_factory=lambda: Window(DAY))
     in_flight: int = 0
     egress: int = 0
 
-    def left(self, limits: Limits, now: datetime) -> dict[str, int]:
+    def left(self, limits: Limits, now: datetime, app: Window) -> dict[str, int]:
         return {
             "minute": max(0, limits.minute - self.minute.used(now, limits.window)),
             "day": max(0, limits.day - self.day.used(now, limits.window)),
-            "app_minute": max(0, limits.app_minute - self.app.used(now, limits.window)),
+            "app_minute": max(0, limits.app_minute - app.used(now, limits.window)),
         }
 
-    def problem(self, limits: Limits, now: datetime) -> tuple[str, int | None] | None:
+    def problem(self, limits: Limits, now: datetime, app: Window) -> tuple[str, int | None] | None:
         """(X-Rate-Limit-Problem, Retry-After) of the limit that is used up. The concurrent one names no time."""
         if self.in_flight >= limits.concurrent:
             return "concurrent", None
-        for name, window in (("minute", self.minute), ("day", self.day), ("app_minute", self.app)):
-            if self.left(limits, now)[name] == 0:
+        for name, window in (("minute", self.minute), ("day", self.day), ("app_minute", app)):
+            if self.left(limits, now, app)[name] == 0:
                 return name.replace("app_minute", "appminute"), window.seconds_left(now, limits.window)
         return None
 
-    def take(self, now: datetime) -> None:
-        for window in (self.minute, self.day, self.app):
+    def take(self, now: datetime, app: Window) -> None:
+        for window in (self.minute, self.day, app):
             window.take(now)
 
 

@@ -90,8 +90,8 @@ class World:
             self.hooks.configure(settings.webhook_url, settings.webhook_key)
         edition = EDITIONS[settings.edition]
         self.tenants = {tid: demo_company(tid, name, self.clock.now, edition) for tid, name in settings.tenants}
-        app_window = Window(MINUTE)
-        self.usage = {tid: Usage(app_window) for tid in self.tenants}
+        self.usage = {tid: Usage() for tid in self.tenants}
+        self.app_windows: dict[str, Window] = {}  # by client id
         self.connected_at = self.clock.now()
         for tenant in self.tenants.values():
             tenant.doubts = self.doubts
@@ -166,13 +166,17 @@ class World:
             name, record_id, {"Status": "VOIDED" if known["Status"] in POSTED and ended == "VOIDED" else "DELETED"}
         )
 
+    def app_window(self, client_id: str) -> Window:
+        """The minute of one app, over all its tenants."""
+        return self.app_windows.setdefault(client_id, Window(MINUTE))
+
     def state(self) -> Mapping[str, Any]:
         now = self.clock.now()
         tenants = {
             tid: {
                 "name": tenant.name,
                 "counts": {name: len(table) for name, table in tenant.tables.items()},
-                "left": self.usage[tid].left(self.limits, now),
+                "left": self.usage[tid].left(self.limits, now, self.app_window(self.settings.client_id)),
                 "egress_bytes": self.usage[tid].egress,
             }
             for tid, tenant in self.tenants.items()
