@@ -68,7 +68,7 @@ CASES = (
     Case("BankTransaction", {"Type": "SPEND", "Url": URL, "LineItems": [COST], "Date": DAY,
                              "BankAccount": {"Code": "090"}},
          ("Url", URL), {"Reference": "r"}, {"Status": "DELETED"}),
-    Case("PurchaseOrder", {"PurchaseOrderNumber": "PO/1 ü", "LineItems": [COST], "Date": DAY},
+    Case("PurchaseOrder", {"PurchaseOrderNumber": "PO/1 ü", "LineItems": [COST], "Date": DAY, "DeliveryDate": DAY},
          ("PurchaseOrderNumber", "PO/1 ü"), {"Status": "AUTHORISED"}, {"Status": "DELETED"}),
     Case("Quote", {"QuoteNumber": "Q-1", "LineItems": [LINE], "Date": DAY}, ("QuoteNumber", "Q-1"), {"Status": "SENT"},
          {"Status": "DELETED"}),

@@ -28,6 +28,7 @@ DIFFERENCES = (
     Difference("Invoice CreditNote BankTransaction PurchaseOrder BankTransfer Prepayment Overpayment", "DateString",
                _BESIDE),
     Difference("Invoice", "DueDateString", _BESIDE),
+    Difference("PurchaseOrder", "DeliveryDateString", _BESIDE),
     Difference("BankTransfer", "CreatedDateUTCString", _BESIDE),
     Difference("HistoryRecord", "DateUTCString", _BESIDE),
     Difference("CreditNote Prepayment Overpayment", "ID", "the id once more: the file's own examples"),
