@@ -7,7 +7,7 @@ DIR ?=
 
 SEED ?= 1
 
-.PHONY: scenarios scenarios-cut help demo test check corpus bench recovery torture clean environment faults staleness stream-faults snapshot
+.PHONY: scenarios scenarios-cut help demo test check corpus bench recovery torture clean environment faults staleness polled stream-faults snapshot
 
 help:
 	@echo "make demo     the whole story on this machine: Kafka, both simulators, the connector"
@@ -17,6 +17,7 @@ help:
 	@echo "make scenarios-cut SEED=1  the same with calls cut after the commit at random"
 	@echo "make corpus DIR=...   run recorded messages through codec, hydrate and record code"
 	@echo "make faults   two workers, 300 changes, kills, freezes, broker restarts, cut calls: a verdict (about 20 minutes)"
+	@echo "make polled     how fresh an org without change events is known, and what its polls cost (15 minutes)"
 	@echo "make staleness  how fresh 120,000 objects of Xero are known, by day limit and webhooks (simulated days, up to an hour)"
 	@echo "make stream-faults  every fault of the Salesforce stream, a row each: lost, twice, readiness (about 20 minutes)"
 	@echo "make bench    latency, throughput and API calls, side by side"
@@ -73,6 +74,9 @@ recovery: $(READY)
 
 staleness: $(READY)
 	$(BIN)/python -m benchmarks.staleness --write docs
+
+polled: $(READY)
+	$(BIN)/python -m benchmarks.polled_org --every 5 15 60
 
 snapshot: $(READY)
 	$(BIN)/python -m benchmarks.snapshots

@@ -88,7 +88,8 @@ class CompareLoop:
                     raise
                 except TwinledgerError as error:
                     await self.notice(self.connection, "compare.failed", error)
-                    self._next[entity] = now + AGAIN
+                    rest = timedelta(seconds=error.retry_after if isinstance(error, TryAgain) else 0)
+                    self._next[entity] = now + max(AGAIN, rest)
             await asyncio.sleep(LOOK_SECONDS)
 
     async def compare(self, entity: str) -> bool:

@@ -10,10 +10,13 @@ from typing import Any
 from connector.core.link_state import Link
 from connector.core.records import Record
 from connector.kafka.positions import Position
+from connector.salesforce.day import Purpose
 from connector.salesforce.describe import SalesforceCatalog
 from connector.salesforce.drift import Policy
+from connector.salesforce.pace import Pace
 from connector.salesforce.position import StreamPosition
 from connector.salesforce.replication import Replication
+from connector.salesforce.spending import spending
 from streams.capture import Heard, Post, Store, StreamCapture
 from streams.compare import CompareLoop
 from streams.connection import Connection
@@ -25,6 +28,8 @@ from streams.notices import Notices
 from streams.parties import SalesforceSource
 from streams.poll import ObjectPoll
 from streams.watch import Watch, WatchLoop
+
+IDLE = {Purpose.AUDIT}  # what may rest while everything that should be done is done
 
 
 @dataclass(slots=True)
@@ -48,6 +53,7 @@ class Listening:
     watch: Watch = field(init=False)
     incidents: Incidents = field(init=False)
     stream: StreamCapture = field(init=False)
+    polls: ObjectPoll | None = None
 
     def __post_init__(self) -> None:
         self.watch = Watch(self.connection, lambda: self.source.now, self._known, self._catalog)
@@ -76,19 +82,20 @@ class Listening:
             self.incidents, replication, self._catalog, self.outbox, self.reads, self.reached, compare.want, tell,
             self.walk,
         )  # fmt: skip
-        polls = ObjectPoll(
+        polls = self.polls = ObjectPoll(
             connection, party, replication, self.outbox, self.store, tell, self.watch, self.positions, self._heard,
-            compare.want, settings.poll_seconds,
+            compare.want, Pace(settings.poll_seconds),
         )  # fmt: skip
         drift = DriftLoop(
             connection, party, self.notices.say, tell, self.pause, Policy(settings.drift), settings.drift_hours
         )
         yield "stream", self.stream.run()
-        yield "salesforce drift", drift.run()
-        yield "salesforce watch", WatchLoop(self.watch, replication, self.outbox, tell, settings.watch_seconds).run()
-        yield "salesforce poll", polls.run()
-        yield "salesforce refill", refill.run()
-        yield "salesforce compare", compare.run()
+        watch = WatchLoop(self.watch, replication, self.outbox, tell, settings.watch_seconds)
+        yield "salesforce drift", spending(Purpose.AUDIT, drift.run())
+        yield "salesforce watch", spending(Purpose.WATCH, watch.run())
+        yield "salesforce poll", spending(Purpose.POLL, polls.run())
+        yield "salesforce refill", spending(Purpose.WATCH, refill.run())
+        yield "salesforce compare", spending(Purpose.AUDIT, compare.run())
 
     def _heard(self, name: str) -> None:
         self.heard.at[f"salesforce {name}"] = self.connection.clock()
@@ -100,5 +107,16 @@ class Listening:
         for incident in self.incidents.open.values():
             since = incident.since.isoformat(timespec="seconds")
             yield "salesforce.incident", f"{incident.id}: what was not told since {since} is being read", True
+        yield from self._calls(now)
         for entity in sorted(self.watch.polled):
             yield "salesforce.watch-polled", f"{entity} is polled: the stream does not bring it", False
+
+    def _calls(self, now: datetime) -> Iterator[tuple[str, str, bool]]:
+        """What is not called for now, as the org's API calls run out."""
+        day = self.source.party.day
+        resting = day.resting(int(now.timestamp() * 1000))
+        if resting:
+            left = f"{day.left} of {day.limit} API calls of 24 hours are left"
+            spent = Purpose.WRITE in resting
+            what = "nothing is called" if spent else f"these rest: {', '.join(resting)}"
+            yield "salesforce.day-spent" if spent else "salesforce.day-low", f"{left}: {what}", {*resting} != IDLE

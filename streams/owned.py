@@ -34,7 +34,9 @@ from connector.kafka.lease import LeaseLost
 from connector.kafka.link_codec import Call, LinkHead
 from connector.kafka.positions import Position, read_positions, write_position
 from connector.kafka.producer import Producer
+from connector.salesforce.day import Purpose
 from connector.salesforce.files import file_bytes
+from connector.salesforce.spending import spending
 from connector.xero.avro import from_value, topic_of
 from connector.xero.expected import expected
 from connector.xero.money import Chart
@@ -180,14 +182,15 @@ class Owned:
         homes = [(Side.SALESFORCE, connection.tenant), *((Side.XERO, tenant) for tenant in connection.tenants)]
         self.writers = [self._writer(side, tenant) for side, tenant in homes]
         loops = [
-            *self.listening.loops(), *self._polls(), ("read", reading.run()), ("snapshot", snapshots.run()),
-            ("asked snapshots", asked.run()),
+            *self.listening.loops(), *self._polls(), ("read", reading.run()),
+            ("snapshot", spending(Purpose.AUDIT, snapshots.run())),
+            ("asked snapshots", spending(Purpose.AUDIT, asked.run())),
             ("due", self._due()), ("lease", self._renew()),
             ("letters", LetterLoop(connection, self.cluster, self.outbox.codec, self.producer.send).run()),
         ]  # fmt: skip
         if connection.settings.salesforce.sync_state:
             self.sync_state = self._sync_state()
-            loops.append(("sync state", self.sync_state.run()))
+            loops.append(("sync state", spending(Purpose.AUDIT, self.sync_state.run())))
         return [*loops, *((f"write {writer.side.value}", writer.run()) for writer in self.writers)]
 
     def _sync_state(self) -> SyncStateLoop:

@@ -7,13 +7,15 @@ cannot be relied upon. What a poll brings is the record itself; rows of a parent
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from connector.core.records import Record, Side
 from connector.errors import DataError, EngineStop, TryAgain, TwinledgerError
 from connector.kafka.positions import Position, PositionKind
+from connector.salesforce.day import Purpose
+from connector.salesforce.pace import CALLS, Pace, to_text, with_text
 from connector.salesforce.position import PollPosition
 from connector.salesforce.replication import DELETED_REACH, Replication
 from connector.salesforce.rest import SalesforceParty
@@ -28,6 +30,8 @@ OVERLAP = timedelta(minutes=10)  # the longest transaction: what it commits bear
 SETTLED = timedelta(seconds=60)  # stamps count in seconds, clocks differ: a read so long after a stamp saw all of it
 LOOK_SECONDS = 0.5
 REST_SECONDS = 60.0
+PLAN_SECONDS = 60.0
+LINKS_A_CALL = 50  # what waits to be written takes about so many calls, look-ups among them
 Store = Callable[[Position], Awaitable[None]]
 Notice = Callable[[Connection, str, TwinledgerError], Awaitable[None]]
 
@@ -63,45 +67,91 @@ class ObjectPoll:
     positions: dict[str, Position]
     sign: Callable[[str], None]
     compare: Callable[[str], None]
-    seconds: float
+    pace: Pace
     known: dict[str, Known] = field(default_factory=dict)
-    _next: dict[str, datetime] = field(default_factory=dict)
+    _last: dict[str, float] = field(default_factory=dict)  # when each object was asked last
+    _rests: dict[str, float] = field(default_factory=dict)  # until when, after a poll that failed
+    _planned: float = 0.0
+
+    def __post_init__(self) -> None:
+        kept = self.positions.get(CALLS)
+        if kept is not None:
+            self.pace, self.party.day = with_text(self.pace, self.party.day, kept.value)
 
     async def run(self) -> None:
         """Until cancelled. An object that cannot be read rests alone."""
         while True:
-            for one in self.watch.followed():
-                if self.watch.polls(one) and self._due(one):
+            polled = [one for one in self.watch.followed() if self.watch.polls(one)]
+            await self._look()
+            await self._plan(polled)
+            for one in polled:
+                if self._due(one):
                     await self._tried(one)
-            await asyncio.sleep(min(self.seconds, LOOK_SECONDS))
+            await asyncio.sleep(min(self.pace.fastest, LOOK_SECONDS))
 
-    def _due(self, one: Followed) -> bool:
-        now = self.connection.clock()
-        paused = self.party.pause(now_ms=int(now.timestamp() * 1000)) > 0
-        return not paused and self._next.get(one.entity, now) <= now
+    def _now(self) -> float:
+        return self.connection.clock().timestamp()
 
-    async def _tried(self, one: Followed) -> None:
-        now, rest = self.connection.clock(), self.seconds
+    async def _look(self) -> None:
+        """Where polls rest, since too few calls are left: in a quarter of an hour one call asks how many there are."""
+        now = self._now()
+        resting = Purpose.POLL in self.party.day.resting(int(now * 1000)) and self._rests.get(CALLS, 0.0) <= now
+        if not resting or self.party.pause(now_ms=int(now * 1000)) > 0:
+            return
         try:
-            await self.poll(one)
-            self.sign(SOURCE + one.entity)
+            await self.replication.deliveries()
         except EngineStop:
             raise
         except TwinledgerError as error:
-            rest = error.retry_after if isinstance(error, TryAgain) else min(REST_SECONDS, self.seconds)
+            self._rests[CALLS] = now + REST_SECONDS
             await self.notice(self.connection, "source.paused", error)
-        self._next[one.entity] = now + timedelta(seconds=rest)
+        self._planned = 0.0
+
+    async def _plan(self, polled: Sequence[Followed]) -> None:
+        """How often each object is asked from now on, by what is left of the org's calls; and what is known is kept."""
+        now = self._now()
+        if now - self._planned < PLAN_SECONDS:
+            return
+        self._planned = now
+        waiting = len(self.connection.ready) / LINKS_A_CALL
+        allowance = self.party.day.polls(int(now * 1000), self.pace.fastest, waiting=waiting)
+        self.pace = self.pace.planned((one.entity for one in polled), allowance)
+        await self._put(CALLS, PositionKind.CURSOR, to_text(self.pace, self.party.day))
+
+    def _due(self, one: Followed) -> bool:
+        now = self._now()
+        due = max(self._last.get(one.entity, 0.0) + self.pace.interval(one.entity), self._rests.get(one.entity, 0.0))
+        return due <= now and self.party.pause(now_ms=int(now * 1000)) == 0
+
+    async def _tried(self, one: Followed) -> None:
+        now, before, calls = self._now(), self._last.get(one.entity), self.party.calls_for[Purpose.POLL]
+        self._last[one.entity] = now
+        try:
+            number = await self.poll(one)
+        except EngineStop:
+            raise
+        except TwinledgerError as error:
+            rest = error.retry_after if isinstance(error, TryAgain) else min(REST_SECONDS, self.pace.fastest)
+            self._last[one.entity], self._rests[one.entity] = before or 0.0, now + rest
+            await self.notice(self.connection, "source.paused", error)
+        else:
+            self.sign(SOURCE + one.entity)
+            calls = self.party.calls_for[Purpose.POLL] - calls
+            if before is not None:
+                self.pace = self.pace.polled(one.entity, changes=number, seconds=now - before, calls=calls)
 
     async def poll(self, one: Followed) -> int:
         """One poll of one object: how many records it brought. They stand in Kafka before the position does."""
-        position, before = self._position(one), self.party.calls
+        position, before = self._position(one), self.party.calls_for[Purpose.POLL]
         known = self.known.setdefault(one.entity, Known())
         rows = self._rows if one.parent else self._records
         number, newest = await rows(one, position.at - OVERLAP, known)
         deleted = await self._deleted(one, position.deleted, known)
         known.forget(max(newest, position.at) - OVERLAP)
         await self._keep(one, PollPosition(max(newest, position.at), deleted))
-        self.connection.tally["polls", Side.SALESFORCE.value, one.entity] += self.party.calls - before
+        calls = self.party.calls_for[Purpose.POLL] - before
+        self.connection.tally["polls", Side.SALESFORCE.value, one.entity] += calls
+        self.connection.tally["poll changes", Side.SALESFORCE.value, one.entity] += number
         self.connection.tally["records", Side.SALESFORCE.value] += number
         return number
 
@@ -163,10 +213,11 @@ class ObjectPoll:
         return PollPosition(begins, begins)
 
     async def _keep(self, one: Followed, where: PollPosition) -> None:
+        await self._put(SOURCE + one.entity, PositionKind.WATERMARK, where.to_text())
+
+    async def _put(self, source: str, kind: PositionKind, value: str) -> None:
         connection = self.connection
-        position = Position(
-            connection.name, connection.org, SOURCE + one.entity, PositionKind.WATERMARK, where.to_text(),
-            connection.numbers.epoch, connection.clock(),
-        )  # fmt: skip
-        self.positions[position.source] = position
+        epoch, at = connection.numbers.epoch, connection.clock()
+        position = Position(connection.name, connection.org, source, kind, value, epoch, at)
+        self.positions[source] = position
         await self.store(position)

@@ -37,7 +37,6 @@ MOST_TOLD = 50_000  # links of which we remember what was shown last
 AGAIN_SECONDS, MISSING_SECONDS = 30.0, 600.0  # after a failure; while the package is not there
 REFUSED = timedelta(hours=1)  # before a row that Salesforce refused is tried again
 GIVE_WAY_SECONDS = 10.0  # at most, to what is written for the mappings
-LEFT = 2_000  # of the org's calls of a day: below, nothing is shown
 OVER = frozenset({Shown.CLEAN, Shown.ENDED})
 
 Notice = Callable[[Connection, str, TwinledgerError], Awaitable[None]]
@@ -136,8 +135,7 @@ class SyncStateLoop:
 
     async def round(self) -> bool:
         """What people asked for, then what has moved. Raises as the API does."""
-        now_ms, left = int(self.connection.clock().timestamp() * 1000), self.party.budget.day_left
-        if self.party.pause(now_ms=now_ms) or (left is not None and left < LEFT):
+        if self.party.pause(now_ms=int(self.connection.clock().timestamp() * 1000)):
             return False
         if await self.retries.look(self._rows, self._send):
             self._spend(1)

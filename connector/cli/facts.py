@@ -63,11 +63,11 @@ def sources(owned: Owned, now: datetime) -> Iterator[Source]:
         silent = stream.silent_for if stream is not None else None
         heard = None if silent is None else timedelta(seconds=silent)
         yield Source(name, "salesforce", "stream", heard, STREAM_SILENCE)
-    polled = max(3 * timedelta(seconds=owned.connection.settings.salesforce.poll_seconds), timedelta(seconds=60))
     for one in listening.watch.followed() if listening is not None else ():
-        if listening is not None and listening.watch.polls(one):
+        if listening is not None and listening.polls is not None and listening.watch.polls(one):
             at = owned.heard.at.get(f"salesforce poll {one.entity}")
-            yield Source(name, "salesforce", f"poll {one.entity}", None if at is None else now - at, polled)
+            most = timedelta(seconds=listening.polls.pace.silence(one.entity))
+            yield Source(name, "salesforce", f"poll {one.entity}", None if at is None else now - at, most)
     for polls in owned.polls.values():
         for listed, at, silence in polls.heard_of():
             yield Source(name, "xero", listed, now - at, timedelta(seconds=silence))

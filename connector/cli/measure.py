@@ -106,6 +106,20 @@ def _gauges(metrics: Metrics, name: str, owned: Owned, now: datetime) -> None:
     for polls in owned.polls.values():
         for listed, seconds in polls.pace.every.items():
             metrics.poll_interval.labels(name, Side.XERO.value, polls.named(listed)).set(seconds)
+    _day(metrics, name, owned, now)
+
+
+def _day(metrics: Metrics, name: str, owned: Owned, now: datetime) -> None:
+    """What the org's API calls of 24 hours went to, and how often its polled objects are asked."""
+    day, now_ms, side = owned.source.party.day, int(now.timestamp() * 1000), Side.SALESFORCE.value
+    if day.limit is not None:
+        metrics.day_limit.labels(name, side).set(day.limit)
+        metrics.day_left.labels(name, side).set(day.left)
+        for kind, number in day.table(now_ms).items():
+            metrics.day_calls.labels(name, side, kind).set(number)
+    polls = owned.listening.polls if owned.listening is not None else None
+    for entity, seconds in polls.pace.every.items() if polls is not None else ():
+        metrics.poll_interval.labels(name, side, entity).set(seconds)
 
 
 def _count(metrics: Metrics, connection: str, tally: Counter[tuple[str, ...]]) -> None:

@@ -24,6 +24,9 @@ from connector.kafka.codec import Codec
 from connector.kafka.compacted import reader
 from connector.kafka.connection import Cluster, cluster_of
 from connector.kafka.positions import Position, PositionKind, read_positions
+from connector.salesforce.day import Day, Purpose
+from connector.salesforce.pace import CALLS, with_text
+from connector.salesforce.pace import Pace as SalesforcePace
 from connector.settings import Settings
 from connector.store.projection import Projection
 from connector.store.rows import Count, Review
@@ -171,6 +174,9 @@ def _page(found: Status) -> list[Table | str]:
     if polls := [row for each in found.positions if each.source == PACE for row in paces(each)]:
         columns = ("connection", "list", "asked every", "changes/h", "calls/change", "bytes/change")
         parts += [table(columns, polls, title="Polls of Xero", right=" ".join(columns[2:])), ""]
+    if days := [row for each in found.positions if each.source == CALLS for row in day_of(each, found.at)]:
+        titles = ("connection", *(one.value for one in Purpose), "others", "left", "of")
+        parts += [table(titles, days, title="Salesforce's API calls in 24 hours", right=" ".join(titles[1:])), ""]
     if sources:
         parts += [_positions(sources, found.at), ""]
     if snapshots := rows_of(found.positions):
@@ -183,7 +189,7 @@ def _page(found: Status) -> list[Table | str]:
 
 def _beside(position: Position) -> bool:
     """What is kept like a position and is none."""
-    return position.source == PACE or position.source.startswith(WHOLE) or is_snapshot(position)
+    return position.source in (PACE, CALLS) or position.source.startswith(WHOLE) or is_snapshot(position)
 
 
 def paces(position: Position) -> Iterator[tuple[object, ...]]:
@@ -198,6 +204,16 @@ def paces(position: Position) -> Iterator[tuple[object, ...]]:
         size = f"{spent.size / spent.changes:,.0f}" if spent.changes else "·"
         every = f"{pace.interval(name):,.0f} s" + (" or told" if listed.pushed else "")
         yield position.connection, name, every, f"{listed.changes_per_hour:,.1f}", calls, size
+
+
+def day_of(position: Position, now: datetime) -> Iterator[tuple[object, ...]]:
+    """What an org's calls went to."""
+    try:
+        _, day = with_text(SalesforcePace(0), Day(), position.value)
+    except DataError:
+        return
+    if day.limit is not None:
+        yield position.connection, *day.table(int(now.timestamp() * 1000)).values(), day.left, day.limit
 
 
 def _links(counts: Sequence[Count]) -> Table:

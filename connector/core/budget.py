@@ -34,16 +34,14 @@ class Budget:
     """``per_minute`` is the most calls that may arrive in any 60 s (None: no such limit). ``scale``: how many times
     the minute of one organisation that is; what is left to others grows with it.
 
-    ``reserve`` of a day's calls is left for people who must still be able to act. ``others`` are the calls of a minute
-    that the headers know and we do not: other apps, people, processes before us. Calls are numbered as they start:
-    what a header says was true when its call arrived, about when the calls with lower numbers had. ``left`` is what
-    the header of call ``left_number`` said at ``left_at``, ``renewed_at`` when it had jumped up; until
-    ``strangers_until`` others are believed to call.
+    ``others`` are the calls of a minute that the headers know and we do not: other apps, people, processes before us.
+    Calls are numbered as they start: what a header says was true when its call arrived, about when the calls with
+    lower numbers had. ``left`` is what the header of call ``left_number`` said at ``left_at``, ``renewed_at`` when it
+    had jumped up; until ``strangers_until`` others are believed to call.
     """
 
     per_minute: int | None = None
     scale: int = 1
-    reserve: int = 0
     started: int = 0
     in_flight: tuple[int, ...] = ()
     ended: tuple[tuple[int, int], ...] = ()  # when, number
@@ -78,7 +76,7 @@ class Budget:
             out = self._heard(now_ms, number or self.started, minute_left, self.per_minute - minute_left)
         if day_left is not None:
             out = replace(out, day_left=day_left)
-            if day_left <= self.reserve:
+            if day_left <= 0:
                 out = replace(out, blocked_until=max(out.blocked_until, now_ms + DAY_STEP_MS))
         return out
 
@@ -101,7 +99,7 @@ class Budget:
     def pause(self, now_ms: int, *, spare: int = 0) -> int:
         """Milliseconds until the next call may start; 0 is now. ``spare`` calls of the minute are left to others."""
         flying = len(self.in_flight)
-        today = FLIGHT_MS if flying and self.day_left is not None and self.day_left - flying <= self.reserve else 0
+        today = FLIGHT_MS if flying and self.day_left is not None and self.day_left <= flying else 0
         return max(
             0, self.blocked_until - now_ms, today, self._until_room(now_ms, spare), self._beside_others(now_ms)
         )  # fmt: skip

@@ -41,6 +41,11 @@ class Metrics:
         self.poll_interval = self._gauge(
             "capture_interval_seconds", "How often the plan polls a list.", "connection", "side", "source"
         )
+        self.day_left = self._gauge("api_day_left", "API calls of these 24 hours that are left.", "connection", "side")
+        self.day_limit = self._gauge("api_day_limit", "API calls that the org has in 24 hours.", "connection", "side")
+        self.day_calls = self._gauge(
+            "api_day_calls", "API calls of the last 24 hours by what for.", "connection", "side", "kind"
+        )
         self.reconnects = self._counter("capture_reconnects", "Change streams opened again.", "connection", "side")
         self.reads_open = self._gauge("hydrate_reads_open", "Ids asked and not yet answered.", "connection", "side")
         self.events_folded = self._counter("settle_events", "Link events folded.", "connection", "kind")

@@ -101,13 +101,22 @@ class Replication:
         return tuple(one for one in found if isinstance(one, str))
 
     async def deliveries(self) -> tuple[int, int] | None:
-        """Events that may still be delivered in these 24 hours, and the allocation; None where the org says neither."""
+        """Events that may still be delivered in these 24 hours, and the allocation; None where the org says neither.
+        What the same answer says of API calls the party is told."""
         answer = await self._party.get(self._party.path("limits"))
-        try:
-            raw = json.loads(answer.body)["DailyDeliveredPlatformEvents"]
-            return int(raw["Remaining"]), int(raw["Max"])
-        except (ValueError, KeyError, TypeError, RecursionError):
-            return None
+        calls = _limit(answer.body, "DailyApiRequests")
+        if calls is not None:
+            self._party.limits(*calls)
+        return _limit(answer.body, "DailyDeliveredPlatformEvents")
+
+
+def _limit(body: bytes, name: str) -> tuple[int, int] | None:
+    """(what is left, of how many) of one limit."""
+    try:
+        raw = json.loads(body)[name]
+        return int(raw["Remaining"]), int(raw["Max"])
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return None
 
 
 def _minute(moment: datetime) -> datetime:

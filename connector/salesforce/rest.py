@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, TypeVar
 
-from connector.core.budget import Budget
 from connector.core.failure import Failure, Kind
 from connector.core.party import (
     Answer,
@@ -33,16 +33,17 @@ from connector.salesforce.auth import Credentials
 from connector.salesforce.bulk_jobs import BulkJobs
 from connector.salesforce.cometd import API_VERSION
 from connector.salesforce.condition import Filter
+from connector.salesforce.day import FLIGHT_MS, RESERVE, Day, Purpose
 from connector.salesforce.describe import ObjectShape, SalesforceCatalog, read_describe
 from connector.salesforce.failures import DAILY_RETRY, failure, refusal
 from connector.salesforce.lookup import told_apart, widened
 from connector.salesforce.reader import Chunk, Page, Reading, read_page, records, unfinished
 from connector.salesforce.soql import MAX_FOUND, by_any, by_criteria, by_ids, by_way, changed_since, rows_after
+from connector.salesforce.spending import purpose_of, spending
 
 READ_SECONDS = 60
 MAX_PAGES = 10_000  # of one query: 20 million rows
 CHUNK = 2000  # rows that one answer may hold
-RESERVE = 500  # API calls of the day that are left to people and other apps
 SELECTED = "SELECT SelectedEntity FROM PlatformEventChannelMember"
 CORPORATE = "SELECT IsoCode FROM CurrencyType WHERE IsCorporate = true"
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -71,8 +72,8 @@ class SalesforceParty:
         self.organisation_id = organisation_id
         self._http, self._credentials, self._now_ms = http, credentials, now_ms
         self._version = api_version
-        self.budget = Budget(reserve=reserve)
-        self.calls = 0
+        self.day = Day(reserve)
+        self.calls_for: Counter[Purpose] = Counter()
         self._one_by_one: dict[tuple[str, Operation], int] = {}
         self._allow_duplicates = allow_duplicates
         self.waiting: Callable[[], int] = lambda: 0  # how many writes wait; many of them go as a bulk job
@@ -117,14 +118,19 @@ class SalesforceParty:
         return f"/services/data/v{self._version}/{resource}"
 
     def pause(self, *, now_ms: int) -> int:
-        return self.budget.pause(now_ms)
+        """For what the caller's loop calls (``spending``); a loop that does not say writes."""
+        return self.day.pause(now_ms, purpose_of(""))
+
+    @property
+    def calls(self) -> int:
+        return self.calls_for.total()
 
     # --- calls --------------------------------------------------------------------------------------------------------
 
     async def send(self, request: Request, *, seconds: int) -> Answer:
         """Signed in; a refused token is renewed once and the same bytes sent again (a 401 has written nothing)."""
         if request.method == "POST" and request.path.endswith(f"/{bulk.RESOURCE}") and request.query:
-            return await BulkJobs(self.send, self._jobs).run(request, seconds)
+            return await spending(purpose_of("POST"), BulkJobs(self.send, self._jobs).run(request, seconds))
         deadline = asyncio.get_running_loop().time() + seconds
         try:
             token = await self._credentials.token()
@@ -140,18 +146,33 @@ class SalesforceParty:
         return answer
 
     async def _exchange(self, request: Request, access: str, instance: str, deadline: float) -> Answer:
-        seconds = deadline - asyncio.get_running_loop().time()
+        """A call that the day has no room for is refused here, in Salesforce's words: it never earns a refusal."""
+        purpose, loop = purpose_of(request.method), asyncio.get_running_loop()
+        while (  # noqa: ASYNC110  of several calls on their way any may say what is left
+            pause := self.day.pause(self._now_ms(), purpose)
+        ) == FLIGHT_MS and loop.time() < deadline:
+            await asyncio.sleep(FLIGHT_MS / 1000)
+        if pause > 0:
+            return held_back(self.day, pause)
+        seconds = deadline - loop.time()
         if seconds <= 0:
             raise NoAnswer(f"{request.method} {request.path}: no time left to send", sent=False)
         headers = [("Authorization", f"Bearer {access}"), ("Accept", "application/json"), *request.headers]
-        self.budget = self.budget.call(self._now_ms())
-        self.calls += 1
-        answer = await self._http.request(
-            request.method, instance + request.path, headers=headers, query=request.query, body=request.body,
-            seconds=seconds,
-        )  # fmt: skip
-        self.budget = heard(self.budget, answer, self._now_ms())
+        self.day = self.day.call(self._now_ms(), purpose)
+        self.calls_for[purpose] += 1
+        try:
+            answer = await self._http.request(
+                request.method, instance + request.path, headers=headers, query=request.query, body=request.body,
+                seconds=seconds,
+            )  # fmt: skip
+        finally:
+            self.day = self.day.end()
+        self.day = heard(self.day, answer, self._now_ms())
         return answer
+
+    def limits(self, left: int, limit: int) -> None:
+        """What ``/limits`` says of the day."""
+        self.day = self.day.heard(self._now_ms(), left, limit)
 
     async def get(self, path: str, query: Query = ()) -> Answer:
         """A GET that answers 200. Raises TryAgain, Unavailable, AuthError; ConfigurationError for what is not there."""
@@ -380,16 +401,23 @@ def _locked(failure: Failure) -> bool:
     return failure.kind is Kind.RETRY and "lock" in f"{failure.code} {failure.message}".lower()
 
 
-def heard(budget: Budget, answer: Answer, now_ms: int) -> Budget:
-    """The budget after an answer: Sforce-Limit-Info counts the whole org's calls of 24 hours."""
+def heard(day: Day, answer: Answer, now_ms: int) -> Day:
+    """The day after an answer: Sforce-Limit-Info counts the whole org's calls of 24 hours."""
     usage = _USAGE.search(answer.headers.get("sforce-limit-info", ""))
     if usage is not None:
-        budget = budget.answered(now_ms, day_left=int(usage[2]) - int(usage[1]))
+        day = day.heard(now_ms, int(usage[2]) - int(usage[1]), int(usage[2]))
     if answer.status == 403:
         told = failure(refusal(answer))
         if told.retry_after is not None:
-            budget = budget.refused(now_ms, seconds=told.retry_after)
-    return budget
+            day = day.refused(now_ms, told.retry_after)
+    return day
+
+
+def held_back(day: Day, pause_ms: int) -> Answer:
+    """What we answer ourselves where the day has no room."""
+    words = f"{day.left} of {day.limit} API calls of 24 hours are left: this one is held back."
+    body = json.dumps([{"errorCode": "REQUEST_LIMIT_EXCEEDED", "message": words}]).encode()
+    return Answer(403, {"retry-after": str(-(-pause_ms // 1000))}, body)
 
 
 def refused_read(answer: Answer, path: str) -> TwinledgerError:
@@ -400,7 +428,9 @@ def refused_read(answer: Answer, path: str) -> TwinledgerError:
     if told.kind is Kind.RENEW or answer.status == 401:
         return AuthError("salesforce.unauthorised", words, remedy="Check the app and the integration user.")
     if told.kind is Kind.STOP:
-        return TryAgain(told.code, words, retry_after=told.retry_after or DAILY_RETRY, remedy=told.remedy)
+        ours = answer.headers.get("retry-after", "")
+        seconds = int(ours) if ours.isdecimal() and len(ours) < 6 else told.retry_after or DAILY_RETRY
+        return TryAgain(told.code, words, retry_after=seconds, remedy=told.remedy)
     if told.kind is Kind.RETRY or answer.status >= 500 or answer.status in (408, 420, 429):
         if told.retry_after is not None:
             return TryAgain(told.code, words, retry_after=told.retry_after)

@@ -12,10 +12,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Self
 
+from connector.core.intervals import Listed, gap, intervals, learned, sweep
 from connector.errors import DataError
 from connector.xero.allowance import Day
 from connector.xero.entities import entity
-from connector.xero.plan import Listed, gap, intervals, learned, sweep
 
 PACE = "pace"  # the position that keeps what was learned
 WHOLE = "whole "  # before the name of a list: the position that keeps what it held when it was read whole

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import signal as signals
 from collections.abc import AsyncIterator, Mapping
+from decimal import Decimal
 from typing import Any
 from uuid import uuid4
 
@@ -185,5 +186,40 @@ async def test_polling_alone_brings_changes_and_deletions(polled: Stage) -> None
     await delete(scene, "Account", account)
     await advance(scene, 180)  # getDeleted counts in minutes
     await ended(scene, account)
+    await scene.ready()
+    assert (await scene.health())["reasons"] == []
+
+
+async def calls_allowed(scene: Stage, limit: int) -> None:
+    """The org's API calls of 24 hours."""
+    await scene.salesforce.call("POST", "/__sim/settings", {"api_limit": Decimal(limit)})
+
+
+async def refusals(scene: Stage) -> int:
+    return sum(1 for call in await scene.salesforce.requests() if call["status"] == 403)
+
+
+async def test_a_spent_day_is_named_and_waited_out(polled: Stage) -> None:
+    scene = polled
+    account = await linked_customer(scene, Phone="1")
+    await calls_allowed(scene, int((await scene.salesforce.call("GET", "/__sim/state"))["api_calls"]))
+
+    async def named() -> bool:
+        return any("salesforce.day-spent" in reason for reason in (await scene.health())["reasons"])
+
+    await until("readiness names it", named)
+    await scene.salesforce.edit("Account", {"Phone": "2"}, account)
+    for quarter in range(1, 4):
+        await advance(scene, 901)
+
+        async def looked(number: int = quarter) -> bool:
+            return await refusals(scene) >= number
+
+        await until("one call looks whether there are more", looked)
+        await until("and it is named again", named)
+    assert await refusals(scene) <= 4  # of one poll a second
+    await calls_allowed(scene, 1_000_000)
+    await advance(scene, 901)
+    await shows(scene, account, "2")
     await scene.ready()
     assert (await scene.health())["reasons"] == []

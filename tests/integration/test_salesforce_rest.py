@@ -18,7 +18,10 @@ from connector.core.values import Fields
 from connector.errors import AuthError, ConfigurationError, TryAgain, Unavailable
 from connector.salesforce.auth import ClientCredentials
 from connector.salesforce.condition import read_filter
+from connector.salesforce.day import Purpose
+from connector.salesforce.replication import Replication
 from connector.salesforce.rest import SalesforceParty
+from connector.salesforce.spending import spending
 from connector.simulators.salesforce import Settings
 from tests.integration.salesforce_org import DATA, Client, an_org
 
@@ -266,6 +269,52 @@ async def test_salesforce_party_obeys_the_limit_of_the_day() -> None:
             await party.organisation()
         assert later.value.retry_after == 900
         assert later.value.code == "salesforce.request-limit-exceeded"
+
+
+async def test_salesforce_party_a_spent_day_is_not_knocked_at_and_rolls_on() -> None:
+    """A stranger spends what is left: one refusal in a quarter of an hour, whoever asks, and then all goes again."""
+    async with a_party(Settings(api_limit=1_000)) as (party, client):
+        await party.organisation()
+        org, clock = client.org, client.org.clock
+        org.calls.add(clock.now(), 999)
+        asked = len(client.control.requests)
+        for purpose in (Purpose.WRITE, Purpose.POLL, Purpose.AUDIT):
+            with pytest.raises(TryAgain) as later:
+                await spending(purpose, party.organisation())
+            assert later.value.retry_after <= 900
+        assert not isinstance((await write(party, create(1)))[0], Applied)
+        assert len(client.control.requests) == asked + 1
+        clock.advance(901)
+        for _ in range(3):
+            with pytest.raises(TryAgain):
+                await party.organisation()
+        assert len(client.control.requests) == asked + 2
+        clock.advance(24 * 3600)
+        assert isinstance((await write(party, create(1)))[0], Applied)
+        now_ms = int(clock.now().timestamp() * 1000)
+        assert party.day.resting(now_ms) == ()
+        assert party.day.spent(now_ms, Purpose.WRITE) == 1
+
+
+async def test_salesforce_party_what_matters_least_is_held_back_first() -> None:
+    async with a_party(Settings(api_limit=1_000)) as (party, client):
+        await party.organisation()
+        client.org.calls.add(client.org.clock.now(), 900)
+        await party.organisation()  # hears it
+        asked = len(client.control.requests)
+        with pytest.raises(TryAgain) as later:
+            await spending(Purpose.AUDIT, party.organisation())
+        assert "98 of 1000" in later.value.message
+        assert later.value.retry_after == 60
+        assert len(client.control.requests) == asked
+        await spending(Purpose.POLL, party.organisation())
+        assert isinstance((await write(party, create(1)))[0], Applied)
+
+
+async def test_salesforce_party_hears_what_is_left_from_limits_too() -> None:
+    async with a_party(Settings(api_limit=1_000)) as (party, _):
+        assert await Replication(party).deliveries() == (1_000_000, 1_000_000)
+        assert (party.day.limit, party.day.left) == (1_000, 999)
 
 
 async def test_salesforce_party_trouble_is_told_by_its_kind() -> None:
