@@ -18,7 +18,7 @@ from connector.salesforce import bulk
 from connector.salesforce.auth import ClientCredentials
 from connector.salesforce.rest import SalesforceParty
 from connector.salesforce.writer import BATCH, prepare
-from tests.integration.salesforce_org import Client, an_org
+from tests.integration.salesforce_org import DATA, Client, an_org
 
 ENTITY = "Xero_Account__c"
 CREATE = (ENTITY, Operation.CREATE)
@@ -100,6 +100,22 @@ async def test_salesforce_a_job_that_is_not_done_in_time_is_gone_on_with() -> No
             job.polls = 1
         assert all(isinstance(one, Applied) for one in await write(party, writes))
         assert posts(client, "/jobs/ingest") == 1
+
+
+@pytest.mark.parametrize(("status", "jobs"), [(403, 1), (404, 2)])
+async def test_salesforce_a_refusal_after_the_upload_says_nothing_of_the_rows(status: int, jobs: int) -> None:
+    """They may have been written: their fate is unknown until the job, or one more like it, has been seen to end."""
+    async with a_party() as (party, client):
+        writes = [create(number) for number in range(250)]
+        job = {"method": "GET", "path": f"{DATA}/jobs/ingest"}
+        await client.sim("/faults", {"kind": "status", "match": job, "count": 1, "options": {"status": status}})
+        with pytest.raises(NoAnswer) as nobody:
+            await party.send(party.prepare(writes, "key"), seconds=20)
+        assert nobody.value.sent
+        client.org.clock.advance(901)
+        assert all(isinstance(one, Applied) for one in await write(party, writes))
+        assert posts(client, "/jobs/ingest") == jobs
+        assert len(await client.rows(f"SELECT Id FROM {ENTITY}")) == 250
 
 
 async def test_salesforce_a_refused_job_refuses_its_writes() -> None:
