@@ -17,6 +17,7 @@ from connector.salesforce.pace import Pace
 from connector.salesforce.position import StreamPosition
 from connector.salesforce.replication import Replication
 from connector.salesforce.spending import spending
+from connector.salesforce.watch import calls_left
 from streams.capture import Heard, Post, Store, StreamCapture
 from streams.compare import CompareLoop
 from streams.connection import Connection
@@ -28,8 +29,6 @@ from streams.notices import Notices
 from streams.parties import SalesforceSource
 from streams.poll import ObjectPoll
 from streams.watch import Watch, WatchLoop
-
-IDLE = {Purpose.AUDIT}  # what may rest while everything that should be done is done
 
 
 @dataclass(slots=True)
@@ -107,16 +106,7 @@ class Listening:
         for incident in self.incidents.open.values():
             since = incident.since.isoformat(timespec="seconds")
             yield "salesforce.incident", f"{incident.id}: what was not told since {since} is being read", True
-        yield from self._calls(now)
+        for alarm in calls_left(self.source.party.day, now):
+            yield alarm.code, alarm.message, alarm.red
         for entity in sorted(self.watch.polled):
             yield "salesforce.watch-polled", f"{entity} is polled: the stream does not bring it", False
-
-    def _calls(self, now: datetime) -> Iterator[tuple[str, str, bool]]:
-        """What is not called for now, as the org's API calls run out."""
-        day = self.source.party.day
-        resting = day.resting(int(now.timestamp() * 1000))
-        if resting:
-            left = f"{day.left} of {day.limit} API calls of 24 hours are left"
-            spent = Purpose.WRITE in resting
-            what = "nothing is called" if spent else f"these rest: {', '.join(resting)}"
-            yield "salesforce.day-spent" if spent else "salesforce.day-low", f"{left}: {what}", {*resting} != IDLE

@@ -46,6 +46,7 @@ MAX_PAGES = 10_000  # of one query: 20 million rows
 CHUNK = 2000  # rows that one answer may hold
 SELECTED = "SELECT SelectedEntity FROM PlatformEventChannelMember"
 CORPORATE = "SELECT IsoCode FROM CurrencyType WHERE IsCorporate = true"
+ALL_CALLS = frozenset({"REQUEST_LIMIT_EXCEEDED", "API_CURRENTLY_DISABLED"})  # refusals that any call would meet
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _ID = re.compile(r"[0-9A-Za-z]{18}")
 _USAGE = re.compile(r"api-usage=(\d{1,12})/(\d{1,12})")
@@ -406,10 +407,8 @@ def heard(day: Day, answer: Answer, now_ms: int) -> Day:
     usage = _USAGE.search(answer.headers.get("sforce-limit-info", ""))
     if usage is not None:
         day = day.heard(now_ms, int(usage[2]) - int(usage[1]), int(usage[2]))
-    if answer.status == 403:
-        told = failure(refusal(answer))
-        if told.retry_after is not None:
-            day = day.refused(now_ms, told.retry_after)
+    if answer.status == 403 and (said := refusal(answer)).code in ALL_CALLS:
+        day = day.refused(now_ms, failure(said).retry_after or DAILY_RETRY)
     return day
 
 

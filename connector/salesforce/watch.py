@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from connector.salesforce.day import Day, Purpose
 from connector.salesforce.position import RESTING, StreamPosition
 
 SILENCE = timedelta(seconds=130)  # a poll is answered after 110 s at the latest
@@ -100,6 +101,20 @@ def _deliveries(pulse: Pulse) -> Iterable[Alarm]:
         message = f"{left} of {most} event deliveries are left for these 24 hours"
         repairs = frozenset({Repair.POLL}) if spent else frozenset[Repair]()
         yield Alarm("salesforce.watch-deliveries", message, red=False, repairs=repairs)
+
+
+def calls_left(day: Day, now: datetime) -> Iterable[Alarm]:
+    """What is not called for now, as the org's API calls run out. That audits rest alone disturbs nobody."""
+    at = int(now.timestamp() * 1000)
+    resting, left = day.resting(at), f"{day.left} of {day.limit} API calls of 24 hours are left"
+    if day.limit is not None and day.left <= day.floor(Purpose.WRITE):
+        yield Alarm("salesforce.day-spent", f"{left}: nothing is called", red=True)
+    elif at < day.refused_until:
+        seconds = (day.refused_until - at) // 1000
+        yield Alarm("salesforce.calls-refused", f"Salesforce refuses all calls; tried again in {seconds} s", red=True)
+    elif resting:
+        rests = ", ".join(resting)
+        yield Alarm("salesforce.day-low", f"{left}: these rest: {rests}", red=resting != (Purpose.AUDIT,))
 
 
 @dataclass(slots=True)

@@ -115,7 +115,7 @@ async def test_salesforce_a_refusal_after_the_upload_says_nothing_of_the_rows(st
         client.org.clock.advance(901)
         assert all(isinstance(one, Applied) for one in await write(party, writes))
         assert posts(client, "/jobs/ingest") == jobs
-        assert len(await client.rows(f"SELECT Id FROM {ENTITY}")) == 250
+        assert len(await client.rows("SELECT Id FROM Xero_Account__c")) == 250
 
 
 async def test_salesforce_a_refused_job_refuses_its_writes() -> None:

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import random
 from collections import Counter, deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 
 import pytest
 
+from connector.cli.status import day_of
+from connector.core.party import Answer
 from connector.errors import DataError
+from connector.kafka.positions import Position, PositionKind
 from connector.salesforce.day import DAY_MS, FLIGHT_MS, LOOK_MS, QUARTER_MS, RESERVE, Day, Purpose
-from connector.salesforce.pace import Pace, to_text, with_text
+from connector.salesforce.pace import CALLS, Pace, to_text, with_text
+from connector.salesforce.rest import heard as told_by
 from connector.salesforce.spending import purpose_of, spending
+from connector.salesforce.watch import calls_left
 
 SECOND, HOUR = 1000, 3_600_000
 OBJECTS = ("Account", "Contact", "Opportunity", "OpportunityLineItem", "Product2", "PricebookEntry", "Xero_Invoice__c")
@@ -225,3 +232,36 @@ def test_what_all_else_used_yesterday_is_left_to_it_today() -> None:
     assert quiet.polls(BEGAN, 5).calls == 9_000
     assert busy.polls(BEGAN, 5).calls == pytest.approx(3_500)
     assert busy.polls(BEGAN, 5, waiting=1_000).calls == pytest.approx(2_500)
+
+
+@pytest.mark.parametrize(
+    ("day", "codes", "red"),
+    [
+        (Day(), [], False),
+        (heard(60_000), [], False),
+        (heard(20_000), ["salesforce.day-low"], False),
+        (heard(5_000), ["salesforce.day-low"], True),
+        (heard(400), ["salesforce.day-spent"], True),
+        (heard(0).refused(BEGAN, 900), ["salesforce.day-spent"], True),
+        (heard(60_000).refused(BEGAN, 5), ["salesforce.calls-refused"], True),
+    ],
+)
+def test_readiness_names_what_rests(day: Day, codes: list[str], red: bool) -> None:
+    found = list(calls_left(day, datetime.fromtimestamp(BEGAN / 1000, UTC)))
+    assert [one.code for one in found] == codes
+    assert any(one.red for one in found) is red
+
+
+def test_status_shows_what_the_calls_went_to() -> None:
+    at = datetime.fromtimestamp(BEGAN / 1000, UTC)
+    day = Day().call(BEGAN, Purpose.WRITE).call(BEGAN, Purpose.POLL).heard(BEGAN, 700, 1_000)
+    kept = Position("acme", "00D", CALLS, PositionKind.CURSOR, to_text(Pace(300), day), 1, at)
+    assert list(day_of(kept, at)) == [("acme", 1, 0, 0, 1, 0, 298, 700, 1_000)]
+    assert list(day_of(replace(kept, value="?"), at)) == []
+
+
+@pytest.mark.parametrize(("code", "held"), [("REQUEST_LIMIT_EXCEEDED", 900_000), ("STORAGE_LIMIT_EXCEEDED", 0)])
+def test_only_a_refusal_that_any_call_would_meet_holds_them_all(code: str, held: int) -> None:
+    body = json.dumps([{"errorCode": code, "message": "no"}]).encode()
+    day = told_by(heard(60_000), Answer(403, {}, body), BEGAN)
+    assert day.pause(BEGAN, Purpose.READ) == held
