@@ -241,10 +241,9 @@ class Connection:
         return applied is None or applied.gate is not Gate.OPEN or applied.paused
 
     def looks_only(self, mapping: str) -> bool:
-        """Whether a mapping is being applied with `begin: link`: it may look for what exists, and nothing else."""
+        """Whether a mapping may look for what exists, and do nothing else."""
         applied = self.applied.get(mapping)
-        links = applied is not None and applied.gate is Gate.SNAPSHOT and applied.mapping.begin == "link"
-        return links and not (applied is not None and applied.paused)
+        return applied is not None and applied.looks and not applied.paused
 
     def mappings(self) -> Iterator[Applied]:
         yield from self.applied.values()

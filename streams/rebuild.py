@@ -11,18 +11,20 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import cast
 
-from connector.core.identity import split_key
+from connector.core.applied import Gate
+from connector.core.identity import LinkId, split_key
+from connector.core.mapping.model import Kind
 from connector.core.party import Party
 from connector.errors import DataError
 from connector.kafka.codec import Codec, Decoded
-from connector.kafka.compacted import read_to_end
+from connector.kafka.compacted import begin_offsets, read_to_end
 from connector.kafka.connection import Cluster
 from connector.kafka.lease import last_epochs
 from connector.kafka.link_codec import read_event
-from connector.kafka.positions import PositionKind, read_positions
+from connector.kafka.positions import Position, PositionKind, read_positions, write_position
 from connector.kafka.producer import Producer
 from connector.settings import Settings
-from streams.configuration import parsed, read_entries, write_entry
+from streams.configuration import Entry, parsed, read_entries, write_entry
 from streams.connection import Connection, Numbers
 from streams.genesis import MADE
 from streams.hops import EVENTS
@@ -57,34 +59,77 @@ class Memory:
 
 @dataclass(frozen=True, slots=True)
 class Rebuilt:
-    """What came of it."""
+    """What came of it. ``gone`` is how many events Kafka keeps no more; ``lost`` names connections that had made links
+    and of which no link came back. Where either says something, not every link can be made anew."""
 
     events: int
     unreadable: int
     links: int
     targets: int
     mappings: int
+    gone: int = 0
+    lost: tuple[str, ...] = ()
+
+    @property
+    def whole(self) -> bool:
+        return not self.gone and not self.lost
 
 
-async def rebuild(settings: Settings, cluster: Cluster, clock: Callable[[], datetime], *, dry_run: bool) -> Rebuilt:
+async def rebuild(
+    settings: Settings, cluster: Cluster, clock: Callable[[], datetime], *, dry_run: bool, partial: bool = False
+) -> Rebuilt:
     """Fold all events again; without ``dry_run`` write links and targets and pause the mappings.
 
-    No worker may run meanwhile. Raises Unavailable, EngineStop.
+    No API is asked. No worker may run meanwhile. Raises Unavailable, EngineStop, and where events are gone and
+    ``partial`` is not said DataError (``events.gone``): then nothing is written.
     """
     codec, memory = Codec(), (Memory(), Memory())
     tables = tables_of(codec, *memory)
     connections = await connections_of(settings, cluster, codec, clock)
+    gone = sum((await begin_offsets(cluster, EVENTS)).values())
     events, unreadable = await _fold(cluster, codec, tables, connections)
-    paused = 0
-    if not dry_run:
-        async with Producer(cluster) as producer:
-            for topic, table in zip(("links.v1", "targets.v1"), memory, strict=True):
-                for key, value in table.rows.items():
-                    await producer.send(topic, key, value)
-            for entry in (await read_entries(cluster, codec)).values():
-                await write_entry(producer, codec, replace(entry, paused=True, claim=True))
-                paused += 1
-    return Rebuilt(events, unreadable, len(memory[0].rows), len(memory[1].rows), paused)
+    made = await _made(cluster, codec)
+    back = {LinkId.parse(key).connection for key in memory[0].rows}
+    lost = [position for position in made if position.connection in connections and position.connection not in back]
+    names = tuple(position.connection for position in lost)
+    done = Rebuilt(events, unreadable, len(memory[0].rows), len(memory[1].rows), 0, gone, names)
+    if dry_run:
+        return done
+    if not done.whole and not partial:
+        raise _gone(done)
+    async with Producer(cluster) as producer:
+        for topic, table in zip(("links.v1", "targets.v1"), memory, strict=True):
+            for key, value in table.rows.items():
+                await producer.send(topic, key, value)
+        for position in lost:  # it begins anew, and would be refused as one whose links are missing
+            await write_position(producer, codec, replace(position, value=position.value.removesuffix(MADE)))
+        entries = (await read_entries(cluster, codec)).values()
+        for entry in entries:
+            await write_entry(producer, codec, _come_back(entry, whole=done.whole))
+    return replace(done, mappings=len(entries))
+
+
+def _come_back(entry: Entry, *, whole: bool) -> Entry:
+    """Paused, and looking for its own mark before every birth. Where events are gone, a mapping that leaves the past
+    closed first looks for what its records have: what is not found makes nothing before a person says so."""
+    rule = parsed(entry).mapping
+    looks = not whole and rule.begin in ("new", "link") and rule.kind is not Kind.BACK_WRITE
+    return replace(entry, paused=True, claim=True, gate=Gate.SNAPSHOT if looks else entry.gate)
+
+
+async def _made(cluster: Cluster, codec: Codec) -> list[Position]:
+    """The genesis of each connection under which links have been made."""
+    positions = (await read_positions(cluster, codec)).values()
+    return [one for one in positions if one.kind is PositionKind.GENESIS and one.value.endswith(MADE)]
+
+
+def _gone(done: Rebuilt) -> DataError:
+    which = f"{done.gone} events are kept no more" if done.gone else f"no event of {', '.join(done.lost)} is there"
+    return DataError(
+        "events.gone", f"{EVENTS} is not whole: {which}. {done.links} links could be made anew, not all of them.",
+        remedy="`--dry-run` shows what there is. `--partial` makes anew what can be; what else there was is looked for "
+        "by its mark once its mapping is resumed, and what is not found makes nothing before a person says so.",
+    )  # fmt: skip
 
 
 def tables_of(codec: Codec, links: Raw, targets: Raw) -> Tables:

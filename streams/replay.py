@@ -6,29 +6,26 @@ the APIs only the shape of objects is asked, no record. What differs is handed t
 
 from __future__ import annotations
 
-import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
+from urllib.parse import unquote
 
 from connector.core.catalog import Catalog
 from connector.core.identity import LinkId, split_key
-from connector.core.link import new_link, todo
+from connector.core.link import Act, Todo, new_link, todo
 from connector.core.link_events import LinkEvent, Started
 from connector.core.link_state import Hold, Life, Link
 from connector.core.mapping.model import Mapping as Rule
 from connector.core.records import Record, Side
-from connector.errors import DataError, TryAgain
+from connector.errors import DataError
 from connector.http import HttpClient
-from connector.kafka.admin import committed
 from connector.kafka.codec import Codec, Decoded
 from connector.kafka.compacted import Message, read_to_end
 from connector.kafka.connection import Cluster
-from connector.kafka.headers import REPLAYED
 from connector.kafka.link_codec import KINDS, LinkEventEnvelope
-from connector.kafka.producer import Producer
 from connector.settings import Settings
 from connector.store.tokens import grants_of
 from streams.clock import clock, now_ms
@@ -41,8 +38,6 @@ from streams.rebuild import Memory, connections_of, tables_of
 from streams.settle import Settle
 from streams.tables import Tables, rank_by
 
-AHEAD = 500  # records handed over before the workers have taken them
-LOOK_SECONDS, PATIENCE_SECONDS = 0.2, 60.0
 FOLDED = 1_000  # events that one record may mean; links that wait for each other wake in turn
 RANKS = {"links": "ordinal", "targets": "ordinal"}
 CALL = {Side.XERO: 50, Side.SALESFORCE: 200}  # writes that one call may carry
@@ -50,7 +45,9 @@ CALL = {Side.XERO: 50, Side.SALESFORCE: 200}  # writes that one call may carry
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """Which messages: ``key`` is part of the key's text, the times are Kafka's, ``until`` is not within."""
+    """Which records: ``key`` is part of the key's text. The times say when a record last came into the topic, by
+    Kafka; ``until`` is not within. Only the latest message of a key counts: an older one says what was, not what is.
+    """
 
     topic: str
     connection: str = ""
@@ -58,13 +55,13 @@ class Range:
     since: datetime | None = None
     until: datetime | None = None
 
-    def holds(self, message: Message) -> bool:
-        late = self.until is not None and message.at >= self.until
-        early = self.since is not None and message.at < self.since
-        if late or early or message.value is None:
-            return False
-        text = message.key.decode("ascii", "replace")
-        return self.key in text and self.connection in ("", text.split("/", 1)[0])
+    def names(self, key: bytes) -> bool:
+        text = key.decode("ascii", "replace")
+        return self.key in text and self.connection in ("", unquote(text.split("/", 1)[0]))
+
+    def holds(self, at: datetime) -> bool:
+        late = self.until is not None and at >= self.until
+        return not late and (self.since is None or at >= self.since)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,14 +138,22 @@ class Rehearsal:
         task, before = todo(link, rules), todo(known, rules) if was is not None else None
         place = connection.name, record.entity, record.id, link_id.mapping
         if task is not None and task != before:
-            shown = link.seen(task.side)
-            changed = {path: (shown.get(path, ""), text) for path, text in task.changed.items()}
-            return Difference(*place, task.act.value, task.side.value, task.target, changed, link.money, "")
+            return _shown(place, link, task, makes=task.side in rules.creates)
         if link.hold in (Hold.FAILED, Hold.CONFLICT) and (link.hold, link.code) != (known.hold, known.code):
             return Difference(*place, "review", "", "", {}, link.money, f"{link.code}: {link.message}")
         if was is None and link.life is not Life.ENDED and link.hold is Hold.WAITS:
             return Difference(*place, "wait", "", "", {}, link.money, "for what it names")
         return None
+
+
+def _shown(place: tuple[str, str, str, str], link: Link, task: Todo, *, makes: bool) -> Difference:
+    """What would be done first, as people read it: a birth looks before it makes, and makes where nothing is found."""
+    act, wanted, reason = task.act, task.changed, ""
+    if act is Act.LOOK and makes:
+        act, wanted, reason = Act.CREATE, link.seen(task.side.other), "unless it is found there"
+    there = link.seen(task.side)
+    changed = {path: (there.get(path, ""), text) for path, text in wanted.items()}
+    return Difference(*place, act.value, task.side.value, task.target, changed, link.money, reason)
 
 
 async def compare(settings: Settings, cluster: Cluster, chosen: Range) -> Replayed:
@@ -157,12 +162,12 @@ async def compare(settings: Settings, cluster: Cluster, chosen: Range) -> Replay
     tables = await _tables(cluster, codec)
     connections = await connections_of(settings, cluster, codec, clock)
     await _compiled(settings, cluster, codec, connections)
-    newest = {message.key: message.offset async for message in messages(cluster, chosen)}
+    newest = {message.key: message.offset async for message in messages(cluster, chosen)}  # deletions too
     rehearsal, records, unreadable = Rehearsal(tables), 0, 0
     differences: list[Difference] = []
     places: set[tuple[int, int]] = set()
     async for message in messages(cluster, chosen):
-        if newest.get(message.key) != message.offset:
+        if newest.get(message.key) != message.offset or message.value is None or not chosen.holds(message.at):
             continue  # a later one says what is, or it came meanwhile
         connection = connections.get(split_key(message.key)[0])
         decoded = codec.decode(message.value)
@@ -182,44 +187,10 @@ async def compare(settings: Settings, cluster: Cluster, chosen: Range) -> Replay
 
 
 async def messages(cluster: Cluster, chosen: Range) -> AsyncIterator[Message]:
-    """Those of the range, to the topic's end as it is now."""
+    """Those of the named records, of any time, to the topic's end as it is now."""
     async for message in read_to_end(cluster, chosen.topic):
-        if chosen.holds(message):
+        if chosen.names(message.key):
             yield message
-
-
-async def hand_over(
-    cluster: Cluster, group: str, chosen: Range, places: frozenset[tuple[int, int]], told: Callable[[int], None]
-) -> int:
-    """Give these messages to the workers again, at most AHEAD before they are taken; gives how many.
-
-    Done twice it changes nothing more, and what was not handed over differs again in the next replay.
-    Raises TryAgain (``replay.no-worker``), Unavailable.
-    """
-    sent = 0
-    async with Producer(cluster) as producer:
-        async for message in messages(cluster, chosen):
-            if (message.partition, message.offset) not in places:
-                continue
-            headers = [*(one for one in message.headers if one[0] != REPLAYED), (REPLAYED, b"1")]
-            offset = await producer.send(chosen.topic, message.key, message.value, headers)
-            sent += 1
-            if sent % AHEAD == 0:
-                await _taken(cluster, group, chosen.topic, message.partition, offset)
-                told(sent)
-    return sent
-
-
-async def _taken(cluster: Cluster, group: str, topic: str, partition: int, offset: int) -> None:
-    """Until the workers have committed what was handed over."""
-    end = asyncio.get_running_loop().time() + PATIENCE_SECONDS
-    while await committed(cluster, group, topic, partition) <= offset:
-        if asyncio.get_running_loop().time() > end:
-            raise TryAgain(
-                "replay.no-worker", f"No worker has taken records of {topic} for {PATIENCE_SECONDS:.0f} s.",
-                retry_after=60, remedy="Start the workers and replay again: it goes on with what still differs.",
-            )  # fmt: skip
-        await asyncio.sleep(LOOK_SECONDS)
 
 
 async def _tables(cluster: Cluster, codec: Codec) -> Tables:

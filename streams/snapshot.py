@@ -14,7 +14,7 @@ from contextlib import aclosing, suppress
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
-from connector.core.applied import Gate
+from connector.core.applied import Applied, Gate
 from connector.core.link import Act
 from connector.core.snapshots import Collection
 from connector.core.values import canonical
@@ -67,7 +67,7 @@ class SnapshotLoop:
         """Whether all went well. An entity that cannot be read holds its own mappings, and no others."""
         connection, failed = self.connection, set[Collection]()
         await self._hold()
-        waiting = [name for name, applied in connection.applied.items() if applied.gate is Gate.SNAPSHOT]
+        waiting = [name for name, applied in connection.applied.items() if _begins(applied)]
         sources = sorted({source for name in waiting for source in self._sources(name)}, key=str)
         asked = sorted(connection.resyncs, key=str)
         for collection in dict.fromkeys([*sources, *asked]):
@@ -110,7 +110,7 @@ class SnapshotLoop:
         return True
 
     async def _looked(self, name: str) -> None:
-        """With `begin: link` every record of the snapshot has been looked for before the gate opens."""
+        """Where it looks for what exists, every record of the snapshot has been looked for before the gate opens."""
         ready = self.connection.ready
         ear = ready.bell.listen()
         while self.connection.looks_only(name) and ready.waits_for(name, Act.LOOK):
@@ -170,3 +170,8 @@ class SnapshotLoop:
         entry = self.entry(self.connection.name, name)
         if entry is not None and entry.gate is Gate.SNAPSHOT:
             await self.save(replace(entry, gate=Gate.OPEN))
+
+
+def _begins(applied: Applied) -> bool:
+    """One that looks for what exists cannot while it is paused: its gate stays shut until it is resumed."""
+    return applied.gate is Gate.SNAPSHOT and not (applied.looks and applied.paused)

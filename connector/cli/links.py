@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from aiokafka.errors import KafkaError
@@ -28,19 +28,29 @@ app = typer.Typer(no_args_is_help=True, help="Links: what ties a record to the o
 
 @app.command("rebuild")
 def rebuild_links(
-    config: Config = DEFAULT_CONFIG, dry_run: DryRun = False, yes: Yes = False, output: Output = Format.TABLE
+    config: Config = DEFAULT_CONFIG,
+    dry_run: DryRun = False,
+    partial: Annotated[
+        bool, typer.Option("--partial", help="Although events are gone: what can be made anew.")
+    ] = False,
+    yes: Yes = False,
+    output: Output = Format.TABLE,
 ) -> None:
-    """Fold all kept link events again and write the links; mappings come back paused.
+    """Fold all kept link events again and write the links; mappings come back paused. No API is asked.
 
-    No worker may run meanwhile. A resumed mapping looks for its own mark before it creates anything.
+    No worker may run meanwhile. A resumed mapping looks for its own mark before it creates anything. Ends with 3 when
+    --dry-run found that events are gone.
     """
     if not dry_run and not yes and not typer.confirm("Write all links again and pause every mapping?"):
         raise typer.Exit(0)
-    done = asyncio.run(_rebuild(config, dry_run=dry_run))
+    done = asyncio.run(_rebuild(config, dry_run=dry_run, partial=partial))
     rows = [(name, str(value)) for name, value in asdict(done).items()]
-    show(asdict(done) | {"dry_run": dry_run}, output, table(("what", "number"), rows))
-    if not dry_run:
-        note("Start the workers, look at `twinledger status`, then `twinledger mapping resume` each mapping.")
+    show(asdict(done) | {"whole": done.whole, "dry_run": dry_run}, output, table(("what", "number"), rows))
+    if not done.whole:
+        note("Events are gone: these are not all links that there were. What lacks is looked for by its mark.")
+    if dry_run:
+        raise typer.Exit(0 if done.whole else 3)
+    note("Start the workers, look at `twinledger status`, then `twinledger mapping resume` each mapping.")
 
 
 async def links_of(cluster: Cluster) -> tuple[Link, ...]:
@@ -50,14 +60,14 @@ async def links_of(cluster: Cluster) -> tuple[Link, ...]:
     return tuple(read_link(one.value).link for one in values if isinstance(one, Decoded))
 
 
-async def _rebuild(config: Path, *, dry_run: bool) -> Rebuilt:
+async def _rebuild(config: Path, *, dry_run: bool, partial: bool) -> Rebuilt:
     from streams.clock import clock
     from streams.rebuild import rebuild
 
     settings = settings_of(config)
     cluster = cluster_of(settings.kafka)
     await _refuse_workers(cluster, f"{cluster.prefix}{settings.group}")
-    return await rebuild(settings, cluster, clock, dry_run=dry_run)
+    return await rebuild(settings, cluster, clock, dry_run=dry_run, partial=partial)
 
 
 async def _refuse_workers(cluster: Cluster, group: str) -> None:

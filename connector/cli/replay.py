@@ -18,8 +18,9 @@ from connector.errors import DataError
 from connector.kafka.connection import cluster_of
 from connector.settings import Settings
 from connector.xero.avro import TOPICS as ACCOUNTING
+from streams.handing import hand_over
 from streams.hops import RECORDS
-from streams.replay import Difference, Range, Replayed, compare, hand_over
+from streams.replay import Difference, Range, Replayed, compare
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -40,7 +41,7 @@ def main(settings: Settings, chosen: Range, output: Format, *, dry_run: bool, ye
     if told or dry_run or not found.places:
         show(_data(found, 0), output, _tables(found))
     if not found.places:
-        note(f"{found.records} records of {chosen.topic} say nothing new.")
+        note(f"{found.records - found.unreadable} records of {chosen.topic} say nothing new{_unread(found)}.")
         return 0
     note(_summary(found))
     if dry_run:
@@ -48,7 +49,7 @@ def main(settings: Settings, chosen: Range, output: Format, *, dry_run: bool, ye
     if not yes:
         ask(f"Hand {len(found.places)} records to the workers again?")
     group = f"{cluster.prefix}{settings.group}"
-    sent = asyncio.run(hand_over(cluster, group, chosen, found.places, _progress(len(found.places))))
+    sent = asyncio.run(hand_over(cluster, group, chosen.topic, found.places, _progress(len(found.places))))
     if not told:
         show(_data(found, sent), output, ())
     note(f"Handed over {sent} records. The workers write within their allowance; `twinledger status` shows how far.")
@@ -72,11 +73,14 @@ def _progress(total: int) -> Callable[[int], None]:
 
 def _summary(found: Replayed) -> str:
     money = sum((_money(one) for one in found.differences), Decimal(0))
-    tail = f", {found.unreadable} cannot be read" if found.unreadable else ""
     return (
         f"{len(found.places)} of {found.records} records of {found.topic} differ: {len(found.differences)} links, "
-        f"{money} of money, at least {found.calls} calls{tail}."
+        f"{money} of money, at least {found.calls} calls{_unread(found)}."
     )
+
+
+def _unread(found: Replayed) -> str:
+    return f", {found.unreadable} cannot be read" if found.unreadable else ""
 
 
 def _money(one: Difference) -> Decimal:

@@ -57,6 +57,12 @@ class Applied:
         return self.mapping.one(link_id.part) if link is None or unborn else self.of(link)
 
     @property
+    def looks(self) -> bool:
+        """It is being applied, and what exists is looked for, nothing made: `begin: link`, or its links were rebuilt
+        from a part of their events."""
+        return self.gate is Gate.SNAPSHOT and (self.mapping.begin == "link" or self.claim)
+
+    @property
     def held(self) -> bool:
         """It does not fit the objects as they are now: records pass by it, and are read again once it does."""
         return self.gate is Gate.CLOSED

@@ -72,13 +72,17 @@ class Observed:
     gone: bool = False
 
 
+UNCLAIMED = "unclaimed"  # a policy: no hit means that a person must say whether there ever was one
+
+
 @dataclass(frozen=True, slots=True)
 class Found:
     """What a look-up on the target side brought: before a birth (``call`` empty), or the probe of a lost call. No hit,
     no call and a ``version``: a read by id of the end itself, which was not there.
 
-    ``hits`` are object ids; ``policy`` is what one hit means (link, ask, stop). A probe that found one says in
-    ``ours`` whether it carries our mark or equals all that we sent. ``at`` is when the look-up was sent.
+    ``hits`` are object ids; ``policy`` is what one hit means (link, ask, stop), or none (end, unclaimed). A probe that
+    found one says in ``ours`` whether it carries our mark or equals all that we sent. ``at`` is when the look-up was
+    sent.
     """
 
     side: Side

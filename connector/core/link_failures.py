@@ -29,6 +29,12 @@ TWINS = _fix(
     "More than one object was made of this record.",
     "Decide which one stays, remove the other there, then link to it (or retry if it is linked already).",
 )
+UNCLAIMED = _fix(
+    "link.unclaimed",
+    "Links were rebuilt from a part of their events, and nothing there carries this record's mark: nobody can say "
+    "whether it ever had its object.",
+    "Retry to make it, link to what is there, or end the link.",
+)
 TARGET_MISSING = _fix(
     "link.target-missing", "The target cannot be read.", "Check the permissions of the integration user, then retry."
 )

@@ -7,7 +7,7 @@ from dataclasses import replace
 from connector.core import link_failures as failures
 from connector.core.failure import Failure
 from connector.core.link_calls import confirmed
-from connector.core.link_events import GONE, Applied, Found
+from connector.core.link_events import GONE, UNCLAIMED, Applied, Found
 from connector.core.link_explain import explained
 from connector.core.link_parts import aimed, claimed, ended, free, hold, judge, newer, over, sticky
 from connector.core.link_rest import rest
@@ -23,6 +23,8 @@ def look(link: Link, event: Found, rules: Rules) -> Link:
         return _probed_late(link, event, rules)
     if not event.hits and event.policy == "end":
         return ended(link, "before")  # `begin: link`: it was there before us, and nothing there is its match
+    if not event.hits and event.policy == UNCLAIMED:
+        return hold(link, Hold.FAILED, failures.UNCLAIMED)
     if not event.hits:
         return rest(replace(link, looked=True), rules)
     if len(event.hits) > 1:

@@ -356,7 +356,7 @@ def _reborn(link: Link, record: Record, again: str) -> bool:
 
 def _gated(event: Wanted, record: Record, applied: Applied) -> Wanted:
     """While ``begin: new`` takes its snapshot, what matches was there before; what changed meanwhile is a review."""
-    if applied.gate is not Gate.SNAPSHOT or applied.mapping.begin != "new":
+    if applied.gate is not Gate.SNAPSHOT or applied.mapping.begin != "new" or applied.looks:
         return event
     if applied.pinned is not None and record.stamp is not None and record.stamp > applied.pinned:
         return replace(event, flat=None, refusal=CHANGED_DURING_APPLY)

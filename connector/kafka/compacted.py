@@ -108,6 +108,14 @@ async def end_offsets(cluster: Cluster, topic: str, partitions: Iterable[int] | 
     return {each.partition: offset for each, offset in ends.items()}
 
 
+async def begin_offsets(cluster: Cluster, topic: str) -> dict[int, int]:
+    """Partition to the offset of the first message that is kept."""
+    async with reader(cluster) as consumer:
+        places = [TopicPartition(cluster.topic(topic), number) for number in range(cluster.partitions)]
+        begins = await consumer.beginning_offsets(places)
+    return {each.partition: offset for each, offset in begins.items()}
+
+
 async def _batch(
     consumer: AIOKafkaConsumer, left: set[TopicPartition], topic: str
 ) -> Mapping[TopicPartition, list[Any]]:

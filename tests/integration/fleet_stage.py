@@ -127,8 +127,10 @@ class Fleet:
 
 
 @asynccontextmanager
-async def fleet(kafka: str, prefix: str, folder: Path, names: Sequence[str]) -> AsyncIterator[Fleet]:
-    """Topics made, mappings applied, no worker started. Their logs are printed when the block fails."""
+async def fleet(
+    kafka: str, prefix: str, folder: Path, names: Sequence[str], mappings: Path | None = None
+) -> AsyncIterator[Fleet]:
+    """Topics made, mappings applied (by default of customers), no worker started. Logs are shown when it fails."""
     async with AsyncExitStack() as stack:
         http = await stack.enter_async_context(HttpClient())
         orgs: dict[str, Actor] = {}
@@ -138,7 +140,7 @@ async def fleet(kafka: str, prefix: str, folder: Path, names: Sequence[str]) -> 
             org, world = Org(), World(limits=Limits(FAST, 10_000_000, 50, 10_000_000))
             orgs[name] = Actor(await stack.enter_async_context(running(salesforce.build(org))), http)
             companies[name] = Actor(await stack.enter_async_context(running(xero.build(world))), http)
-            connections.append(_connection(name, orgs[name].base, org, companies[name].base, world))
+            connections.append(_connection(name, orgs[name].base, org, companies[name].base, world, mappings))
         config = folder / "twinledger.yaml"
         settings = {
             "kafka": {"bootstrap_servers": kafka, "prefix": prefix, "partitions": 4, "replication": 1},
@@ -169,7 +171,9 @@ async def opened(there: Fleet) -> None:
     await until("every mapping is open", look, 120)
 
 
-def _connection(name: str, org_url: str, org: Org, xero_url: str, world: World) -> dict[str, Any]:
+def _connection(
+    name: str, org_url: str, org: Org, xero_url: str, world: World, mappings: Path | None
+) -> dict[str, Any]:
     tenant = {
         "tenant": world.tenants[0][0], "demo": True, "client_id": world.client_id,
         "client_secret": world.client_secret, "token_url": f"{xero_url}/connect/token",
@@ -178,5 +182,5 @@ def _connection(name: str, org_url: str, org: Org, xero_url: str, world: World) 
     return {
         "name": name, "currency": "GBP",
         "salesforce": {"url": org_url, "client_id": org.client_id, "client_secret": org.client_secret},
-        "xero": [tenant], "mappings": [str(shipped_mappings() / "account-contact.yaml")],
+        "xero": [tenant], "mappings": [str(mappings or shipped_mappings() / "account-contact.yaml")],
     }  # fmt: skip
