@@ -256,8 +256,10 @@ def _unheard(flat: Texts, known: Texts, changed: Texts) -> bool:
 
 
 def _rules(job: Job) -> list[tuple[str, Fields]]:
-    """The rules of a look-up with their criteria, in the order in which they are tried."""
-    found = [(rule, from_canonical(text)) for rule, text in sorted(job.link.find.items()) if not rule.endswith(SAME)]
+    """The rules of a look-up with their criteria, in the order in which they are tried: what carries our own mark is
+    no stranger, whatever `found` says of one."""
+    ordered = sorted(job.link.find.items(), key=lambda one: (one[0] != BY_MARK, one[0]))
+    found = [(rule, from_canonical(text)) for rule, text in ordered if not rule.endswith(SAME)]
     return [(rule, criteria) for rule, criteria in found if isinstance(criteria, dict)]
 
 

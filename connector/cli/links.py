@@ -66,7 +66,8 @@ async def _rebuild(config: Path, *, dry_run: bool, partial: bool) -> Rebuilt:
 
     settings = settings_of(config)
     cluster = cluster_of(settings.kafka)
-    await _refuse_workers(cluster, f"{cluster.prefix}{settings.group}")
+    if not dry_run:
+        await _refuse_workers(cluster, f"{cluster.prefix}{settings.group}")
     return await rebuild(settings, cluster, clock, dry_run=dry_run, partial=partial)
 
 
