@@ -17,6 +17,15 @@ from connector.core.values import Ref, Value
 
 Flat: TypeAlias = Mapping[str, Value]
 
+# Entities of Xero whose lines have no ids: their list, and the text of a line by which people tell them apart.
+NAMED: Mapping[str, tuple[str, str]] = {"Contact": ("ContactPersons", "EmailAddress")}
+MOST_LINES: Mapping[str, int] = {"ContactPersons": 5}  # Xero's own bound
+
+
+def named(text: object) -> str:
+    """The text by which a line is told apart, as it is compared: without case and space around it."""
+    return text.strip().casefold() if isinstance(text, str) else ""
+
 
 def line_path(lines: str, key: str, name: str) -> str:
     return f"{lines}/{quote(key, safe='')}/{name}"

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from connector.core.document import NAMED, named, split_line_path
 from connector.core.identity import LinkId
 from connector.core.link_events import GONE, Texts
 from connector.core.records import Side, Version
@@ -221,8 +222,20 @@ class Link:
     @property
     def lines(self) -> dict[str, str]:
         """The ids of the target's lines by our keys: those that answers told, and those that the source itself says."""
+        if self.entity in NAMED:
+            return self._named_lines(*NAMED[self.entity])
         said = ([*path.split("/"), text] for path, text in self.seen(self.id.side).items() if path.endswith(LINE_ID))
         return {**self.line_ids, **{parts[1]: str(from_canonical(parts[3])) for parts in said if parts[3] != NULL}}
+
+    def _named_lines(self, lines: str, name: str) -> dict[str, str]:
+        """By the text that the target's line had when both agreed, else by the one that the source gives it."""
+        out: dict[str, str] = {}
+        for known in (self.seen(self.id.side), self.base(self.id.side.other)):
+            for path, text in known.items():
+                parts = split_line_path(path)
+                if parts is not None and (parts[0], parts[2]) == (lines, name) and text not in (GONE, NULL):
+                    out[parts[1]] = named(from_canonical(text))
+        return out
 
     @property
     def phase(self) -> Phase:

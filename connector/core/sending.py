@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from connector.core.below import CONTENT, FILE
-from connector.core.document import split_line_path
+from connector.core.document import NAMED, named, split_line_path
 from connector.core.link import Act, Todo
 from connector.core.link_events import Applied, Texts
 from connector.core.link_parts import line_ids
@@ -94,8 +94,11 @@ def _fields(
     if todo.act is Act.APPROVE:
         return {"Status": final_status(mapping.end(todo.side).entity)}, {}
     flat = {path: from_canonical(text) for path, text in todo.changed.items() if text}
+    lines = mapping.end(todo.side).entity in NAMED and any("/" in path for path in todo.changed)
     fields = dict(
-        evaluate.spell(mapping, todo.side, flat, link.order, line_ids=link.lines, foreign=foreign, before=before)
+        evaluate.spell(
+            mapping, todo.side, flat, link.order, line_ids=link.lines, foreign=foreign, before=before, lines=lines
+        )
     )
     if todo.act is Act.CREATE and todo.side is Side.XERO and (status := born_as(mapping)):
         fields.setdefault("Status", status)
@@ -134,13 +137,22 @@ def confirmed(
     """
     if record is None:
         return Applied(call, answered.target, version)
-    lines = line_ids(piece.link.lines, _line_ids(piece, mapping, record.fields))
+    by_name = record.entity in NAMED
+    lines = _named_lines(piece) if by_name else line_ids(piece.link.lines, _line_ids(piece, mapping, record.fields))
     flat, _ = texts(evaluate.observed(mapping, record, lines))
     if piece.digest:
         flat[DIGEST] = canonical(piece.digest)
     status = group(record.side, record.entity, record.fields).value
     wrong = _differences(expected, record.fields)
-    return Applied(call, answered.target, version, record.stamp, flat, status, lines, wrong)
+    return Applied(call, answered.target, version, record.stamp, flat, status, {} if by_name else lines, wrong)
+
+
+def _named_lines(piece: Draft) -> dict[str, str]:
+    """By the texts that were sent: they are their ids."""
+    lines, name = NAMED[piece.write.entity]
+    split = ((split_line_path(path), text) for path, text in piece.sent.items() if text)
+    found = ((parts[1], text) for parts, text in split if parts is not None and (parts[0], parts[2]) == (lines, name))
+    return {key: named(from_canonical(text)) for key, text in found}
 
 
 def _line_ids(piece: Draft, mapping: Rule, answer: Fields) -> dict[str, str]:

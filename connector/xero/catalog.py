@@ -17,6 +17,7 @@ KEYED: Mapping[str, str] = {"Phones": "PhoneType", "Addresses": "AddressType", "
 ROWS: Mapping[str, str] = {
     "LineItems": "LineItem", "JournalLines": "ManualJournalLine", "Payments": "Payment", "CreditNotes": "CreditNote",
     "Prepayments": "Prepayment", "Overpayments": "Overpayment", "Allocations": "Allocation",
+    "ContactPersons": "ContactPerson",
 }  # fmt: skip
 # what a line shows of an item is the item, cut short
 SHORT: Mapping[str, str] = {"LineItemItem": "Item"}

@@ -140,12 +140,14 @@ def test_lines_belong_to_documents_of_xero() -> None:
     text = """\
         mapping: test
         from: salesforce.Account
-        to: xero.Contact
-        fields: { Name: =record.Name, ContactNumber: =record.Id }
+        to: xero.TaxRate
+        fields: { Name: =record.Name }
         lines: [ { key: a, fields: { Name: =record.Name } } ]
         """
     assert ("lines", 5) in codes(text)
-    assert ("mark", 4) in codes(text)  # ContactNumber is ours
+    contact = text.replace("TaxRate", "Contact").replace("{ Name:", "{ ContactNumber: =record.Id, Name:")
+    assert ("mark", 4) in codes(contact)  # ContactNumber is ours
+    assert not codes(contact[: contact.index("lines:")].replace("ContactNumber: =record.Id, ", ""))  # it needs none
     assert ("missing-required", 5) in codes(INVOICE[: INVOICE.index("lines:\n")])
 
 

@@ -43,14 +43,14 @@ TYPES = {
     "boolean": "Checkbox", "datetime": "DateTime", "url": "Url", "textarea": "LongTextArea",
     "reference": "Lookup", "picklist": "Picklist",
 }  # fmt: skip
-POLLED = {"Credit__c", "ContentDocumentLink", "PricebookEntry"}  # their mappings say so
+POLLED = {"Contact", "Credit__c", "ContentDocumentLink", "PricebookEntry"}  # their mappings say so
 # mappings for orgs with a feature that a package cannot ask for, and for an object of one's own
 FEATURES = {"person-accounts", "voucher"}
 # What no permission set may name: system fields, required ones, and what follows from others.
 UNGUARDED = re.compile(
     r"\.(Id|Name|IsDeleted|SystemModstamp|IsWon|IsClosed|CloseDate|StageName|Quantity|UnitPrice|SortOrder|Product2Id)$"
     r"|\.CurrencyIsoCode$|^PricebookEntry\.(IsActive|ProductCode|Pricebook2Id)$|^Pricebook2\.IsStandard$|\.PricebookEntryId$"
-    r"|^Content(Document|DocumentLink|Version)\."
+    r"|^Contact\.(First|Last)Name$|^Content(Document|DocumentLink|Version)\."
 )
 
 
@@ -229,7 +229,7 @@ def test_package_has_every_custom_field_that_the_connector_reads_or_writes() -> 
 
 
 def test_shipped_mappings_have_no_problem_in_an_org_with_the_package() -> None:
-    folders = [REPOSITORY / "mappings" / name for name in ("", "shop", "metadata", "products")]
+    folders = [REPOSITORY / "mappings" / name for name in ("", "shop", "metadata", "products", "persons")]
     with_shop = {file.name for folder in folders for file in folder.glob("*.yaml")}
     assert check(tuple(one for one in shipped() if one.file in with_shop), catalogs()) == ()
 

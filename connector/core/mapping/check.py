@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from collections.abc import Mapping as Table
 
 from connector.core.catalog import Catalog, FieldInfo, FieldType
+from connector.core.document import NAMED
 from connector.core.mapping.approval import APPROVALS, AT_ONCE, OURS_ALONE
 from connector.core.mapping.bind import field_info, line_entity, written
 from connector.core.mapping.check_below import below, is_below
@@ -248,7 +249,7 @@ def _whole(mapping: Mapping, target: Catalog) -> Iterator[Problem]:
     lines = LINES.get(entity) if mapping.target.side is Side.XERO else None
     if mapping.blocks and lines is None and mapping.target.side is Side.XERO:
         yield problem(mapping, "lines", "lines", f"{mapping.target} has no lines", "Give rows their own mapping.")
-    if lines is not None and not mapping.blocks:
+    if lines is not None and not mapping.blocks and entity not in NAMED:
         yield problem(mapping, "fields", "missing-required", f"{mapping.target} needs lines", "Add lines:.")
     if mapping.foreign_lines != "keep" and mapping.target.side is Side.SALESFORCE:
         yield problem(mapping, "foreign_lines", "lines", "rows of Salesforce that are not ours are always kept",

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from connector.core.below import LOOKED_FOR, located
-from connector.core.document import Document, Flat, NotWanted, Refused, line_path, split_line_path
+from connector.core.document import NAMED, Document, Flat, NotWanted, Refused, line_path, split_line_path
 from connector.core.failure import Failure, Kind
 from connector.core.mapping.convert import fitted, from_plain
 from connector.core.mapping.expect import expectation, subtotal
@@ -22,6 +22,7 @@ from connector.core.mapping.matching import identities, match_criteria
 from connector.core.mapping.model import LineBlock, Mapping, Setting
 from connector.core.mapping.observe import foreign_lines, neutral, observed, projection
 from connector.core.mapping.operators import is_empty
+from connector.core.mapping.people import named_lines
 from connector.core.mapping.rows import mark_of_row
 from connector.core.mapping.scope import Scope
 from connector.core.mapping.shapes import own_fields, reach
@@ -301,7 +302,9 @@ def _all_lines(mapping: Mapping, scope: Scope, made: _Made) -> tuple[str, ...]:
     order: list[str] = []
     for block in mapping.blocks:
         _lines(mapping, block, scope, made, order)
-    if mapping.lines and not order:
+    if mapping.lines and mapping.target.entity in NAMED:
+        named_lines(mapping.target.entity, order, made.flat)
+    elif mapping.lines and not order:
         raise ExpressionError("mapping.no-lines", "the document would have no line", remedy="Add a line, or a `when`.")
     return tuple(order)
 

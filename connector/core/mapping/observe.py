@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 from connector.core.catalog import FieldInfo
-from connector.core.document import Flat, line_path
+from connector.core.document import NAMED, Flat, line_path, named
 from connector.core.link_events import FOREIGN, TOTAL
 from connector.core.mapping.amounts import AMOUNT, net
 from connector.core.mapping.convert import CONVERTERS, fitted, tidy
@@ -88,7 +88,12 @@ def rows(fields: Fields, name: str) -> list[Fields]:
 
 
 def line_rows(fields: Fields, name: str, own_id: str) -> list[tuple[str, Fields]]:
-    """The lines of a document with their ids: Xero's own, or their places (from 1) where it gives none."""
+    """The lines of a document with their ids: Xero's own, or their places (from 1) where it gives none. Lines that are
+    told apart by a text have that; a second one with the same text has none, so that nobody takes it for the first."""
+    if (name, own_id) in NAMED.values():
+        texts = [named(row.get(own_id)) for row in rows(fields, name)]
+        own = (text if text not in texts[:place] else "" for place, text in enumerate(texts))
+        return list(zip(own, rows(fields, name), strict=True))
     found = enumerate(rows(fields, name), 1)
     return [(_text(row, own_id) if own_id else str(place), row) for place, row in found]
 

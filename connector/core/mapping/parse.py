@@ -34,7 +34,7 @@ KEYS: Table[Kind, tuple[str, ...]] = {
 _NEEDED: Table[Kind, tuple[str, ...]] = {
     Kind.DOCUMENT: ("mapping", "from", "to", "fields"),
     Kind.TWO_WAY: ("mapping", "between", "fields"),
-    Kind.BACK_WRITE: ("mapping", "from", "to", "target", "fields"),
+    Kind.BACK_WRITE: ("mapping", "from", "to", "target"),
 }
 SIDES = {"sf": Side.SALESFORCE, "xero": Side.XERO}
 CONVERTERS = ("address", "terms")
@@ -138,7 +138,9 @@ def _one_way(reading: Reading, tree: Block, kind: Kind, part: Part | None = None
     if source.side is target.side:
         reading.refuse("end", "from and to are on the same side", tree.lines["to"])
     chosen = _chosen(reading, tree)
-    settings = clauses.settings(reading, parts["fields"], "fields")
+    if kind is Kind.BACK_WRITE and not {"fields", "lines"} & set(parts):
+        reading.refuse("missing-key", f"a {kind.value} mapping needs fields: or lines:", tree.line)
+    settings = clauses.settings(reading, parts["fields"], "fields") if "fields" in parts else ()
     read, let = _read(reading, parts.get("read")), _named(reading, parts.get("let"), "let", names=True)
     blocks = _blocks(reading, tree, target.side)
     when = {source.side: reading.expression(parts["when"], "when")} if "when" in parts else {}

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from connector.core.below import UNSHOWN
+from connector.core.document import NAMED
 from connector.core.mapping.syntax import ExpressionError
 from connector.core.records import Record, Side
 from connector.core.values import Fields, Value
@@ -64,6 +65,7 @@ LINES: Mapping[str, tuple[str, str]] = {  # Xero document → where its lines st
     "Quote": ("LineItems", "LineItemID"),
     "BankTransaction": ("LineItems", "LineItemID"),
     "ManualJournal": ("JournalLines", ""),  # its lines have no id: their place tells them apart
+    **NAMED,
 }
 
 

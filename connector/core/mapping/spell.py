@@ -6,11 +6,12 @@ from collections.abc import Iterable, Sequence
 from collections.abc import Mapping as Table
 
 from connector.core.catalog import FieldType
-from connector.core.document import Flat, split_line_path
+from connector.core.document import NAMED, Flat, split_line_path
 from connector.core.mapping.amounts import priced
 from connector.core.mapping.convert import CONVERTERS
 from connector.core.mapping.model import Kind, Mapping
 from connector.core.mapping.observe import keyed_rows, line_rows, line_settings, rows
+from connector.core.mapping.people import all_of_them
 from connector.core.mapping.shapes import KEYED, LINES, place
 from connector.core.records import Side
 from connector.core.values import Fields, Value
@@ -18,6 +19,7 @@ from connector.core.values import Fields, Value
 # What Xero takes of a line. Totals are left to Xero: one that no longer fits its line is refused.
 LINE_FIELDS = ("LineItemID", "Description", "Quantity", "UnitAmount", "ItemCode", "AccountCode", "TaxType", "TaxAmount",
                "DiscountRate", "DiscountAmount", "Tracking")  # fmt: skip
+_PERSON_FIELDS = ("FirstName", "LastName", "EmailAddress", "IncludeInEmails")
 _UNNAMED_FIELDS = (*LINE_FIELDS[1:], "LineAmount")  # of a journal: the amount is all that its line has
 # An empty text clears these in Xero, where null means to leave a field alone. Nothing clears a date or a number.
 _CLEARED = (FieldType.TEXT, FieldType.OBJECT)
@@ -35,11 +37,13 @@ def spell(
     line_ids: Table[str, str],
     foreign: Sequence[Fields] = (),
     before: Fields | None = None,
+    lines: bool = False,
 ) -> Fields:
     """The fields to send to ``side``. ``flat`` holds the paths to write, references resolved to ids.
 
     Lines are replaced as a whole by Xero, so ``flat`` must hold all lines when it holds one; they keep their LineItemID
-    (``line_ids``: our key → id), what the mapping does not name of them (``before``), and ``foreign`` lines follow.
+    (``line_ids``: our key → id), what the mapping does not name of them (``before``), and ``foreign`` lines
+    follow. ``lines``: they are sent though none of ours is left.
     """
     out: dict[str, Value] = {}
     types = {part.path: part.info.type for part in mapping.settings if part.info}
@@ -59,7 +63,7 @@ def spell(
     if side is Side.XERO:
         _keep_entries(out, before or {})
         _keep_parts(out, before or {})
-    if mapping.lines and any(split_line_path(path) for path in flat):
+    if mapping.lines and (lines or any(split_line_path(path) for path in flat)):
         out[mapping.lines] = _lines(mapping, side, flat, order, line_ids, foreign, before or {}, out)
     return out
 
@@ -87,9 +91,9 @@ def _lines(
     before: Fields,
     out: Fields,
 ) -> list[Value]:
-    own_id = LINES[mapping.target.entity][1]
+    own_id, by_name = LINES[mapping.target.entity][1], mapping.target.entity in NAMED
     known = {line_id: row for line_id, row in line_rows(before, mapping.lines, own_id) if line_id}
-    takes = LINE_FIELDS if own_id else _UNNAMED_FIELDS
+    takes = _PERSON_FIELDS if by_name else LINE_FIELDS if own_id else _UNNAMED_FIELDS
     by_key: dict[str, dict[str, Value]] = {}
     for path, value in flat.items():
         parts = split_line_path(path)
@@ -99,13 +103,16 @@ def _lines(
             ours = frozenset(line_settings(mapping, parts[1]))
             by_key[parts[1]] = _carried(known.get(ids.get(parts[1], "")), ours | _COMPUTED, takes)
         place(side, by_key[parts[1]], parts[2], value)
+    theirs = [_carried(row, frozenset(), takes) for row in foreign]
+    sent: list[Value] = [by_key[key] for key in ordered_keys(by_key, order)]
+    if by_name:
+        return all_of_them(mapping.target.entity, sent, theirs)
     for key, row in by_key.items():
         if key in ids and own_id:
             row[own_id] = ids[key]
         if own_id:
             priced({**before, **out}, known.get(ids.get(key, "")), row)
-    theirs = (_carried(row, frozenset(), takes) for row in foreign)
-    return [*(by_key[key] for key in ordered_keys(by_key, order)), *theirs]
+    return [*sent, *theirs]
 
 
 def _carried(row: Fields | None, ours: frozenset[str], takes: Sequence[str]) -> dict[str, Value]:

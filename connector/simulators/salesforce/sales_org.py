@@ -89,6 +89,7 @@ Xero_Currency__c    string(3)
 Xero_Account__c     string(10)
 Xero_Tax__c         string(50)
 Xero_Region__c      string(100)
+Xero_Persons__c     string(255)
 """),
     Table("Contact", "003", """
 AccountId   reference ->Account=Account/Contacts!
@@ -103,6 +104,7 @@ Email       email(80)
 Title       string(128)
 Description textarea(32000)
 OwnerId     reference required defaulted ->User=Owner
+Xero_Person__c boolean
 """),
     Table("Pricebook2", "01s", """
 Name        string(255) required

@@ -50,6 +50,7 @@ TABLE: Table = {
     "Discount": None, "Balances": None, "HasAttachments": None, "HasValidationErrors": None, "ValidationErrors": None,
     "MergedToContactID": None, "StatusAttributeString": None, "Warnings": None,
 }  # fmt: skip
+_PERSON_WORDS, MOST_PERSONS = ("FirstName", "LastName", "EmailAddress"), 5
 _EMAIL = re.compile(r"[^@\s<>]+@[^@\s<>]+\.[^@\s<>.]+")
 ARCHIVED = (
     "The specified contact details matched an archived contact. "
@@ -89,6 +90,7 @@ def write_contact(tenant: Tenant, given: dict[str, Any], known: Stored | None, *
             "Name, ContactID, ContactNumber"
         )
     contact = {**(known or _blank()), **given}
+    contact["ContactPersons"] = _persons(known, given)
     contact["Phones"] = _slots(known, given, "Phones", "PhoneType", PHONE_TYPES)
     contact["Addresses"] = _slots(known, given, "Addresses", "AddressType", ADDRESS_TYPES)
     contact["Name"] = str(contact.get("Name") or "").strip()
@@ -120,6 +122,13 @@ def _slots(
     return list(slots.values())
 
 
+def _persons(known: Stored | None, given: Mapping[str, Any]) -> list[Stored]:
+    """A list takes the place of the other one. An empty one is ignored, as clients report of Xero (xero-node#560), and
+    an entry without a word is none: so they empty it (xero-php#63)."""
+    sent: list[Stored] = given.get("ContactPersons") or (known or {}).get("ContactPersons") or []
+    return [{"IncludeInEmails": False, **row} for row in sent if any(row.get(name) for name in _PERSON_WORDS)]
+
+
 def _problems(tenant: Tenant, contact: Stored, given: Mapping[str, Any]) -> list[str]:
     others = [other for other in tenant.all("Contact") if other["ContactID"] != contact["ContactID"]]
     name, number_ = contact["Name"], contact.get("ContactNumber")
@@ -144,6 +153,11 @@ def _problems(tenant: Tenant, contact: Stored, given: Mapping[str, Any]) -> list
         wrong.append("Email address must be valid.")
     if given.get("DefaultCurrency") and given["DefaultCurrency"] not in tenant.currencies:
         wrong.append(f"Organisation is not subscribed to currency {given['DefaultCurrency']}")
+    persons = contact["ContactPersons"]
+    if len(persons) > MOST_PERSONS:  # the bound is documented, the words of the refusal are not
+        wrong.append(f"A contact can have a maximum of {MOST_PERSONS} ContactPersons.")
+    if any(row.get("EmailAddress") and not _EMAIL.fullmatch(row["EmailAddress"]) for row in persons):
+        wrong.append("Email address must be valid.")
     wrong += [
         f"The TaxType code {given[side]} does not exist or cannot be used for this type of transaction."
         for side in ("AccountsReceivableTaxType", "AccountsPayableTaxType")
