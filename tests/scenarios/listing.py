@@ -21,7 +21,8 @@ FIGURES = "TWINLEDGER_SCENARIO_FIGURES"  # the file of the run: processes beside
 ROWS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("Metadata, products and items", ("metadata_and_products", "prices_both_ways")),
     ("Accounts and contacts", (
-        "two_way_account_contact", "person_accounts", "contact_persons", "merged_contacts", "gap_and_merged_events", "deletion",
+        "two_way_account_contact", "person_accounts", "contact_persons", "merged_contacts", "gap_and_merged_events",
+        "deletion",
     )),
     ("Xero's invoices in Salesforce", ("mirror_lines", "mirror_payments", "webhook_to_kafka")),
     ("Opportunities to invoices, and back", (
