@@ -30,7 +30,7 @@ _APPLIES: Mapping[str, str] = {
     "LIABILITY": "CanApplyToLiabilities", "REVENUE": "CanApplyToRevenue",
 }  # fmt: skip
 _KEPT_BY_XERO = frozenset({"DEBTORS", "CREDITORS", "RETAINEDEARNINGS", "UNPAIDEXPCLM"})  # no line is coded to them
-_NO_TAX = "NONE"
+_NO_TAX, _SOLD = "NONE", "COGSAccountCode"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +56,7 @@ def _judged(entity: str, fields: Fields, settings: Settings) -> Iterator[Wrong]:
     if entity == "Item":
         for name, where in (("SalesDetails", "Sales"), ("PurchaseDetails", "Purchases")):
             yield from books.line(where, _object(fields.get(name)))
+        yield from books.tracked(fields)
     if entity == "Payment":
         yield from books.paying(_object(fields.get("Account")))
     for name in _BANKS.get(entity, ()):
@@ -103,6 +104,21 @@ class _Books:
         categories = [one for one in self.settings[TRACKING] if _same(one.get("Name"), name) and _lives(one)]
         return any(_same(one.get("Name"), option) and _lives(one)
                    for category in categories for one in _rows(category.get("Options")))  # fmt: skip
+
+    def tracked(self, item: Fields) -> Iterator[Wrong]:
+        """The two accounts that make an item one that is in stock."""
+        sold = _text(_object(item.get("PurchaseDetails")).get(_SOLD))
+        asset = _text(item.get("InventoryAssetAccountCode"))
+        if ACCOUNT not in self.settings:
+            return
+        if sold:
+            yield from _account_of_line("Cost of goods sold", sold, self._account(sold), journal=True)
+        account = self._account(asset) if asset else None
+        if asset and (account is None or account.get("Type") != "INVENTORY"):
+            why = f"Stock: {asset} is no inventory account of Xero"
+            yield _bad(ACCOUNT, "account-code", why, "Use an account of the type Inventory.")
+        elif account is not None and not _lives(account):
+            yield _archived("Stock", account)
 
     def paying(self, named: Fields) -> Iterator[Wrong]:
         account, told = self._named(named)

@@ -17,6 +17,7 @@ from typer.testing import CliRunner
 
 from connector.cli.app import app
 from connector.cli.stage import Json, Stage, until
+from tests.integration.kafka_views import link_of
 from tests.integration.spine_stage import begun, changed_mappings, connection, spine
 from tests.scenarios.audit import applied, moving
 from tests.scenarios.people import (
@@ -278,6 +279,54 @@ async def test_stock_and_its_cost_come_back_and_invoices_name_the_item(scene: St
     await shown(scene, "Product2", "ProductCode", code, {"Xero_Quantity__c": 7, "Xero_Stock_Cost__c": 28})
     query = f"SELECT Id FROM Product2 WHERE Xero_Average_Cost__c = 4 AND Id = '{made}'"  # noqa: S608
     assert await found(scene, query) == 1
+    await clean(scene, ITEMS, made)
+
+
+async def test_costs_of_a_product_are_those_of_its_item(scene: Stage) -> None:
+    """Purchase price, and the accounts of what is in stock and of what it cost once sold, are edited on either side.
+    Xero takes both accounts or none, and keeps them once they are used: what it refuses is a review."""
+    made, code, _ = await product(scene, "9", Xero_Purchase_Price__c=Decimal("4.125"), Xero_Purchase_Tax__c="INPUT2")
+    one = await item(scene, code)
+    bought = one["PurchaseDetails"]
+    assert (bought["UnitPrice"], bought["TaxType"], one["IsTrackedAsInventory"]) == (Decimal("4.125"), "INPUT2", False)
+    await scene.salesforce.edit("Product2", {"Xero_Asset_Account__c": "310"}, made)
+    await waits_for_a_person(scene, ITEMS, made, "xero.account-code")
+    await scene.salesforce.edit("Product2", {"Xero_Asset_Account__c": "630", "Xero_Cogs_Account__c": "310"}, made)
+
+    async def tracked() -> bool:
+        there = await item(scene, code)
+        own = there.get("InventoryAssetAccountCode"), there["PurchaseDetails"].get("COGSAccountCode")
+        return bool(there["IsTrackedAsInventory"]) and own == ("630", "310")
+
+    await until("the item is in stock", tracked)
+    await clean(scene, ITEMS, made)
+    await scene.xero.edit("Item", {"PurchaseDetails": {"UnitPrice": Decimal("4.5")}}, one["ItemID"])
+    await shown(scene, "Product2", "ProductCode", code, {"Xero_Purchase_Price__c": Decimal("4.5")})
+    plain, other, _ = await product(scene, "9")
+    there = await item(scene, other)
+    both: Json = {"InventoryAssetAccountCode": "630", "PurchaseDetails": {"COGSAccountCode": "310"}}
+    await scene.xero.edit("Item", both, there["ItemID"])
+    await shown(
+        scene, "Product2", "ProductCode", other, {"Xero_Asset_Account__c": "630", "Xero_Cogs_Account__c": "310"}
+    )
+    await clean(scene, ITEMS, plain)
+
+
+async def test_an_item_that_was_used_untracked_stays_so(scene: Stage) -> None:
+    """Xero refuses to track it any more: a review in its words, which an emptied product ends."""
+    made, code, entry = await product(scene, "9")
+    await clean(scene, ITEMS, made)
+    await item(scene, code)
+    _, number, _ = await sold(scene, entry, 1, 9)
+    await invoice(scene, number, net=9)
+    await scene.salesforce.edit("Product2", {"Xero_Asset_Account__c": "630", "Xero_Cogs_Account__c": "310"}, made)
+
+    async def refused() -> str:
+        link = await link_of(scene, ITEMS, made)
+        return link.message if link is not None else ""
+
+    assert "has been used" in await until("Xero refuses", refused)
+    await scene.salesforce.edit("Product2", {"Xero_Asset_Account__c": None, "Xero_Cogs_Account__c": None}, made)
     await clean(scene, ITEMS, made)
 
 
