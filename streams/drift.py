@@ -68,7 +68,7 @@ class DriftLoop:
     async def look(self) -> tuple[Drift, ...]:
         """What differs now for any mapping; held ones are paused. Raises as the API does."""
         plans = {name: self._plans(name) for name in self.baseline if name in self.connection.applied}
-        after = await self.party.describe([plan for each in plans.values() for plan in each], fresh=True)
+        after = await self.party.seen([plan for each in plans.values() for plan in each])
         out: dict[Drift, None] = {}
         for name, each in plans.items():
             found = drifts(self.baseline[name], after, each)

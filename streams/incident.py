@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from connector.core.records import Side
-from connector.errors import DataError, EngineStop, TryAgain, TwinledgerError
+from connector.errors import ConfigurationError, DataError, EngineStop, TryAgain, TwinledgerError
 from connector.kafka.positions import Position, PositionKind
 from connector.salesforce.describe import SalesforceCatalog
 from connector.salesforce.replication import DELETED_REACH, UPDATED_REACH, Replication
 from streams.connection import Connection
-from streams.followed import DELETED, Followed, ask, followed
+from streams.followed import DELETED, Followed, ask
 from streams.hops import HINTS, Outbox
 from streams.hydrate import Reads
 from streams.tables import Read
@@ -124,6 +124,7 @@ class RefillLoop:
     incidents: Incidents
     replication: Replication
     catalog: Callable[[], SalesforceCatalog]
+    follows: Callable[[], Iterable[Followed]]
     outbox: Outbox
     reads: Reads
     reached: Callable[[str, int, int], Awaitable[bool]]
@@ -147,20 +148,36 @@ class RefillLoop:
                     self.incidents.news.set()
 
     async def refill(self, name: str) -> None:
-        """Read the hole of one incident and close it; what is done stays done. Raises as the API does."""
+        """Read the hole of one incident and close it; what is done stays done. Raises as the API does.
+
+        An object that the user cannot see keeps the incident open, and its others from nothing.
+        """
         connection = self.incidents.connection
-        known = {one.entity: one for one in followed(connection, self.catalog())}
+        known = {one.entity: one for one in self.follows()}
+        barred: dict[str, ConfigurationError] = {}
         last = -1
-        while (incident := self.incidents.open[name]).todo != ():
-            todo = tuple(known) if incident.todo is None else incident.todo
-            entity = todo[0] if todo else ""
-            asked, deleted, offset = await self._object(known[entity], incident) if entity in known else (0, 0, -1)
+        while todo := [each for each in self._todo(name, known) if each not in barred]:
+            incident, entity = self.incidents.open[name], todo[0]
+            try:
+                asked, deleted, offset = await self._object(known[entity], incident) if entity in known else (0, 0, -1)
+            except ConfigurationError as error:
+                barred[entity] = error
+                continue
             last = max(last, offset)
             if self.incidents.open[name] is incident:  # else it was widened meanwhile: begin again
-                done = replace(incident, asked=incident.asked + asked, deleted=incident.deleted + deleted)
-                await self.incidents.keep(replace(done, todo=todo[1:]))
-        await self._read(last)
-        await self._close(incident)
+                left = tuple(each for each in self._todo(name, known) if each != entity)
+                done = replace(incident, asked=incident.asked + asked, deleted=incident.deleted + deleted, todo=left)
+                await self.incidents.keep(done)
+        if last >= 0:
+            await self.reached(HINTS, connection.partition, last + 1)
+        for error in barred.values():
+            raise error
+        await self._read()
+        await self._close(self.incidents.open[name])
+
+    def _todo(self, name: str, known: Mapping[str, Followed]) -> tuple[str, ...]:
+        todo = self.incidents.open[name].todo
+        return tuple(known) if todo is None else todo
 
     async def _object(self, one: Followed, incident: Incident) -> tuple[int, int, int]:
         """(asked, deleted, last offset) of one object."""
@@ -169,6 +186,8 @@ class RefillLoop:
         while connection.clock() < until + SETTLED:  # noqa: ASYNC110  a clock has no event
             await asyncio.sleep(LOOK_SECONDS)
         number, offset = await self._changed(one, since, until)
+        if not self._replicated(one):
+            return number, 0, offset  # files: nobody tells of their deletion, and what was made of them stays
         span = await self.replication.deleted(one.entity, max(since, until - DELETED_REACH), until)
         gone = dict.fromkeys(span.ids)
         offset = max(offset, await ask(connection, self.outbox, one, gone, DELETED))
@@ -180,7 +199,7 @@ class RefillLoop:
         """(how many, last offset) of what was changed. Many records are read in the slow lane of snapshots: live
         changes would stand behind so many questions."""
         ids: dict[str, str | None] = {}
-        if one.parent:
+        if one.parent or not self._replicated(one):
             async for page in self.replication.moved(one.entity, "SystemModstamp", since, None, one.reference):
                 ids |= {row.id: row.parent for row in page}
         elif since < until - UPDATED_REACH:
@@ -191,11 +210,12 @@ class RefillLoop:
                 return await self.walk(one.entity, since), -1
         return len(ids), await ask(self.incidents.connection, self.outbox, one, ids, "incident")
 
-    async def _read(self, offset: int) -> None:
+    def _replicated(self, one: Followed) -> bool:
+        shape = self.catalog().objects.get(one.entity)
+        return shape is None or shape.replicated
+
+    async def _read(self) -> None:
         """Wait until what was asked has been answered."""
-        connection = self.incidents.connection
-        if offset >= 0:
-            await self.reached(HINTS, connection.partition, offset + 1)
         while any(map(_ours, self.reads.open.values())):  # noqa: ASYNC110  other questions come and go meanwhile
             await asyncio.sleep(LOOK_SECONDS)
 

@@ -78,8 +78,8 @@ class Listening:
             connection, party, replication, self.links, self.emit, self.notices.say, tell, settings.compare_hours
         )
         refill = RefillLoop(
-            self.incidents, replication, self._catalog, self.outbox, self.reads, self.reached, compare.want, tell,
-            self.walk,
+            self.incidents, replication, self._catalog, self.watch.followed, self.outbox, self.reads, self.reached,
+            compare.want, tell, self.walk,
         )  # fmt: skip
         polls = self.polls = ObjectPoll(
             connection, party, replication, self.outbox, self.store, tell, self.watch, self.positions, self._heard,

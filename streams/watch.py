@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from connector.errors import EngineStop, TwinledgerError
+from connector.errors import ConfigurationError, EngineStop, TwinledgerError
 from connector.salesforce.describe import SalesforceCatalog
 from connector.salesforce.position import StreamPosition
 from connector.salesforce.replication import Moved, Replication
@@ -107,7 +107,10 @@ class WatchLoop:
         watch.deliveries = await self.replication.deliveries()
         for one in watch.followed():
             if one.capture is not Capture.POLL and one.entity not in watch.polled and not watch.resting:
-                await self._compare(one, now - GRACE, progress=progress)
+                try:
+                    await self._compare(one, now - GRACE, progress=progress)
+                except ConfigurationError as error:  # an object that the user cannot see blinds the watch over no other
+                    await self.notice(watch.connection, "watch.failed", error)
         watch.ear.forget(now - 10 * GRACE - timedelta(seconds=self.seconds))
         await self._repair(watch.alarms(now))
 

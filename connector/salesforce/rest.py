@@ -367,6 +367,7 @@ class SalesforceParty:
                     catalog = catalog.with_objects([await self._describe(name)])
                 except ConfigurationError:
                     hidden.add(name)
+        self.catalog = self.catalog.with_objects(catalog.objects.values())
         return catalog
 
     async def selected(self) -> frozenset[str] | None:

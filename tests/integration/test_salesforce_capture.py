@@ -6,27 +6,34 @@ Kafka is a small callable here that acknowledges when it is told to; the org is 
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
-from connector.errors import DataError, TwinledgerError
+import pytest
+
+from connector.core.records import ReadPlan
+from connector.errors import ConfigurationError, DataError, TwinledgerError
 from connector.kafka.codec import Codec, Decoded
 from connector.kafka.headers import Headers
 from connector.kafka.positions import Position, PositionKind
 from connector.salesforce.auth import ClientCredentials
 from connector.salesforce.cometd import ALL_KEPT
 from connector.salesforce.position import StreamPosition
+from connector.salesforce.replication import Replication
 from connector.salesforce.rest import SalesforceParty
 from connector.settings import ConnectionSettings
 from streams.capture import Heard, StreamCapture
 from streams.connection import Connection, Numbers
+from streams.followed import Capture, Followed
 from streams.hops import Outbox
-from streams.incident import SOURCE, Incident, Incidents
+from streams.hydrate import Reads
+from streams.incident import SOURCE, Incident, Incidents, RefillLoop
 from streams.parties import SalesforceSource
-from streams.watch import Watch
+from streams.watch import Watch, WatchLoop
 from tests.integration.salesforce_org import Client, an_org
 
 CHANNEL = "/data/TwinledgerSync__chn"
@@ -46,6 +53,9 @@ class Stand:
     capture: StreamCapture = field(init=False)
     watch: Watch = field(init=False)
     incidents: Incidents = field(init=False)
+    connection: Connection = field(init=False)
+    party: SalesforceParty = field(init=False)
+    outbox: Outbox = field(init=False)
 
     def __post_init__(self) -> None:
         client, codec = self.client, Codec()
@@ -59,12 +69,12 @@ class Stand:
         sign_in = ClientCredentials(
             client.http, f"{client.base}/services/oauth2/token", "twinledger", client.org.settings.client_secret
         )
-        party = SalesforceParty(client.http, sign_in, client.org.organisation, now_ms=lambda: 0)
+        party = self.party = SalesforceParty(client.http, sign_in, client.org.organisation, now_ms=lambda: 0)
         source = SalesforceSource(party, sign_in, settings.salesforce)
-        connection = Connection(
+        connection = self.connection = Connection(
             settings, party, party, client.org.organisation, "t", client.org.clock.now, 0, numbers=Numbers(1)
         )
-        self.watch = Watch(connection, lambda: source.now, self._known, lambda: party.catalog)
+        self.watch = Watch(connection, lambda: source.now, self.known, lambda: party.catalog)
         self.incidents = Incidents(connection, self.store, self.say)
 
         async def post(_topic: str, _key: bytes, value: bytes) -> Awaitable[int]:
@@ -76,12 +86,13 @@ class Stand:
         async def put(topic: str, key: bytes, value: bytes, _headers: Headers = ()) -> int:
             return await (await post(topic, key, value))
 
+        self.outbox = Outbox(codec, put, client.org.clock.now)
         self.capture = StreamCapture(
-            connection, Outbox(codec, put, client.org.clock.now), self.store, self.bury, self.notice, source.stream,
+            connection, self.outbox, self.store, self.bury, self.notice, source.stream,
             self.positions, Heard(), source.parents, post, self.watch, self.incidents,
         )  # fmt: skip
 
-    def _known(self) -> dict[str, StreamPosition]:
+    def known(self) -> dict[str, StreamPosition]:
         return self.capture.known()
 
     async def acknowledged(self) -> int:
@@ -99,6 +110,21 @@ class Stand:
 
     async def say(self, _connection: Connection, kind: str, subject: str, _message: str, _data: dict[str, str]) -> None:
         self.said.append((kind, subject))
+
+    def refill(self, *entities: str) -> RefillLoop:
+        """Reads incidents of these objects; what is asked counts as answered."""
+
+        async def reached(_topic: str, _partition: int, _offset: int) -> bool:
+            return True
+
+        async def walk(_entity: str, _since: datetime) -> int:
+            return 0
+
+        return RefillLoop(
+            self.incidents, Replication(self.party), lambda: self.party.catalog,
+            lambda: [Followed(name, Capture.CDC) for name in entities], self.outbox, Reads(), reached,
+            lambda _entity: None, self.notice, walk,
+        )  # fmt: skip
 
     def replays(self) -> list[int]:
         return [
@@ -238,3 +264,57 @@ async def test_capture_waits_out_a_limit_by_the_clock_it_is_given() -> None:
             assert polls(client) == before
             client.org.clock.advance(301)  # a quarter of an hour, in no time
             await until(lambda: stand.hints[-1]["replay_id"] == client.org.bus.tip)
+
+
+class Following(Watch):
+    """Follows two objects, the first of which the user may not see."""
+
+    def followed(self) -> tuple[Followed, ...]:
+        return Followed("Contact", Capture.CDC), Followed("Account", Capture.CDC)
+
+
+async def test_an_object_that_is_hidden_blinds_the_watch_over_no_other() -> None:
+    async with an_org() as client:
+        stand = Stand(client)
+        watch = Following(stand.connection, lambda: None, stand.known, lambda: stand.party.catalog)
+        loop = WatchLoop(watch, Replication(stand.party), stand.outbox, stand.notice, 900)
+        await loop.round()
+        account = await client.create("Account", Name="unheard")
+        await client.sim("/permissions", {"hide": ["Contact"]})
+        client.org.clock.advance(300)
+        await loop.round()
+        assert [(hint["entity"], hint["record_ids"]) for hint in stand.hints] == [("Account", [account])]
+        assert ("watch.failed", "salesforce.invalid-type") in stand.said
+
+
+async def test_an_object_that_is_hidden_keeps_an_incident_open_and_no_other_object_from_being_read() -> None:
+    async with an_org() as client:
+        stand = Stand(client)
+        contact, account = await client.create("Contact", LastName="C"), await client.create("Account", Name="A")
+        since = client.org.clock.now() - timedelta(hours=1)
+        await client.sim("/permissions", {"hide": ["Contact"]})
+        refill = stand.refill("Contact", "Account")
+        await stand.incidents.begin("outage", CHANNEL, since, ("Contact", "Account"))
+        client.org.clock.advance(120)
+        with pytest.raises(ConfigurationError):
+            await refill.refill(CHANNEL)
+        assert stand.incidents.open[CHANNEL].todo == ("Contact",)
+        assert [hint["record_ids"] for hint in stand.hints if hint["entity"] == "Account"] == [[account]]
+        await client.sim("/permissions", {"show": ["Contact"]})
+        await refill.refill(CHANNEL)
+        assert stand.incidents.open == {}
+        assert [hint["record_ids"] for hint in stand.hints if hint["entity"] == "Contact"] == [[contact]]
+
+
+async def test_files_are_read_again_by_their_stamps_as_nobody_tells_of_their_deletion() -> None:
+    async with an_org() as client:
+        stand = Stand(client)
+        await stand.party.describe([ReadPlan("ContentVersion")])
+        file = await client.create(
+            "ContentVersion", Title="a", PathOnClient="a.txt", VersionData=base64.b64encode(b"a").decode()
+        )
+        await stand.incidents.begin("outage", CHANNEL, client.org.clock.now() - timedelta(hours=1), ("ContentVersion",))
+        client.org.clock.advance(120)
+        await stand.refill("ContentVersion").refill(CHANNEL)
+        assert stand.incidents.open == {}
+        assert [hint["record_ids"] for hint in stand.hints] == [[file]]

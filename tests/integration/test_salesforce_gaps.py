@@ -176,6 +176,21 @@ async def test_a_field_that_went_away_holds_its_mapping_until_a_person_resumes_i
     await shows(scene, account, "2")
 
 
+async def test_an_object_that_went_away_is_a_drift_of_its_mapping(heard: Stage) -> None:
+    scene, mapping = heard, "opportunity-to-invoice"
+    await scene.salesforce.call("POST", "/__sim/permissions", {"hide": ["Opportunity"]})
+    await advance(scene, HOUR + 60)
+    await until("the drift is told", lambda: notices(scene, "drift.found", mapping))
+    await scene.salesforce.call("POST", "/__sim/permissions", {"show": ["Opportunity"]})
+
+    async def paused() -> bool:
+        entries = await read_entries(cluster(scene), CODEC)
+        return any(one.paused for one in entries.values() if one.mapping == mapping)
+
+    await until("the mapping is paused", paused)
+    await signal(scene, "mapping.resume", mapping)
+
+
 async def test_polling_alone_brings_changes_and_deletions(polled: Stage) -> None:
     scene = polled
     account = await customer(scene, Phone="1")
