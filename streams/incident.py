@@ -170,8 +170,8 @@ class RefillLoop:
                 await self.incidents.keep(done)
         if last >= 0:
             await self.reached(HINTS, connection.partition, last + 1)
-        for error in barred.values():
-            raise error
+        if barred:
+            raise next(iter(barred.values()))
         await self._read()
         await self._close(self.incidents.open[name])
 
