@@ -15,7 +15,7 @@ from connector.kafka.embedded import EmbeddedKafka
 from connector.simulators.exchanges import FOLDER, LISTENERS, recorded
 from tests.integration.last_words import telling
 from tests.integration.postgres_server import Database, serving
-from tests.integration.xero_contract import BASE, Judge
+from tests.integration.xero_contract import PATHS, Judge
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -36,12 +36,13 @@ def kafka() -> Iterator[str]:
 
 @pytest.fixture(scope="session", autouse=True)
 def contract(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Judge]:
-    """Judges every exchange with a simulated Xero against the published API file, in whatever process it is served."""
+    """Judges every exchange with a simulated Xero against the published files, in whatever process it is served."""
     judge, folder = Judge(), tmp_path_factory.mktemp("exchanges")
     os.environ[FOLDER] = str(folder)
-    LISTENERS[BASE] = judge.hear
+    LISTENERS.update(dict.fromkeys(PATHS, judge.hear))
     yield judge
-    del os.environ[FOLDER], LISTENERS[BASE]
+    del os.environ[FOLDER]
+    LISTENERS.clear()
     before = len(judge.found)
     for one in recorded(folder):
         judge.hear(one)
@@ -50,7 +51,7 @@ def contract(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Judge]:
 
 @pytest.fixture(autouse=True)
 def kept_to_the_contract(contract: Judge) -> Iterator[None]:
-    """Fails the test in which something went over the wire that Xero's API file does not know."""
+    """Fails the test in which something went over the wire that Xero's published files do not know."""
     before = len(contract.found)
     yield
     assert contract.found[before:] == []

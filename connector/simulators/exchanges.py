@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 FOLDER = "TWINLEDGER_SIMULATOR_EXCHANGES"  # variable: where processes of their own record
 KEY = "simulator.exchange"  # scope key
+XERO = ("/api.xro", "/connect", "/identity/", "/webhooks")  # the last: what the simulator posts, wherever that goes
 
 
 @dataclass(slots=True)
@@ -64,8 +65,8 @@ class Heard:
         await self.app(scope, receive, told)
 
 
-def record_where_told(path: str = "/api.xro") -> None:
-    """Write the exchanges below ``path`` to a file of this process, if the environment names a folder."""
+def record_where_told(paths: tuple[str, ...] = XERO) -> None:
+    """Write the exchanges below ``paths`` to a file of this process, if the environment names a folder."""
     folder = os.environ.get(FOLDER)
     if not folder or LISTENERS:
         return
@@ -75,7 +76,7 @@ def record_where_told(path: str = "/api.xro") -> None:
         file.write(json.dumps({**asdict(one), "sent": one.sent.decode("latin-1"), "got": one.got.decode("latin-1")}))
         file.write("\n")
 
-    LISTENERS[path] = write
+    LISTENERS.update(dict.fromkeys(paths, write))
 
 
 def recorded(folder: Path) -> Iterator[Exchange]:

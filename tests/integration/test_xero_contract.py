@@ -7,13 +7,17 @@ import base64
 import json
 import os
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
+from starlette.applications import Starlette
+from starlette.routing import Route
 
+from connector.cli.stage import until
 from connector.core.party import Operation, Write
 from connector.core.records import ReadPlan, Version
 from connector.core.values import Value
@@ -21,11 +25,13 @@ from connector.http import HttpClient
 from connector.simulators.exchanges import FOLDER, LISTENERS, Exchange, recorded
 from connector.simulators.serving import running
 from connector.simulators.xero.app import build
+from connector.simulators.xero.seed import DEMO_TENANT
 from connector.xero.entities import ENTITIES
 from connector.xero.poller import poll
 from connector.xero.position import Watermark
-from tests.integration.test_xero_party_documents import CASES, DAY, create, deposit, update
-from tests.integration.xero_contract import BASE, OURS, Judge
+from tests.integration.test_xero_party_documents import CASES, DAY, LINE, create, deposit, update
+from tests.integration.test_xero_sim_webhooks import KEY, Receiver
+from tests.integration.xero_contract import BASE, OURS, PATHS, Judge
 from tests.integration.xero_differences import KNOWN
 from tests.integration.xero_rig import Rig, versions
 
@@ -42,6 +48,35 @@ async def rig() -> AsyncIterator[Rig]:
         yield made
 
 
+@dataclass
+class Told:
+    """Somebody who takes the webhooks."""
+
+    url: str
+
+    async def listen(self, rig: Rig) -> None:
+        """The receiver has proved itself."""
+        rig.world.hooks.configure(self.url, KEY)
+        await self._until(rig, lambda: rig.world.hooks.status == "on")
+
+    async def all(self, rig: Rig) -> None:
+        await self._until(rig, lambda: not rig.world.hooks.waiting)
+
+    async def _until(self, rig: Rig, so: Callable[[], bool]) -> None:
+        async def now() -> bool:
+            return so()
+
+        await until(f"webhooks: {rig.world.hooks.state()}", now, 20)
+
+
+@pytest.fixture
+async def told() -> AsyncIterator[Told]:
+    receiver = Receiver()
+    app = Starlette(routes=[Route("/hook", receiver.take, methods=["POST"])])
+    async with running(app) as base:
+        yield Told(f"{base}/hook")
+
+
 @pytest.fixture
 def judge() -> Iterator[Judge]:
     """One that begins anew; the suite's goes on after it."""
@@ -51,12 +86,13 @@ def judge() -> Iterator[Judge]:
         judge.hear(one)
         suite(one)
 
-    LISTENERS[BASE] = both
+    LISTENERS.update(dict.fromkeys(PATHS, both))
     yield judge
-    LISTENERS[BASE] = suite
+    LISTENERS.update(dict.fromkeys(PATHS, suite))
 
 
-async def test_what_the_party_sends_and_what_the_simulator_answers(rig: Rig, judge: Judge) -> None:
+async def test_what_the_party_sends_and_what_the_simulator_answers(rig: Rig, judge: Judge, told: Told) -> None:
+    await told.listen(rig)
     for number, case in enumerate(CASES):
         fields = {**case.fields, **({"Contact": rig.contact()} if case.contact else {})}
         made = await create(rig, case.entity, fields, f"make {number}")
@@ -67,6 +103,7 @@ async def test_what_the_party_sends_and_what_the_simulator_answers(rig: Rig, jud
             await update(rig, case.entity, made.target, case.end, f"end {number}")
     await _credits(rig)
     await _tracked(rig)
+    await told.all(rig)
     for name in ENTITIES:
         async for _ in poll(rig.party, name, Watermark(), versions()):
             pass
@@ -88,6 +125,15 @@ async def _credits(rig: Rig) -> None:
     allocated = await create(rig, "Allocation", part, "allocate")
     await rig.party.find(ReadPlan("Allocation"), part, V)
     await update(rig, "Allocation", allocated.target, {"IsDeleted": True}, "back")
+    credit: dict[str, Value] = {
+        "Type": "ACCRECCREDIT", "CreditNoteNumber": "CN-9", "Contact": rig.contact(), "LineItems": [LINE], "Date": DAY,
+        "Status": "AUTHORISED",
+    }  # fmt: skip
+    note = await create(rig, "CreditNote", credit, "credit")
+    taken = await create(
+        rig, "Allocation", {"CreditNote": note.target, "Invoice": owed, "Amount": Decimal(1), "Date": DAY}, "use it"
+    )
+    await update(rig, "Allocation", taken.target, {"IsDeleted": True}, "back again")
     money: dict[str, Value] = {"Invoice": owed, "Account": {"Code": "090"}, "Amount": Decimal(5), "Date": DAY}
     payment = await create(rig, "Payment", money, "pay")
     await update(rig, "Payment", payment.target, {"Status": "DELETED"}, "unpay")
@@ -112,7 +158,14 @@ async def _tracked(rig: Rig) -> None:
         "Type": "RECEIVE-OVERPAYMENT", "Contact": rig.contact(), "LineItems": [line], "Date": DAY,
         "BankAccount": {"Code": "090"},
     }  # fmt: skip
-    await create(rig, "BankTransaction", over, "overpay")
+    extra = await create(rig, "BankTransaction", over, "overpay")
+    assert extra.fields is not None
+    owed = await create(rig, "Invoice", rig.invoice("C-10", Status="AUTHORISED").fields, "owed too")
+    part: dict[str, Value] = {
+        "Overpayment": extra.fields["OverpaymentID"], "Invoice": owed.target, "Amount": Decimal(2), "Date": DAY,
+    }  # fmt: skip
+    used = await create(rig, "Allocation", part, "use the rest")
+    await update(rig, "Allocation", used.target, {"IsDeleted": True}, "the rest is back")
     region = rig.world.first.first("TrackingCategory", lambda one: one["Name"] == "Region")
     assert region is not None
     category = str(region["TrackingCategoryID"])
@@ -133,6 +186,27 @@ WRONG = (
      ("sent Invoice.Kind is not in the file", "sent Invoice.Total is str")),
     (Exchange("PUT", f"{BASE}/Invoices", "", OURS, b'{"Type": "NEITHER"}', 0), ("'NEITHER'",)),
     (Exchange("POST", f"{BASE}/Items", "", "a stranger", b'{"Items": [{"Cod": "x"}]}', 200, b"{}"), ("Item.Cod",)),
+    (Exchange("PUT", f"{BASE}/Items", "", OURS, json.dumps({"Items": [{"Name": "x" * 51}]}).encode(), 400, b""),
+     ("sent Item lacks Code", "sent Item.Name has 51 letters, and 50 is the most")),
+    (Exchange("PUT", f"{BASE}/BankTransactions", "", OURS, b'{"BankTransactions": [{"Type": "SPEND"}]}', 0),
+     ("sent BankTransaction lacks LineItems", "sent BankTransaction lacks BankAccount")),
+    (Exchange("PUT", f"{BASE}/CreditNotes/1/Allocations", "", OURS, b'{"Allocations": [{"Amount": 1}]}', 0),
+     ("sent Allocation lacks Invoice", "sent Allocation lacks Date")),
+    (Exchange("GET", f"{BASE}/ManualJournals", "", OURS, b"", 200, b'{"ManualJournals": [{"ManualJournalID": "7"}]}'),
+     ("got ManualJournal lacks Narration", "got ManualJournal.ManualJournalID is '7', no id")),
+    (Exchange("GET", "/connections", "", OURS, b"", 200, b'[{"id": "1", "tenant": 5, "createdDateUtc": "today"}]'),
+     ("Connection.id is '1', no id", "Connection.tenant is not in the file", "'today', no time")),
+    (Exchange("POST", "/connect/token", "", OURS, b"grant_type=refresh_token&token=x", 200, b'{"expires_in": "1800"}'),
+     ("sent refresh_token lacks refresh_token", "sent refresh_token.token is in no specification",
+      "expires_in is str, not integer", "got AccessToken lacks access_token")),
+    (Exchange("POST", "/connect/token", "", OURS, b"grant_type=password", 400), ("sent password.grant_type is in no specification",)),
+    (Exchange("GET", "/identity/connect/authorize", "client_id=x&prompt=none", OURS, b"", 302),
+     ("sent consent lacks redirect_uri", "sent consent.prompt is in no specification")),
+    (Exchange("POST", "/webhooks", "", "", json.dumps(
+        {"events": [{"eventCategory": "CREDITNOTE", "resourceId": "x", "data": {"Type": "NONE"}},
+                    {"eventCategory": "ITEM", "data": {}}], "firstEventSequence": 1}).encode(), 200),
+     ("got CreditNoteWebhookEvent lacks entropy", "'NONE', which the file does not list", "data lacks Status",
+      "'ITEM', which the file does not list", "events.data is not in the file", "resourceId is 'x', no id")),
 )  # fmt: skip
 
 
@@ -141,6 +215,11 @@ def test_the_judge_sees_what_is_wrong(exchange: Exchange, words: tuple[str, ...]
     said = "\n".join(Judge().differences(exchange))
     for each in words:
         assert each in said
+
+
+def test_an_update_says_what_changes_and_no_more() -> None:
+    known = f'{{"ManualJournals": [{{"ManualJournalID": "{DEMO_TENANT}", "Status": "POSTED"}}]}}'
+    assert Judge().differences(Exchange("POST", f"{BASE}/ManualJournals", "", OURS, known.encode(), 0)) == []
 
 
 def test_a_strangers_refused_request_is_not_judged() -> None:

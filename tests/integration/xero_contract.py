@@ -1,44 +1,38 @@
-"""Xero's published API file as a judge: of the requests that we send and of the answers that the simulator gives.
+"""Xero's published files as a judge: of the requests that we send, and of the answers and webhooks of the simulator.
 
-The file says little of what must be there, so it is asked for the rest: paths, methods, parameters, names of fields,
-their types, the values of enumerations, the spelling of dates. What the real wire is known to do otherwise stands in
-``KNOWN``, each with its reason. Schemas are compiled once; the whole suite is judged (``tests/conftest.py``).
+The accounting file says little of what must be there, so it is asked for all it does say: paths, methods, parameters,
+and bodies (``xero_schema``). Connections, tokens and webhooks are judged by the files of their own; of the sign-in the
+file describes one form, and the others are RFC 6749's and RFC 7636's. What the real wire is known to do otherwise
+stands in ``KNOWN``, each with its reason. The whole suite is judged (``tests/conftest.py``).
 """
 
 from __future__ import annotations
 
 import json
-import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from pathlib import Path
 from typing import Any
-
-import yaml
+from urllib.parse import parse_qs
 
 from connector.simulators.exchanges import Exchange
 from tests.integration.xero_differences import KNOWN
+from tests.integration.xero_schema import Check, check_of, named, plural_of, published, resolved
 
-FILE = Path(__file__).parents[1] / "fixtures/xero-openapi/accounting.yaml"
+ACCOUNTING, IDENTITY, WEBHOOKS = "accounting", "identity", "webhooks"
 BASE = "/api.xro/2.0"
 OURS = "python-httpx"  # the product's HTTP library names itself so; tests that try the simulator use others
-_TYPES: Mapping[str, tuple[type, ...]] = {
-    "string": (str,), "number": (int, float), "integer": (int, float), "boolean": (bool,), "array": (list,),
-    "object": (dict,),
-}  # fmt: skip
-_DATE = re.compile(r"/Date\(-?\d+(\+0000)?\)/|\d{4}-\d\d-\d\d(T\d\d:\d\d:\d\d(\.\d+)?Z?)?")
-_AROUND = ("pagination", "Warnings")  # beside the list of an envelope
-Say = Callable[[str], None]
-Check = Callable[[Any, str, Say], None]
-
-
-@cache
-def published() -> Mapping[str, Any]:
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    found: Mapping[str, Any] = yaml.load(FILE.read_text("utf-8"), Loader=loader)  # noqa: S506  (a safe loader)
-    return found
+# what each kind of token request must and may hold beside the client's own (RFC 6749 §4.1.3, §4.4.2, §6; RFC 7636 §4.5)
+GRANTS: Mapping[str, tuple[str, str]] = {
+    "client_credentials": ("grant_type", "scope"),
+    "authorization_code": ("grant_type code redirect_uri", "code_verifier client_id client_secret"),
+    "refresh_token": ("grant_type refresh_token", "scope client_id client_secret"),
+}
+# RFC 6749 §4.1.1, RFC 7636 §4.3; Xero asks for scope and state
+CONSENT = ("response_type client_id redirect_uri scope state", "code_challenge code_challenge_method")
+NEWER = ("PREPAYMENT", "OVERPAYMENT")  # categories of webhooks, August and September 2026
+TOKEN = ("access_token", "token_type", "expires_in")  # RFC 6749 §5.1; Xero's pages say that it lasts 1,800 s
 
 
 @dataclass
@@ -56,37 +50,98 @@ class Judge:
 
     def differences(self, one: Exchange) -> list[str]:
         """What is wrong with an exchange. A stranger's request that was refused was perhaps meant to be wrong."""
+        judged = next((each for start, each in _JUDGES.items() if one.path.startswith(start)), None)
         ours = one.agent.startswith(OURS)
-        if not ours and not 200 <= one.status < 300:
+        if judged is None or (not ours and not 200 <= one.status < 400):
             return []
+        name, said = judged(self, one)
+        self.operations[name] += 1
+        return sorted({f"{name}: {each}" for each in said})
+
+    def accounting(self, one: Exchange) -> tuple[str, list[str]]:
         operation = _operation(one.method, one.path)
         if operation is None:
-            return [f"{one.method} {one.path}: no such operation"]
-        self.operations[operation.name] += 1
+            return f"{one.method} {one.path}", ["no such operation"]
         said = list(operation.parameters(one.query))
         if operation.request is not None and one.sent:
-            said += [f"sent {each}" for each in self._said(operation.request, _listed(one.sent, operation.plural))]
+            said += self.said(operation.name, "sent", operation.request, _listed(one.sent, operation.plural))
         answer = operation.answers.get(one.status)
         if answer is not None and one.got:
-            said += [f"got {each}" for each in self._said(answer, json.loads(one.got))]
-        return sorted({f"{operation.name}: {each}" for each in said})
+            said += self.said(operation.name, "got", answer, json.loads(one.got))
+        return operation.name, said
 
-    def _said(self, check: Check, body: Any) -> list[str]:
+    def connections(self, one: Exchange) -> tuple[str, list[str]]:
+        """The file spells the path with a capital: Xero's pages, and every client, do not."""
+        schema = _json(published(IDENTITY)["paths"]["/Connections"]["get"]["responses"]["200"])
+        name = f"{one.method} {one.path}"
+        if schema is None or name != "GET /connections":
+            return name, ["no such operation"]
+        got = json.loads(one.got) if one.status == 200 and one.got else []
+        return name, self.said(name, "got", check_of(IDENTITY, schema, sent=False), got)
+
+    def token(self, one: Exchange) -> tuple[str, list[str]]:
+        form = {name: values[0] for name, values in parse_qs(one.sent.decode("latin-1")).items()}
+        grant, name = form.get("grant_type", ""), "POST /connect/token"
+        said = [] if one.path == "/connect/token" and one.method == "POST" else ["no such operation"]
+        said += [f"sent {each}" for each in _form(form, GRANTS.get(grant, ("", "")), grant or "no grant")]
+        if grant == "refresh_token":
+            said += self.said(name, "sent", named(IDENTITY, "RefreshToken", sent=True), form)
+        if one.status == 200 and one.got:
+            got = json.loads(one.got)
+            said += self.said(name, "got", named(IDENTITY, "AccessToken", sent=False), got)
+            said += [f"got AccessToken lacks {each}" for each in TOKEN if each not in got]
+        return f"{name} {grant}".rstrip(), said
+
+    def consent(self, one: Exchange) -> tuple[str, list[str]]:
+        form = {name: values[0] for name, values in parse_qs(one.query).items()}
+        return f"{one.method} {one.path}", [f"sent {each}" for each in _form(form, CONSENT, "consent")]
+
+    def webhook(self, one: Exchange) -> tuple[str, list[str]]:
+        """What the simulator posts. Events of credits say their type and status too; so do those of deposits, of which
+        the file does not know yet."""
+        body, found = json.loads(one.sent), {"CreditNoteWebhookEvent": [], "WebhookEvent": list[Any]()}
+        for event in body["events"]:
+            category = event.get("eventCategory")
+            known = {name: value for name, value in event.items() if name != "data" or category not in NEWER}
+            found["CreditNoteWebhookEvent" if category == "CREDITNOTE" else "WebhookEvent"].append(known)
+        said: list[str] = []
+        for schema, events in found.items():
+            if events or (schema == "WebhookEvent" and not body["events"]):
+                check = named(WEBHOOKS, schema, sent=False)
+                said += self.said("webhook", "got", check, {**body, "events": events})
+        return "webhook", said
+
+    def said(self, name: str, way: str, check: Check, body: Any) -> list[str]:
+        """What a check says, without what is known: of every operation, or of this one alone."""
         out: list[str] = []
 
         def say(words: str) -> None:
-            if words in KNOWN:
-                self.used[words] += 1
+            known = next((each for each in (words, f"{name}: {way} {words}") if each in KNOWN), None)
+            if known is not None:
+                self.used[known] += 1
             else:
-                out.append(words)
+                out.append(f"{way} {words}")
 
         check(body, "", say)
         return out
 
 
+_JUDGES: Mapping[str, Callable[[Judge, Exchange], tuple[str, list[str]]]] = {
+    BASE: Judge.accounting, "/connections": Judge.connections, "/connect/": Judge.token, "/identity/": Judge.consent,
+    "/webhooks": Judge.webhook,
+}  # fmt: skip
+PATHS = tuple(_JUDGES)
+
+
+def _form(given: Mapping[str, str], table: tuple[str, str], what: str) -> Iterator[str]:
+    needed, allowed = table[0].split(), table[1].split()
+    yield from (f"{what}.{name} is in no specification" for name in given if name not in (*needed, *allowed))
+    yield from (f"{what} lacks {name}" for name in needed if name not in given)
+
+
 @dataclass(frozen=True)
 class Operation:
-    """One method of one path."""
+    """One method of one path of the accounting file."""
 
     name: str
     known: frozenset[str]
@@ -104,7 +159,7 @@ class Operation:
 def _paths() -> Mapping[int, list[tuple[list[str], str, Mapping[str, Any]]]]:
     """By their number of parts."""
     out: dict[int, list[tuple[list[str], str, Mapping[str, Any]]]] = {}
-    for template, item in published()["paths"].items():
+    for template, item in published(ACCOUNTING)["paths"].items():
         parts = template.split("/")
         out.setdefault(len(parts), []).append((parts, template, item))
     return out
@@ -121,19 +176,14 @@ def _operation(method: str, path: str) -> Operation | None:
 
 @cache
 def _compiled(method: str, template: str) -> Operation:
-    raw = published()["paths"][template][method.lower()]
-    known = frozenset(_resolved(each)["name"] for each in raw.get("parameters", ()))
+    raw = published(ACCOUNTING)["paths"][template][method.lower()]
+    known = frozenset(resolved(ACCOUNTING, each)["name"] for each in raw.get("parameters", ()))
     body = _json(raw.get("requestBody", {}))
-    answers = {int(status): _json(_resolved(answer)) for status, answer in raw["responses"].items() if status.isdigit()}
-    checks = {status: _check(schema) for status, schema in answers.items() if schema}
-    return Operation(f"{method} {template}", known, _plural(body or {}), _check(body) if body else None, checks)
-
-
-def _plural(body: Mapping[str, Any]) -> str:
-    """The list in a body that is little else; ``""`` for the body of one object."""
-    rows = {name: row for name, row in _resolved(body).get("properties", {}).items() if name not in _AROUND}
-    only = next(iter(rows), "")
-    return only if len(rows) == 1 and rows[only].get("type") == "array" else ""
+    statuses = {int(each): answer for each, answer in raw["responses"].items() if each.isdigit()}
+    answers = {status: _json(resolved(ACCOUNTING, answer)) for status, answer in statuses.items()}
+    checks = {status: check_of(ACCOUNTING, schema, sent=False) for status, schema in answers.items() if schema}
+    request = check_of(ACCOUNTING, body, sent=True) if body else None
+    return Operation(f"{method} {template}", known, plural_of(ACCOUNTING, body or {}), request, checks)
 
 
 def _listed(body: bytes, plural: str) -> Any:
@@ -145,93 +195,3 @@ def _listed(body: bytes, plural: str) -> Any:
 def _json(raw: Mapping[str, Any]) -> Mapping[str, Any] | None:
     schema: Mapping[str, Any] | None = raw.get("content", {}).get("application/json", {}).get("schema")
     return schema
-
-
-def _resolved(raw: Mapping[str, Any]) -> Mapping[str, Any]:
-    if "$ref" not in raw:
-        return raw
-    at: Any = published()
-    for part in raw["$ref"].removeprefix("#/").split("/"):
-        at = at[part]
-    return {"title": raw["$ref"].rpartition("/")[2], **at}
-
-
-@cache
-def _of(reference: str) -> Check:
-    return _check(_resolved({"$ref": reference}))
-
-
-def _check(raw: Mapping[str, Any]) -> Check:
-    """A schema as a function. References are followed when they are met: the file's schemas are circular."""
-    if (reference := raw.get("$ref")) is not None:
-
-        def follow(value: Any, where: str, say: Say) -> None:
-            _of(reference)(value, where, say)
-
-        return follow
-    kind = raw.get("type", "object" if "properties" in raw else "")
-    if kind == "object":
-        inner = _object(raw)
-    elif kind == "array":
-        inner = _array(raw)
-    else:
-        inner = _text(raw) if kind == "string" else _nothing
-    return _typed(kind, inner) if kind in _TYPES else inner
-
-
-def _nothing(_value: Any, _where: str, _say: Say) -> None:
-    """A number or a boolean has no more to it than its type."""
-
-
-def _typed(kind: str, inner: Check) -> Check:
-    types, boolean = _TYPES[kind], kind == "boolean"
-
-    def check(value: Any, where: str, say: Say) -> None:
-        if isinstance(value, types) and boolean == isinstance(value, bool):
-            inner(value, where, say)
-        else:
-            say(f"{where} is {type(value).__name__}, not {kind}")
-
-    return check
-
-
-def _object(raw: Mapping[str, Any]) -> Check:
-    rows = raw.get("properties")
-    if rows is None:
-        return _nothing
-    title = "envelope" if _plural(raw) else raw.get("title")
-    checks = {name: _check(row) for name, row in rows.items()}
-
-    def check(value: Any, where: str, say: Say) -> None:
-        named = title or where
-        for name, part in value.items():
-            row = checks.get(name)
-            if row is None:
-                say(f"{named}.{name} is not in the file")
-            else:
-                row(part, f"{named}.{name}", say)
-
-    return check
-
-
-def _array(raw: Mapping[str, Any]) -> Check:
-    each = _check(raw["items"]) if "items" in raw else _nothing
-
-    def check(value: Any, where: str, say: Say) -> None:
-        for part in value:
-            each(part, where, say)
-
-    return check
-
-
-def _text(raw: Mapping[str, Any]) -> Check:
-    listed = frozenset(map(str, raw["enum"])) if "enum" in raw else None
-    dated = bool(raw.get("x-is-msdate") or raw.get("x-is-msdate-time"))
-
-    def check(value: Any, where: str, say: Say) -> None:
-        if listed is not None and value and value not in listed:
-            say(f"{where} is {value!r}, which the file does not list")
-        if dated and not _DATE.fullmatch(value):
-            say(f"{where} is {value!r}, no date")
-
-    return check

@@ -21,7 +21,7 @@ from connector.simulators.xero.shapes import Table, read, text
 from connector.simulators.xero.shows import show_allocation
 from connector.simulators.xero.store import ID_FIELDS, PLURALS, Stored, Tenant
 from connector.simulators.xero.tracking import OPTION, show_option, write_option
-from connector.simulators.xero.wire import envelope, json_answer, milliseconds, moment_string, new_id
+from connector.simulators.xero.wire import envelope, json_answer, milliseconds, moment_string, new_id, spell
 
 NOTE: Table = {"Details": text(2500), "Changes": None, "User": None, "DateUTC": None, "DateUTCString": None}
 LARGEST_FILE = 10_000_000
@@ -90,7 +90,7 @@ def _allocations(call: Call) -> Response:
             made = allocate(call.tenant, call.entity, credit, given)
             out.append({**show_allocation(call.tenant, made, call.entity), "ValidationErrors": []})
         except Invalid as invalid:
-            bad.append(refused({"AllocationID": ZERO_ID}, invalid))
+            bad.append(refused({**spell(given), "AllocationID": ZERO_ID}, invalid))
             out.append(bad[-1])
     if call.query.get("summarizeErrors", "true").lower() != "false" and bad:
         return _exception(bad)

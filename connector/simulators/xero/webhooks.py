@@ -22,6 +22,8 @@ from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
+from connector.simulators.exchanges import Exchange, listener
+
 CATEGORIES: Mapping[str, str] = {
     "Contact": "CONTACT", "Invoice": "INVOICE", "CreditNote": "CREDITNOTE", "Prepayment": "PREPAYMENT",
     "Overpayment": "OVERPAYMENT",
@@ -33,6 +35,7 @@ GIVES_UP = timedelta(hours=24)
 KEPT = timedelta(days=31)
 INTENTS = (True, False, True, False)  # which of the first posts are signed rightly
 LOOK_SECONDS = 0.05
+PATH = "/webhooks"  # under which listeners hear what is posted, wherever that is
 
 
 @dataclass
@@ -142,7 +145,10 @@ class Hooks:
         """The status of the answer; 0 for none, for one that is late, and for one that says more than its status."""
         key = self.key if right else f"{self.key}-not"
         signature = base64.b64encode(hmac.new(key.encode(), body, hashlib.sha256).digest()).decode("ascii")
-        return await asyncio.to_thread(_exchange, self.url, body, signature)
+        status = await asyncio.to_thread(_exchange, self.url, body, signature)
+        if (hear := listener(PATH)) is not None:
+            hear(Exchange("POST", PATH, "", "", body, 200))
+        return status
 
 
 def _payload(events: list[dict[str, Any]], first: int, last: int) -> bytes:
