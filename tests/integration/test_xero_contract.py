@@ -199,7 +199,8 @@ WRONG = (
     (Exchange("POST", "/connect/token", "", OURS, b"grant_type=refresh_token&token=x", 200, b'{"expires_in": "1800"}'),
      ("sent refresh_token lacks refresh_token", "sent refresh_token.token is in no specification",
       "expires_in is str, not integer", "got AccessToken lacks access_token")),
-    (Exchange("POST", "/connect/token", "", OURS, b"grant_type=password", 400), ("sent password.grant_type is in no specification",)),
+    (Exchange("POST", "/connect/token", "", OURS, b"grant_type=password", 400),
+     ("sent password.grant_type is in no specification",)),
     (Exchange("GET", "/identity/connect/authorize", "client_id=x&prompt=none", OURS, b"", 302),
      ("sent consent lacks redirect_uri", "sent consent.prompt is in no specification")),
     (Exchange("POST", "/webhooks", "", "", json.dumps(
@@ -220,6 +221,8 @@ def test_the_judge_sees_what_is_wrong(exchange: Exchange, words: tuple[str, ...]
 def test_an_update_says_what_changes_and_no_more() -> None:
     known = f'{{"ManualJournals": [{{"ManualJournalID": "{DEMO_TENANT}", "Status": "POSTED"}}]}}'
     assert Judge().differences(Exchange("POST", f"{BASE}/ManualJournals", "", OURS, known.encode(), 0)) == []
+    posted = Exchange("POST", f"{BASE}/ManualJournals/{DEMO_TENANT}", "", OURS, b'{"Status": "POSTED"}', 0)
+    assert Judge().differences(posted) == []
 
 
 def test_a_strangers_refused_request_is_not_judged() -> None:

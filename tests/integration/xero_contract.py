@@ -31,6 +31,7 @@ GRANTS: Mapping[str, tuple[str, str]] = {
 }
 # RFC 6749 §4.1.1, RFC 7636 §4.3; Xero asks for scope and state
 CONSENT = ("response_type client_id redirect_uri scope state", "code_challenge code_challenge_method")
+NOBODY = "00000000-0000-0000-0000-000000000000"
 NEWER = ("PREPAYMENT", "OVERPAYMENT")  # categories of webhooks, August and September 2026
 TOKEN = ("access_token", "token_type", "expires_in")  # RFC 6749 §5.1; Xero's pages say that it lasts 1,800 s
 
@@ -64,7 +65,7 @@ class Judge:
             return f"{one.method} {one.path}", ["no such operation"]
         said = list(operation.parameters(one.query))
         if operation.request is not None and one.sent:
-            said += self.said(operation.name, "sent", operation.request, _listed(one.sent, operation.plural))
+            said += self.said(operation.name, "sent", operation.request, _listed(one.sent, operation))
         answer = operation.answers.get(one.status)
         if answer is not None and one.got:
             said += self.said(operation.name, "got", answer, json.loads(one.got))
@@ -186,10 +187,15 @@ def _compiled(method: str, template: str) -> Operation:
     return Operation(f"{method} {template}", known, plural_of(ACCOUNTING, body or {}), request, checks)
 
 
-def _listed(body: bytes, plural: str) -> Any:
-    """Xero takes one object without a list around it; the file shows lists only."""
-    value = json.loads(body)
-    return {plural: [value]} if plural and isinstance(value, dict) and plural not in value else value
+def _listed(body: bytes, operation: Operation) -> Any:
+    """Xero takes one object without a list around it; the file shows lists only. One whose id stands in the path is
+    known by it."""
+    value, plural = json.loads(body), operation.plural
+    whole = {plural: [value]} if plural and isinstance(value, dict) and plural not in value else value
+    if not plural or not operation.name.endswith("ID}") or not isinstance(whole.get(plural), list):
+        return whole
+    id_field = operation.name.rpartition("{")[2].removesuffix("}")
+    return {**whole, plural: [{id_field: NOBODY, **row} if isinstance(row, dict) else row for row in whole[plural]]}
 
 
 def _json(raw: Mapping[str, Any]) -> Mapping[str, Any] | None:
