@@ -7,6 +7,7 @@ copy would make everything a second time. It refuses instead, and says which com
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from connector.errors import ConfigurationError
@@ -33,9 +34,13 @@ class Genesis:
 
     async def check(self, connection: Connection, last: int, ids: set[str]) -> None:
         """Sets ``connection.genesis``. ``last`` is the highest event that a link remembers, ``ids`` are the genesis ids
-        that links carry. Raises ConfigurationError (``links.missing``, ``links.foreign``, ``events.missing``).
+        that links carry. Raises ConfigurationError (``links.missing``, ``links.foreign``, ``events.missing``,
+        ``organisation.changed``).
         """
-        known, made = await self._known(connection)
+        positions = await self._positions(connection)
+        known, made = _life(positions)
+        if made:
+            _same_sides(connection, positions)
         end = (await end_offsets(self.cluster, EVENTS, [connection.partition]))[connection.partition]
         if last >= end:
             raise ConfigurationError(
@@ -56,13 +61,9 @@ class Genesis:
             )
         connection.genesis = known or await self._begin(connection)
 
-    async def _known(self, connection: Connection) -> tuple[str, bool]:
-        """The stored genesis, and whether links have been made under it."""
-        positions = await read_positions(self.cluster, self.codec, [connection.partition])
-        for position in positions.values():
-            if position.connection == connection.name and position.kind is PositionKind.GENESIS:
-                return position.value.removesuffix(MADE), position.value.endswith(MADE)
-        return "", False
+    async def _positions(self, connection: Connection) -> list[Position]:
+        found = (await read_positions(self.cluster, self.codec, [connection.partition])).values()
+        return [position for position in found if position.connection == connection.name]
 
     async def _begin(self, connection: Connection) -> str:
         genesis = uuid.uuid4().hex
@@ -72,7 +73,7 @@ class Genesis:
     async def note_links(self, connection: Connection) -> None:
         """Once the first link is there, remember that there must be links from now on."""
         await connection.linked.wait()
-        if not (await self._known(connection))[1]:
+        if not _life(await self._positions(connection))[1]:
             await self._write(connection, connection.genesis + MADE)
 
     async def _write(self, connection: Connection, value: str) -> None:
@@ -81,3 +82,26 @@ class Genesis:
             connection.clock(),
         )  # fmt: skip
         await write_position(self.producer, self.codec, position)
+
+
+def _life(positions: Iterable[Position]) -> tuple[str, bool]:
+    """The stored genesis, and whether links have been made under it."""
+    for position in positions:
+        if position.kind is PositionKind.GENESIS:
+            return position.value.removesuffix(MADE), position.value.endswith(MADE)
+    return "", False
+
+
+def _same_sides(connection: Connection, positions: Iterable[Position]) -> None:
+    """Links know ids of one org. A sandbox holds copies of production's records under the same ids: with its file on
+    production's topics they would be taken for those. The same holds for Xero if none of the tenants is left."""
+    orgs = {position.organisation for position in positions if position.kind is PositionKind.GENESIS}
+    tenants = {position.organisation for position in positions} - orgs - {connection.org}
+    other = (orgs - {connection.org}) or (tenants if tenants.isdisjoint(connection.tenants) else set())
+    if other:
+        raise ConfigurationError(
+            "organisation.changed",
+            f"The links of connection {connection.name} are of {', '.join(sorted(other))}, and it is signed in to "
+            f"{connection.org} and {', '.join(sorted(connection.tenants))}.",
+            remedy="Nothing was written. Give each deployment its own kafka.prefix, or this connection another name.",
+        )

@@ -32,6 +32,7 @@ from streams.clock import now_ms, refuse_elsewhere
 from streams.parties import SalesforceSource, salesforce, sides, xero
 
 STREAMED = 5  # objects that may be selected for change data capture without an add-on
+ALSO = ("metadata", "products", "shop")
 FILE, FOLDER, LATER = "twinledger.yaml", "mappings", "not-yet"
 SECRETS = {"salesforce": "TWINLEDGER_SALESFORCE_SECRET", "xero": "TWINLEDGER_XERO_SECRET"}
 
@@ -46,6 +47,7 @@ class Wanted:
     xero_tenant: str
     xero_client: str
     xero_addresses: Mapping[str, str] = field(default_factory=dict)  # api_url, token_url: of a test's own
+    also: tuple[str, ...] = ()  # folders of ready-made mappings beside those that everybody gets
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,10 +109,22 @@ async def look(wanted: Wanted) -> Found:
         org = await source.party.organisation()
         currency = await source.party.corporate_currency() or ""
         company = await xero(http, settings.xero[0], now_ms).organisation()
-        texts = {file.name: file.read_text("utf-8") for file in sorted(shipped_mappings().glob("*.yaml"))}
+        texts = {file.name: file.read_text("utf-8") for file in _files(wanted.also)}
         fits = await _fits([(parse(text, name), text) for name, text in texts.items()], source)
         children = _children(source.party.catalog, fits)
     return Found(org, company, fits, children, currency)
+
+
+def _files(also: Iterable[str]) -> list[Path]:
+    """Ready-made mappings, those of the first folder and of each that is named. Raises ConfigurationError."""
+    root = shipped_mappings()
+    for name in also:
+        if name not in ALSO:
+            raise ConfigurationError(
+                "init.folder", f"There is no folder of mappings {name[:80]!r}.", remedy=f"There are: {', '.join(ALSO)}."
+            )
+    folders = [root, *(root / name for name in dict.fromkeys(also))]
+    return [file for folder in folders for file in sorted(folder.glob("*.yaml"))]
 
 
 def _settings(wanted: Wanted) -> ConnectionSettings:

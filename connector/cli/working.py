@@ -31,6 +31,10 @@ Key = Annotated[
 ]
 Since = Annotated[str, typer.Option("--from", metavar="TIME", help="Not older than this.", show_default=False)]
 Until = Annotated[str, typer.Option("--to", metavar="TIME", help="Older than this.", show_default=False)]
+Also = Annotated[
+    list[str] | None,
+    typer.Option("--with", metavar="FOLDER", help="Mappings beside: metadata, products, shop. May be repeated."),
+]
 Keep = Annotated[bool, typer.Option("--keep", help="Stay up afterwards, until Ctrl-C.")]
 
 log = structlog.get_logger("twinledger.cli")
@@ -82,6 +86,7 @@ def init(
     xero_client: XeroClient,
     name: Annotated[str, typer.Option("--name", help="Name of the connection.")] = "main",
     folder: Annotated[Path, typer.Option("--folder", metavar="DIR", help="Where the files go.")] = Path(),
+    also: Also = None,
     output: Output = Format.TABLE,
 ) -> None:
     """Write the starting files: asks both sides who they are, and which ready-made mappings fit.
@@ -89,7 +94,7 @@ def init(
     The client secrets are taken from TWINLEDGER_SALESFORCE_SECRET and TWINLEDGER_XERO_SECRET, and written nowhere.
     """
     room = import_module("connector.cli.init")
-    room.main(room.Wanted(name, url, client, tenant, xero_client), folder, output)
+    room.main(room.Wanted(name, url, client, tenant, xero_client, also=tuple(also or ())), folder, output)
 
 
 def replay(
