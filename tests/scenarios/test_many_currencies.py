@@ -16,7 +16,7 @@ from tests.scenarios.mirrors import LINES, SETTLED, rows
 from tests.scenarios.people import INVOICES, MIRRORS, clean, fresh, invoice, linked_customer, pay, record, won
 
 pytestmark = [pytest.mark.timeout(240), pytest.mark.asyncio(loop_scope="session")]
-RATE = Decimal("1.2500")
+RATE, ORDERS = Decimal("1.2500"), "xero-invoice-to-opportunity"
 
 
 def mappings(folder: Path) -> Path:
@@ -31,7 +31,18 @@ def mappings(folder: Path) -> Path:
     mirrors, rows = there / "invoice-to-xero-invoice.yaml", "    fields:\n"
     text = mirrors.read_text("utf-8").replace(rows, f"{rows}      CurrencyIsoCode: =record.CurrencyCode\n")
     mirrors.write_text(text, "utf-8")
+    _shop(there)
     return there
+
+
+def _shop(there: Path) -> None:
+    """Orders of a shop, in the currency that each has."""
+    text = (there / "shop" / f"{ORDERS}.yaml").read_text("utf-8")
+    ours = next(row for row in text.splitlines() if row.startswith("  ours: "))
+    text = text.replace(f"{ours}\n", "  ours: =record.CurrencyCode\n")
+    text = text.replace("fields:\n", "fields:\n  CurrencyIsoCode: { set: =record.CurrencyCode, write: once }\n", 1)
+    text = text.replace("'IsActive', true)", "'IsActive', true, 'CurrencyIsoCode', record.CurrencyCode)")
+    (there / f"{ORDERS}.yaml").write_text(text, "utf-8")
 
 
 async def dollar_deal(scene: Stage) -> tuple[str, str]:
@@ -87,3 +98,31 @@ async def test_a_deal_in_dollars_is_billed_in_dollars_and_paid_in_dollars(
         link = await link_of(scene, INVOICES, deal)
         assert link is not None
         assert link.code == ""
+        assert (row["Invoice_Rate__c"], mirror["Currency_Rate__c"]) == (RATE, RATE), "as Xero reckoned it"
+        await an_order_in_dollars(scene)
+
+
+async def an_order_in_dollars(scene: Stage) -> None:
+    """A shop's order in dollars is an opportunity in dollars, by the price book entry in dollars."""
+    book = next(row["Id"] for row in await scene.salesforce.objects("Pricebook2") if row["IsStandard"])
+    other = await scene.salesforce.edit("Product2", {"Name": "Other", "ProductCode": "OTHER", "IsActive": True})
+    price: Json = {"Pricebook2Id": book, "Product2Id": other, "UnitPrice": Decimal(0), "IsActive": True}
+    entries = {code: await scene.salesforce.edit("PricebookEntry", {**price, "CurrencyIsoCode": code})
+               for code in ("GBP", "USD")}  # fmt: skip
+    buyer = await scene.xero.edit("Contact", {"Name": fresh("Buyer")})
+    line: Json = {"Description": "One", "Quantity": Decimal(2), "UnitAmount": Decimal("10.05"), "AccountCode": "200"}
+    order = await scene.xero.edit("Invoice", {
+        "Type": "ACCREC", "Status": "AUTHORISED", "Contact": {"ContactID": buyer}, "Date": "2026-11-20",
+        "DueDate": "2026-12-20", "InvoiceNumber": f"SHOP-{uuid4().hex[:8]}", "LineItems": [line],
+        "CurrencyCode": "USD", "CurrencyRate": Decimal("1.3"),
+    })  # fmt: skip
+
+    async def there() -> list[Json]:
+        rows = await scene.salesforce.objects("Opportunity")
+        return [row for row in rows if row["Xero_Order_Id__c"] == order]
+
+    (deal,) = await until("the order is an opportunity", there)
+    await clean(scene, ORDERS, order)
+    assert (deal["CurrencyIsoCode"], deal["Amount"]) == ("USD", Decimal("20.10"))
+    found = [row for row in await scene.salesforce.objects("OpportunityLineItem") if row["OpportunityId"] == deal["Id"]]
+    assert [row["PricebookEntryId"] for row in found] == [entries["USD"]]

@@ -16,6 +16,7 @@ import pytest_asyncio
 from connector.cli.demo import shipped_mappings
 from connector.cli.stage import Json, Stage
 from streams.hops import RECORDS
+from tests.integration.kafka_views import link_of
 from tests.integration.spine_stage import arm, begun, hits, spine
 from tests.scenarios.people import (
     MIRRORS,
@@ -288,3 +289,23 @@ async def test_two_products_of_one_code_are_a_question(shop: Stage) -> None:
     await decide(shop, asked, "retry")
     (row,) = (await lines(shop, await deal(shop, order, "3"))).values()
     assert row["PricebookEntryId"] == entries[1]
+
+
+async def test_an_order_in_another_currency_is_a_review(shop: Stage) -> None:
+    """Of an org with one currency: dollars are not taken for pounds. The mirror shows them as what they are."""
+    order = await ordered(shop, item("LIC-1", 1, "100"), CurrencyCode="USD", CurrencyRate=Decimal("1.2534"))
+    asked = await waits_for_a_person(shop, ORDERS, order, "mapping.refused")
+    assert "an order in USD" in asked.message
+    assert not await deals(shop, order)
+    await clean(shop, MIRRORS, order)
+    (mirror,) = [row for row in await shop.salesforce.objects("Xero_Invoice__c") if row["Xero_Id__c"] == order]
+    invoice = await shown(shop, order)
+    told = mirror["Currency__c"], mirror["Currency_Rate__c"], mirror["Total__c"]
+    assert told == ("USD", Decimal("1.2534"), invoice["Total"])
+    await shop.xero.edit("Invoice", {"InvoiceNumber": fresh("Not a shop's")}, order)
+
+    async def over() -> bool:
+        link = await link_of(shop, ORDERS, order)
+        return link is not None and not link.code
+
+    await becomes("it is no order any more", over)

@@ -31,6 +31,7 @@ SALESFORCE = {
         Amount number(.2); CloseDate date required; Number__c text(40); PO_Number__c text(255); Shipping__c number(.2)
         Xero_Order_Id__c text(36); Invoice_Number__c text(255); StageName text(255) required
         Invoice_Payment__c text(40); Invoice_Due_Date__c date; Amount_Due__c number(.2)
+        Invoice_Rate__c number(.8)
         Invoice_Status__c text(40); Paid_On__c date; Amount_Paid__c number(.2); Description text(32000)
         OpportunityLineItems list ->OpportunityLineItem
     """,
@@ -54,6 +55,7 @@ SALESFORCE = {
         Payment_Status__c text(40)
         Status__c text(20); Due_Date__c date; Sub_Total__c number(.2); Total_Tax__c number(.2); Total__c number(.2)
         Amount_Due__c number(.2); Amount_Paid__c number(.2); Currency__c text(3); Reference__c text(255)
+        Currency_Rate__c number(.8)
         Account__c id ->Account; Opportunity__c id ->Opportunity; Payments__c number(.0); Amount_Credited__c number(.2)
         Xero_Page__c text(255); Lines__r list ->Xero_Invoice_Line__c
         Payments__r list ->Xero_Invoice_Payment__c
@@ -95,6 +97,7 @@ XERO = {
         LineAmountTypes text values=Exclusive|Inclusive|NoTax; LineItems list ->LineItem; SubTotal number(.2) readonly
         TotalTax number(.2) readonly; Total number(.2) readonly; AmountDue number(.2) readonly
         AmountPaid number(.2) readonly; FullyPaidOnDate date readonly; AmountCredited number(.2) readonly
+        CurrencyRate number(.10)
         Payments list ->Payment; CreditNotes list ->CreditNote; Prepayments list ->Prepayment
         Overpayments list ->Overpayment
     """,

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from typing import NoReturn
 
 from connector.core.catalog import FieldType
 from connector.core.mapping.syntax import ExpressionError
@@ -124,6 +125,10 @@ def _join(separator: object, *parts: object) -> str | None:
     return text(separator).join(texts) if texts and separator is not None else None
 
 
+def _refuse(words: str) -> NoReturn:
+    raise ExpressionError("mapping.refused", words, remedy="Change the record, or the mapping and apply it.")
+
+
 FUNCTIONS: Mapping[str, Function] = {
     "first": Function((None,), None, None, "the first value that is neither null nor an empty text", repeats=True,
                       sees_null=True),
@@ -150,6 +155,7 @@ FUNCTIONS: Mapping[str, Function] = {
                      "that many days, to add to a date or take from it"),
     "suffix": Function((NUMBER,), TEXT, lambda count: "" if count <= 1 else f"-{plain_number(count)}",
                        "nothing for the first generation, then -2, -3 …"),
+    "refuse": Function((TEXT,), None, _refuse, "nothing: the record is a review with these words"),
     "sum": Function((None, TEXT), NUMBER, None, "the sum of a field (its path in quotes) over rows; null is 0"),
     "listed": Function((None, TEXT), TEXT, None, "fields (their paths in quotes) of all rows as one text: "
                        "`Region: North; Team: Sales`", repeats=True),

@@ -185,6 +185,7 @@ Region__c              string(80)
 Invoice_Status__c      string(40)
 Invoice_Payment__c     string(40)
 Invoice_Due_Date__c    date
+Invoice_Rate__c        double(18.8)
 Amount_Due__c          currency(16.2)
 Invoice_Overdue__c     boolean calculated
 Invoice_Number__c      string(255)
@@ -227,6 +228,7 @@ Total__c         currency(16.2)
 Amount_Due__c    currency(16.2)
 Amount_Paid__c   currency(16.2)
 Currency__c      string(3)
+Currency_Rate__c double(18.8)
 Reference__c     string(255)
 Account__c       reference ->Account=Account__r/Xero_Invoices__r
 Payments__c      double(6.0)
