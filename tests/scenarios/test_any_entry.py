@@ -64,6 +64,8 @@ ENTRIES = (
           called="prepayment to supplier"),
     Entry("Overpayment", "BankTransaction", "BankTransactions", "AUTHORISED", "DELETED", "RECEIVE-OVERPAYMENT",
           by_amount=True, called="overpayment of customer"),
+    Entry("Supplier overpayment", "BankTransaction", "BankTransactions", "AUTHORISED", "DELETED", "SPEND-OVERPAYMENT",
+          by_amount=True, called="overpayment to supplier"),
     Entry("Journal", "ManualJournal", "ManualJournals", "POSTED", "VOIDED", by_amount=True, called="ManualJournal"),
     Entry("Invoice", "Invoice", "Invoices", "AUTHORISED", "VOIDED", "ACCREC", called="sales invoice"),
     Entry("Customer deposit", "BankTransaction", "BankTransactions", "AUTHORISED", "DELETED", "RECEIVE-PREPAYMENT",
@@ -72,7 +74,9 @@ ENTRIES = (
 BY_KIND = {entry.kind: entry for entry in ENTRIES}
 BILL = BY_KIND["Bill"]
 DEPOSITS = [("Prepayment", "Bill", "voucher-deposit-allocation"),
-            ("Customer deposit", "Invoice", "voucher-customer-deposit-allocation")]  # fmt: skip
+            ("Customer deposit", "Invoice", "voucher-customer-deposit-allocation"),
+            ("Overpayment", "Invoice", "voucher-overpayment-allocation"),
+            ("Supplier overpayment", "Bill", "voucher-supplier-overpayment-allocation")]  # fmt: skip
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")

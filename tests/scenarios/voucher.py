@@ -24,4 +24,6 @@ Bank__c            string(10)
 Settles__c         reference ->Voucher__c=Settles__r/Settled_By__r
 Xero_Deposit_Id__c string(36)
 Xero_Received_Id__c string(36)
+Xero_Overpaid_Id__c string(36)
+Xero_Overspent_Id__c string(36)
 """)  # fmt: skip
