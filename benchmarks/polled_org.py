@@ -29,9 +29,9 @@ from connector.errors import Unavailable
 
 CUSTOMERS = 20
 HOUR_SECONDS = 3600
-QUIET_INTERVALS, QUIET_SECONDS = 3, 30  # calls are counted for the longer of the two
+QUIET_INTERVALS, QUIET_SECONDS = 4, 30  # calls are counted for the longer of the two
 LATE = 3  # intervals after the last edit until what is not there is lost
-REST_PATH = "/services/data/"
+REST_PATH, ENDS = "/services/data/", "/deleted"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ async def measured(every: int, edits: int) -> Row:
             calls, objects = await _quiet(scene, every)
             made = await _edited(scene, accounts, every, edits)
             here, there = await _times(scene.salesforce, made), await _times(scene.xero, made)
-            return Row(every, objects, calls, *_judged(made, here, there))
+            return Row(every, objects, calls, *judged(made, here, there))
 
 
 async def _customers(scene: Stage, every: int) -> list[str]:
@@ -88,11 +88,18 @@ async def _linked(scene: Stage, accounts: frozenset[str]) -> bool:
 async def _quiet(scene: Stage, every: int) -> tuple[int, int]:
     """(calls an hour that Salesforce counts while nobody edits, objects that are polled)."""
     await asyncio.sleep(2 * every)  # what the customers came to is read back
-    before, seconds = len(await _calls(scene)), max(QUIET_SECONDS, QUIET_INTERVALS * every)
-    await asyncio.sleep(seconds)
+    before = len(await _calls(scene))
+    await asyncio.sleep(max(QUIET_SECONDS, QUIET_INTERVALS * every))
     found = (await _calls(scene))[before:]
-    objects = {one["path"] for one in found if one["path"].endswith("/deleted")}
-    return len(found) * HOUR_SECONDS // seconds, len(objects)
+    return an_hour(found), len({one["path"] for one in found if one["path"].endswith(ENDS)})
+
+
+def an_hour(calls: Sequence[Json]) -> int:
+    """Calls an hour, from whole rounds: polls come in bunches."""
+    mark = next(one["path"] for one in calls if one["path"].endswith(ENDS))
+    rounds = [(place, datetime.fromisoformat(one["at"])) for place, one in enumerate(calls) if one["path"] == mark]
+    (first, began), (last, ended) = rounds[0], rounds[-1]
+    return round((last - first) * HOUR_SECONDS / (ended - began).total_seconds())
 
 
 async def _calls(scene: Stage) -> list[Json]:
@@ -127,7 +134,7 @@ async def _times(actor: Actor, phones: Sequence[str] | Mapping[str, str]) -> dic
     return {phone: at for phone, at in found.items() if at is not None}
 
 
-def _judged(
+def judged(
     made: Mapping[str, str], here: Mapping[str, datetime], there: Mapping[str, datetime]
 ) -> tuple[int, tuple[int, ...], int]:
     """(edits, milliseconds that each took, how many a later edit of their account overtook)."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import socket
 import uuid
@@ -10,11 +11,13 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from pathlib import Path
 
 from connector.core.catalog import Catalog
 from connector.core.mapping.model import Mapping as Rule
 from connector.core.records import Record, Side
+from connector.errors import TryAgain
 from connector.http import HttpClient
 from connector.kafka.admin import check_topics
 from connector.kafka.codec import Codec
@@ -46,7 +49,9 @@ from streams.settle import Settle
 from streams.tables import LinkTable, ParentTable, ReadTable, Tables, TargetTable, rank_by
 
 DRAIN_SECONDS, DRAIN_LOOK_SECONDS = 20, 0.05  # less than the supervisor waits before it kills
+WAIT_LOOK_SECONDS = 0.5
 TIMES_KEPT = 10_000  # of API calls, between two looks of the metrics
+_log = logging.getLogger(__name__)
 
 
 def new_id() -> str:
@@ -82,7 +87,7 @@ class Worker:
             await publish_schemas(cluster, codec, producer, clock())
             await state_protocol(cluster, codec, producer, clock())
             for each in self.settings.connections:
-                await self._connect(each, http, cluster)
+                await self._connected(each, http, cluster)
             follower = Follower(cluster, codec, self.connections, self._catalogs, notices.refused, notices.fits)
             await follower.refresh()
             app = self._engine(cluster)
@@ -111,6 +116,19 @@ class Worker:
     def caught_up(self) -> bool:
         """Whether every connection of ours has been taken over."""
         return bool(self.owned) and all(owned.connection.caught_up for owned in self.owned.values())
+
+    async def _connected(self, settings: ConnectionSettings, http: HttpClient, cluster: Cluster) -> None:
+        """A side that says when to come back (its calls of the day are spent) is waited for here: a life after life of
+        this process would knock at it twice a minute."""
+        while True:
+            try:
+                return await self._connect(settings, http, cluster)
+            except TryAgain as error:
+                said = {"connection": settings.name, "code": error.code, "reason": error.message}
+                _log.warning("start waits", extra={**said, "seconds": error.retry_after})
+                end = clock() + timedelta(seconds=max(error.retry_after, 1))
+                while clock() < end:  # noqa: ASYNC110  a clock has no event
+                    await asyncio.sleep(WAIT_LOOK_SECONDS)
 
     async def _connect(self, settings: ConnectionSettings, http: HttpClient, cluster: Cluster) -> None:
         """Sign in to both sides and check who they are, before anything else."""

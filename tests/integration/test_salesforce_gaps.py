@@ -19,7 +19,7 @@ from connector.core.link_state import Life
 from connector.kafka.compacted import read_to_end
 from streams.configuration import read_entries
 from tests.integration.kafka_views import CODEC, cluster, decoded, link_of
-from tests.integration.spine_stage import advance, begun, connection, spine, start_again
+from tests.integration.spine_stage import advance, begun, connection, log_of, spine, start_again
 from tests.scenarios.people import ACCOUNTS, clean, contact_of, customer, delete, linked_customer, phone, signal
 
 pytestmark = [pytest.mark.timeout(180), pytest.mark.asyncio(loop_scope="module")]
@@ -238,3 +238,21 @@ async def test_a_spent_day_is_named_and_waited_out(polled: Stage) -> None:
     await shows(scene, account, "2")
     await scene.ready()
     assert (await scene.health())["reasons"] == []
+
+
+async def test_a_worker_that_starts_in_a_spent_day_waits_for_the_next_calls(polled: Stage) -> None:
+    scene = polled
+    assert await scene.stop_connector(signals.SIGTERM) == 0
+    await calls_allowed(scene, 1)
+    before = await refusals(scene)
+    (scene.config.parent / "data" / "web.port").unlink(missing_ok=True)
+    await scene.start_connector()
+
+    async def waits() -> bool:
+        return "start waits" in log_of(scene)
+
+    await until("it says that it waits", waits)
+    await calls_allowed(scene, 1_000_000)
+    assert await refusals(scene) == before + 1
+    await advance(scene, 901)
+    await scene.ready()
