@@ -9,6 +9,7 @@ person is asked) counts with nothing on its other side.
 from __future__ import annotations
 
 import asyncio
+import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ from connector.cli.options import DEFAULT_CONFIG, Config, Connection, Format, Ou
 from connector.cli.printing import money, note, show, table
 from connector.core.applied import Applied
 from connector.core.link_state import Life, Link
+from connector.core.mapping.amounts import AMOUNT, NET
 from connector.core.mapping.model import Kind
 from connector.core.mapping.model import Mapping as Rule
 from connector.core.records import Record, Side
@@ -34,7 +36,8 @@ from connector.kafka.compacted import latest
 from connector.kafka.connection import Cluster, cluster_of
 from connector.xero.avro import TOPICS
 
-RECORDS, TOTAL, LINE_AMOUNT = "salesforce.records.v1", "record.Total", "line.LineAmount"
+RECORDS, TOTAL, AS_SHOWN = "salesforce.records.v1", "record.Total", f"line.{AMOUNT}"
+OF_A_LINE = re.compile(rf"\bline\.({AMOUNT}|{NET})\b")
 HEADING = ("Date", "Type", "CurrencyCode")
 MONEY = ("Invoice", "CreditNote", "PurchaseOrder", "Quote", "BankTransaction")
 DIFFERENT = 3
@@ -127,23 +130,29 @@ def _amounts(
     """(what Salesforce holds, what Xero holds); None for what has no money on both sides."""
     if rule.target.side is Side.XERO:
         here = from_canonical(link.money) if link.money and not link.left else None
-        there = _booked(document.fields) if document is not None else Decimal(0) if link.life is Life.NEW else None
+        missing = Decimal(0) if link.life is Life.NEW else None
+        there = missing if document is None else _booked(rule, document.fields)
     else:
         here, there = (None, None) if document is None else _mirrored(rule, link, document, records)
     return (here, there) if isinstance(here, Decimal) and isinstance(there, Decimal) else None
 
 
-def _booked(fields: Fields) -> Value:
-    return fields.get("Total" if fields.get("LineAmountTypes") == "Inclusive" else "SubTotal")
+def _booked(rule: Rule, fields: Fields) -> Value:
+    """What the lines that a rule writes come to: with tax where prices hold it, unless they say what is net."""
+    net = any(setting.path == NET for block in rule.blocks for setting in block.settings)
+    return _lines_of(fields, as_they_are=not net)
 
 
 def _mirrored(
     rule: Rule, link: Link, document: Record, records: Mapping[tuple[str, str, str], Record]
 ) -> tuple[Value, Value]:
-    """By the field that takes the total, else by the rows that take the lines' amounts, which are net."""
+    """By the field that takes the total, else by the rows that take the lines' amounts, as they are or without tax."""
     path = next((setting.path for setting in rule.settings if setting.value.text == TOTAL), "")
-    row = next(((b.rows, s.path) for b in rule.blocks for s in b.settings if LINE_AMOUNT in s.value.text), None)
-    there = document.fields.get("Total" if path else "SubTotal")
+    row, text = next(
+        (((b.rows, s.path), s.value.text) for b in rule.blocks for s in b.settings if OF_A_LINE.search(s.value.text)),
+        (None, ""),
+    )
+    there = document.fields.get("Total") if path else _lines_of(document.fields, as_they_are=text.strip() == AS_SHOWN)
     if not path and row is None:
         return None, None
     if link.life is Life.NEW:
@@ -154,6 +163,10 @@ def _mirrored(
     shown = ((path.split("/"), text) for path, text in link.seen(Side.SALESFORCE).items() if "/" in path)
     amounts = [from_canonical(text) for parts, text in shown if (parts[0], parts[-1]) == row]
     return sum((amount for amount in amounts if isinstance(amount, Decimal)), Decimal(0)), there
+
+
+def _lines_of(fields: Fields, *, as_they_are: bool) -> Value:
+    return fields.get("Total" if as_they_are and fields.get("LineAmountTypes") == "Inclusive" else "SubTotal")
 
 
 def _key(link: Link, document: Record | None) -> Key:

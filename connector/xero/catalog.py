@@ -7,8 +7,9 @@ from dataclasses import replace
 
 from connector.core.below import CONTENT, FILE, PARENTS
 from connector.core.catalog import FieldInfo, FieldType
+from connector.core.mapping.amounts import NET
 from connector.xero.entities import ENTITIES
-from connector.xero.field import BOOLEAN, REFERENCE, TEXT, WHOLE, Field, FieldKind
+from connector.xero.field import BOOLEAN, NUMBER, REFERENCE, TEXT, WHOLE, Field, FieldKind
 from connector.xero.fields import FIELDS
 
 # lists whose entries are named by a type: Phones.DEFAULT, Addresses.POBOX, Tracking.Region
@@ -81,6 +82,11 @@ BELOW_FIELDS: Mapping[str, Mapping[str, Field]] = {
     name: {**{parent: Field(REFERENCE, parent) for parent in sorted(PARENTS[name])}, **own}
     for name, own in _OWN_FIELDS.items()
 }
+_ALL: Mapping[str, Mapping[str, Field]] = {
+    **FIELDS,
+    **BELOW_FIELDS,
+    "LineItem": {**FIELDS["LineItem"], NET: Field(NUMBER, scale=2)},
+}
 
 
 class XeroCatalog:
@@ -99,7 +105,7 @@ class XeroCatalog:
     def field(self, entity: str, path: str) -> FieldInfo | None:
         """``Name``, ``Contact.ContactID``, ``Phones.DEFAULT``, ``Addresses.POBOX.City``, ``Tracking.Region``."""
         name, _, rest = path.partition(".")
-        row = BELOW_FIELDS.get(entity, FIELDS.get(entity, {})).get(name)
+        row = _ALL.get(entity, {}).get(name)
         if row is None or not rest:
             return None if row is None else _info(entity, name, row)
         if name in KEYED and row.kind is FieldKind.LIST:

@@ -168,7 +168,8 @@ def _total(rule: Rule, link: Link, books: Books) -> Iterator[Found]:
     that others have added to it."""
     shown = books.rows.get(link.end(Side.XERO).id, {})
     wanted = from_canonical(link.money) if link.money else None
-    there = shown.get("Total" if shown.get("LineAmountTypes") == "Inclusive" else "SubTotal")
+    net = any(setting.path == "NetAmount" for block in rule.blocks for setting in block.settings)
+    there = shown.get("Total" if shown.get("LineAmountTypes") == "Inclusive" and not net else "SubTotal")
     if rule.target.side is Side.XERO and isinstance(wanted, Decimal) and isinstance(there, Decimal):
         ours = set(link.line_ids.values())
         rows = shown.get("LineItems") or () if ours else ()

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import random
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from decimal import Decimal
 from pathlib import Path
+from types import MappingProxyType
 from uuid import uuid4
 
 import pytest
@@ -35,16 +36,23 @@ from tests.scenarios.replaying import says_nothing_new
 
 pytestmark = [pytest.mark.timeout(400), pytest.mark.asyncio(loop_scope="session")]
 ORDERS = "xero-invoice-to-opportunity"
+NO_CHANGES: Mapping[str, str] = MappingProxyType({})
 GRAPH = "/services/data/v62.0/composite/graph"
 
 
 @asynccontextmanager
-async def a_shop(kafka: str, folder: Path, *names: str) -> AsyncIterator[Stage]:
-    """The shipped mappings and the named ones of a shop. Two of the products are items; postage has a product."""
+async def a_shop(
+    kafka: str, folder: Path, *names: str, changes: Mapping[str, str] = NO_CHANGES
+) -> AsyncIterator[Stage]:
+    """The shipped mappings and the named ones of a shop, with some words changed. Two of the products are items;
+    postage has a product."""
     mappings = folder / "mappings"
     shutil.copytree(shipped_mappings(), mappings)
     for name in names:
         shutil.move(mappings / "shop" / f"{name}.yaml", mappings / f"{name}.yaml")
+    for before, after in changes.items():
+        (file,) = (each for name in names if before in (each := mappings / f"{name}.yaml").read_text("utf-8"))
+        file.write_text(file.read_text("utf-8").replace(before, after), "utf-8")
     async with spine(kafka, f"t{uuid4().hex[:10]}.", folder, mappings=mappings, start=False) as stage:
         for code in ("LIC-1", "BOOK-1"):
             await stage.xero.edit("Item", {"Code": code, "Name": code})

@@ -104,7 +104,7 @@ XERO = {
     "LineItem": """
         LineItemID id; Description text(4000); Quantity number(.4); UnitAmount number(.4); ItemCode text(30)
         AccountCode text(10); TaxType text(50); DiscountRate number(.4); Tracking list ->TrackingEntry
-        LineAmount number(.2); TaxAmount number(.2)
+        LineAmount number(.2); NetAmount number(.2); TaxAmount number(.2)
     """,
     "Payment": "PaymentID id readonly; Amount number(.2); Date date; Reference text(255)",
     "CreditNote": "CreditNoteID id readonly; CreditNoteNumber text(255); AppliedAmount number(.2); Date date",

@@ -1,4 +1,4 @@
-"""The amount of a line decides its price; one that no price comes to is refused."""
+"""The amount of a line decides its price, with or without tax; one that no price comes to is refused."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from decimal import Decimal
 
 import pytest
 
-from connector.core.mapping.amounts import net, priced
+from connector.core.mapping.amounts import net, priced, with_net
+from connector.core.mapping.observe import rows
 from connector.core.mapping.syntax import ExpressionError
 from connector.core.money import line_amount
 from connector.core.values import Value
@@ -16,7 +17,7 @@ D = Decimal
 
 def price_of(row: dict[str, Value], known: dict[str, Value] | None = None, types: str = "Exclusive") -> Value:
     priced({"LineAmountTypes": types}, known, row)
-    assert "LineAmount" not in row
+    assert not {"LineAmount", "NetAmount"} & set(row)
     return row.get("UnitAmount")
 
 
@@ -57,8 +58,25 @@ def test_tax_inside_the_price() -> None:
         "UnitAmount": D("11.5"),
     }
     assert net(inside, known) == D(10)
-    same: dict[str, Value] = {"LineAmount": D(10), "Quantity": D(1), "UnitAmount": D("11.5")}
+    same: dict[str, Value] = {"NetAmount": D(10), "Quantity": D(1), "UnitAmount": D("11.5")}
     assert price_of(same, known, "Inclusive") == D("11.5")
     with pytest.raises(ExpressionError) as refused:
-        price_of({"LineAmount": D(20), "Quantity": D(2), "UnitAmount": D("11.5")}, known, "Inclusive")
+        price_of({"NetAmount": D(20), "Quantity": D(2), "UnitAmount": D("11.5")}, known, "Inclusive")
     assert refused.value.code == "mapping.price-with-tax"
+    (row,) = rows(with_net({**inside, "LineItems": [known]}), "LineItems")
+    assert (row["NetAmount"], row["LineAmount"]) == (D(10), D("11.50"))
+
+
+def test_an_amount_that_holds_the_tax_goes_back_as_it_is() -> None:
+    known: dict[str, Value] = {
+        "LineAmount": D("29.97"),
+        "TaxAmount": D("5.00"),
+        "Quantity": D(3),
+        "UnitAmount": D("9.99"),
+    }
+    same: dict[str, Value] = {"LineAmount": D("29.97"), "Quantity": D(3), "UnitAmount": D("9.99")}
+    assert price_of(same, known, "Inclusive") == D("9.99")
+    assert price_of({"LineAmount": D("39.96"), "Quantity": D(4)}, known, "Inclusive") == D("9.99")
+    assert price_of({"NetAmount": D("24.97"), "Quantity": D(3), "UnitAmount": D("9.99")}, known, "Inclusive") == D(
+        "9.99"
+    )

@@ -63,5 +63,6 @@ def test_the_subtotal_of_a_document() -> None:
     assert subtotal(flat, "LineItems") == Decimal("61.78")
     assert subtotal({**flat, "LineAmountTypes": "Inclusive"}, "LineItems") is None
     assert subtotal({**flat, "LineItems/c/ItemCode": "ANVIL"}, "LineItems") is None
-    assert subtotal({**flat, "LineItems/c/LineAmount": Decimal(1)}, "LineItems") == Decimal("62.78")
+    for name in ("LineAmount", "NetAmount"):
+        assert subtotal({**flat, f"LineItems/c/{name}": Decimal(1)}, "LineItems") == Decimal("62.78")
     assert subtotal(flat, "") is None

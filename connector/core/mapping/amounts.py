@@ -1,17 +1,20 @@
-"""`LineAmount` among the fields of a document's line: what the line comes to after discounts, without tax.
+"""What a line of a document comes to after discounts: `LineAmount` as Xero shows it, `NetAmount` without tax.
 
-Xero works that out of quantity and price, so it is not sent: the price is chosen so that the line comes to it.
+They differ where prices hold the tax (`LineAmountTypes: Inclusive`). Xero works the first out of quantity and price, so
+neither is sent: the price is chosen so that the line comes to it. `NetAmount` is ours, for both directions.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
 from connector.core.mapping.syntax import ExpressionError
 from connector.core.money import ARITHMETIC, half_up, line_amount
 from connector.core.values import Fields, Value
 
-AMOUNT = "LineAmount"
+AMOUNT, NET = "LineAmount", "NetAmount"
+LINES = "LineItems"
 PRICE_PLACES = 4  # of a price in Xero (`unitdp=4`)
 _HUNDRED = Decimal(100)
 
@@ -23,18 +26,29 @@ def net(document: Fields, row: Fields) -> Value:
     return amount - tax if inside and isinstance(amount, Decimal) and isinstance(tax, Decimal) else amount
 
 
+def with_net(fields: Fields) -> Fields:
+    """A document of Xero whose lines also tell what they come to without tax."""
+    rows = fields.get(LINES)
+    if not isinstance(rows, Sequence) or isinstance(rows, str):
+        return fields
+    return {**fields, LINES: [{**row, NET: net(fields, row)} if isinstance(row, Mapping) else row for row in rows]}
+
+
 def priced(document: Fields, known: Fields | None, row: dict[str, Value]) -> None:
     """Put a price into a ``row`` that says its amount, in the place of the amount. ``known`` is the line as it stands
     there: as long as it comes to that amount, its price stays. Raises ExpressionError where no price does."""
-    wanted = row.pop(AMOUNT, None)
+    shown, without_tax = row.pop(AMOUNT, None), row.pop(NET, None)
+    wanted = shown if without_tax is None else without_tax
     if not isinstance(wanted, Decimal):
         return
     quantity = _number(row.get("Quantity"), Decimal(1))
-    if known is not None and net(document, known) == wanted and known.get("Quantity") == quantity:
+    there = None if known is None else known.get(AMOUNT) if without_tax is None else net(document, known)
+    if known is not None and wanted == there and known.get("Quantity") == quantity:
         return
-    if document.get("LineAmountTypes") == "Inclusive":
+    if without_tax is not None and document.get("LineAmountTypes") == "Inclusive":
         raise ExpressionError("mapping.price-with-tax", "the prices of this document hold the tax, and the amount of a "
-                              "line was changed without it", remedy="Change the line in Xero.")  # fmt: skip
+                              "line was changed without it", remedy="Change the line in Xero, or map LineAmount, "
+                              "which holds the tax too (docs/mappings.md).")  # fmt: skip
     rate, off = _number(row.get("DiscountRate"), Decimal(0)), _number(row.get("DiscountAmount"), Decimal(0))
     kept = ARITHMETIC.subtract(_HUNDRED, rate)
     if quantity and kept:

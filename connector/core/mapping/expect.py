@@ -6,6 +6,7 @@ from collections.abc import Mapping as Table
 from decimal import Decimal
 
 from connector.core.document import Flat, split_line_path
+from connector.core.mapping.amounts import AMOUNT, NET
 from connector.core.mapping.functions import spoken
 from connector.core.mapping.model import Mapping
 from connector.core.mapping.scope import Scope
@@ -32,7 +33,7 @@ def subtotal(flat: Flat, lines: str) -> Decimal | None:
 
 
 def _amount(row: Table[str, Value]) -> Decimal | None:
-    given = row.get("LineAmount")
+    given = row.get(NET, row.get(AMOUNT))
     if isinstance(given, Decimal):
         return half_up(given)
     price = row.get("UnitAmount")

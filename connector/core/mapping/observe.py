@@ -9,7 +9,6 @@ from decimal import Decimal
 from connector.core.catalog import FieldInfo
 from connector.core.document import NAMED, Flat, line_path, named
 from connector.core.link_events import FOREIGN, TOTAL
-from connector.core.mapping.amounts import AMOUNT, net
 from connector.core.mapping.convert import CONVERTERS, fitted, tidy
 from connector.core.mapping.model import Kind, Mapping, Setting
 from connector.core.mapping.rows import observe_rows
@@ -136,8 +135,6 @@ def _observe_lines(mapping: Mapping, fields: Fields, lines: Table[str, str], fla
     if name not in fields:  # a summary without lines says nothing about them
         return
     by_id = {line_id: row for line_id, row in line_rows(fields, name, own_id) if line_id}
-    if own_id:
-        by_id = {line_id: {**row, AMOUNT: net(fields, row)} for line_id, row in by_id.items()}
     for key, line_id in lines.items():
         row = by_id.get(line_id, {})
         for path, setting in line_settings(mapping, key).items():

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from connector.core.below import UNSHOWN
 from connector.core.document import NAMED
+from connector.core.mapping.amounts import with_net
 from connector.core.mapping.syntax import ExpressionError
 from connector.core.records import Record, Side
 from connector.core.values import Fields, Value
@@ -75,8 +76,9 @@ def id_field(side: Side, entity: str) -> str:
 
 
 def own_fields(record: Record) -> dict[str, Value]:
-    """The record's fields with its id under the side's own name."""
-    return {**record.fields, id_field(record.side, record.entity): record.id}
+    """The record's fields with its id under the side's own name; lines of Xero with what they come to without tax."""
+    fields = with_net(record.fields) if record.side is Side.XERO else record.fields
+    return {**fields, id_field(record.side, record.entity): record.id}
 
 
 def components(path: str) -> tuple[str, ...]:
