@@ -33,7 +33,7 @@ async def measured(rounds: int, customers: int) -> list[int]:
             await scene.start_connector()
             await scene.ready()
             await scene.opened()
-            accounts = [await _customer(scene, number) for number in range(customers)]
+            accounts = [await customer(scene, number) for number in range(customers)]
             for number in range(rounds):
                 await asyncio.sleep(UNSEEN_SECONDS)
                 for account in accounts:
@@ -43,7 +43,7 @@ async def measured(rounds: int, customers: int) -> list[int]:
             return sorted(windows(await scene.xero.requests()))
 
 
-async def _customer(scene: Stage, number: int) -> str:
+async def customer(scene: Stage, number: int) -> str:
     account = await scene.salesforce.edit("Account", {"Name": f"Customer {number}", "Type": "Customer"})
     await until("the contact is there", lambda: _contact(scene, account))
     return account

@@ -335,6 +335,9 @@ class _Attempt:
 
     def _applied(self, piece: Draft, outcome: Applied) -> LinkApplied:
         loop, connection = self.loop, self.loop.connection
+        if outcome.warnings:  # carried out, and changed on the way: an account that Xero took from a line, a tax
+            said = {"connection": connection.name, "mapping": piece.link.id.mapping, "object": outcome.target}
+            _log.warning("carried out with a warning", extra={**said, "reason": " / ".join(outcome.warnings)[:1000]})
         record = loop.answer_record(
             connection, connection.organisation(loop.side, loop.tenant), piece.write.entity, outcome
         )

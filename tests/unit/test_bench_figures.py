@@ -8,6 +8,8 @@ import pytest
 
 from benchmarks.calls import _salesforce, _xero, least
 from benchmarks.load import Commit, Passage, number_of_phone, number_of_phones, passage, phones
+from benchmarks.minute import used
+from connector.cli.stage import Json
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -60,3 +62,16 @@ def test_a_list_is_asked_by_the_clock_and_an_object_for_a_reason() -> None:
     assert _xero({**row, "query": "IDs=a,b&page=1"}) == "safety"
     assert _xero({**row, "method": "PUT", "query": ""}) == "write"
     assert _xero({**row, "path": "/connect/token", "query": ""}) == "other"
+
+
+def test_calls_are_counted_by_whole_minutes_and_the_first_is_left_out() -> None:
+    began = datetime(2026, 11, 1, tzinfo=UTC)
+
+    def call(second: int, method: str = "GET", status: int = 200, path: str = "/api.xro/2.0/Contacts") -> Json:
+        return {"at": (began + timedelta(seconds=second)).isoformat(), "method": method, "status": status, "path": path}
+
+    log = [call(-5, "POST"), *(call(at) for at in range(60)), *(call(60 + at, "POST") for at in range(57)),
+           call(119, status=429), call(130), call(70, path="/connect/token"), call(185)]  # fmt: skip
+    one = used("fixed", log, began, 3)
+    assert (one.minutes, one.refused, one.writes) == ((57, 1), 1, 57)
+    assert one.part == 58 / 120

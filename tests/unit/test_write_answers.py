@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
+
 from connector.core.identity import LinkId
 from connector.core.link import Act, Todo, new_link
 from connector.core.party import Applied, Operation, Write
@@ -18,9 +20,8 @@ from streams.lookup import Lookup
 from streams.write import WriteLoop, _Attempt
 
 
-async def test_what_was_carried_out_and_cannot_be_read_is_not_sent_again() -> None:
-    """It stays open, so the call ends UNKNOWN and the link looks for its object."""
-    reports: list[bytes] = []
+def attempt(record: Any, reports: list[bytes]) -> tuple[_Attempt, Draft]:
+    """A call of one invoice that was sent. ``record`` reads its answer."""
 
     async def report(_connection: Any, link: bytes, _event: object) -> int:
         reports.append(link)
@@ -32,9 +33,6 @@ async def test_what_was_carried_out_and_cannot_be_read_is_not_sent_again() -> No
     async def renew() -> datetime:
         return datetime.now(UTC)
 
-    def unreadable(*_: Any) -> None:
-        raise DataError("record.unreadable", "An answer cannot be read.")
-
     link = new_link(LinkId("demo", "m", "salesforce:a1", "t"))
     write = Write(link.id.key.decode(), "Invoice", Operation.CREATE, None, {})
     piece = Draft(link, Todo(Act.CREATE, Side.XERO), write, {})
@@ -42,10 +40,29 @@ async def test_what_was_carried_out_and_cannot_be_read_is_not_sent_again() -> No
         name="demo", organisation=lambda side, tenant: tenant, tally=Counter(), clock=lambda: datetime.now(UTC)
     )
     loop = WriteLoop(
-        connection, Side.XERO, "t", report, announce, renew, lambda: "call", lambda *_: {}, unreadable,
+        connection, Side.XERO, "t", report, announce, renew, lambda: "call", lambda *_: {}, record,
         Lookup(report, lambda *_: False), Brake(),
     )  # fmt: skip
-    attempt = _Attempt(loop, [piece], "call", {write.id: piece})
-    await attempt._take([Applied(write.id, "i1", {"InvoiceID": "i1"})], 200, repeated=False)
-    assert attempt.left == {write.id: piece}
+    return _Attempt(loop, [piece], "call", {write.id: piece}), piece
+
+
+def unreadable(*_: Any) -> None:
+    raise DataError("record.unreadable", "An answer cannot be read.")
+
+
+async def test_what_was_carried_out_and_cannot_be_read_is_not_sent_again() -> None:
+    """It stays open, so the call ends UNKNOWN and the link looks for its object."""
+    reports: list[bytes] = []
+    call, piece = attempt(unreadable, reports)
+    await call._take([Applied(piece.write.id, "i1", {"InvoiceID": "i1"})], 200, repeated=False)
+    assert call.left == {piece.write.id: piece}
     assert reports == []
+
+
+async def test_what_xero_warns_of_is_logged_with_its_object(caplog: pytest.LogCaptureFixture) -> None:
+    """A line that lost its account is carried out all the same, and nobody would know."""
+    call, piece = attempt(unreadable, [])
+    said = "Account code '476' has been removed as it does not match a recognised account."
+    await call._take([Applied(piece.write.id, "i1", {"InvoiceID": "i1"}, (said,))], 200, repeated=False)
+    (entry,) = [one for one in caplog.records if one.getMessage() == "carried out with a warning"]
+    assert (vars(entry)["mapping"], vars(entry)["object"], vars(entry)["reason"]) == ("m", "i1", said)
