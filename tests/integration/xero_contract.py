@@ -23,9 +23,9 @@ from tests.integration.xero_schema import Check, check_of, named, plural_of, pub
 ACCOUNTING, IDENTITY, WEBHOOKS = "accounting", "identity", "webhooks"
 BASE = "/api.xro/2.0"
 OURS = "python-httpx"  # the product's HTTP library names itself so; tests that try the simulator use others
-# what each kind of token request must and may hold beside the client's own (RFC 6749 §4.1.3, §4.4.2, §6; RFC 7636 §4.5)
+# what each kind of token request must and may hold (RFC 6749 §2.3.1, §4.1.3, §4.4.2, §6; RFC 7636 §4.5)
 GRANTS: Mapping[str, tuple[str, str]] = {
-    "client_credentials": ("grant_type", "scope"),
+    "client_credentials": ("grant_type", "scope client_id client_secret"),
     "authorization_code": ("grant_type code redirect_uri", "code_verifier client_id client_secret"),
     "refresh_token": ("grant_type refresh_token", "scope client_id client_secret"),
 }
