@@ -25,6 +25,10 @@ from streams.connection import Connection
 from streams.ready import Job
 from streams.sought import Seeker
 
+#  By what people know an object, of either side, the first that is filled in.
+CALLED = (
+    "Name", "InvoiceNumber", "CreditNoteNumber", "PurchaseOrderNumber", "QuoteNumber", "Code", "Narration", "Reference",
+)  # fmt: skip
 SEEN_SECONDS = 10.0  # what was seen within them is not read again before it is changed
 Report = Callable[[Connection, bytes, LinkEvent], Awaitable[int]]
 Claimed = Callable[[Connection, str, Side, str], bool]
@@ -105,7 +109,8 @@ class Lookup:
             return None
         if len(free) == 1 and policy == "link":
             return self._of(connection, mapping, job.link, free[0], policy=policy)
-        return Found(job.todo.side, tuple(record.id for record in free), connection.clock(), policy)
+        hits = tuple(record.id for record in free)
+        return Found(job.todo.side, hits, connection.clock(), policy, names=_names(free))
 
     def _meant(self, connection: Connection, job: Job, found: list[Record]) -> list[Record]:
         """Of several that one rule found, those that `when` takes: a product has an entry in each price book. What it
@@ -163,7 +168,8 @@ class Lookup:
         if len(records) == 1:
             mapping = self._mapping(connection, job)
             return self._of(connection, mapping, job.link, records[0], call=job.todo.call)
-        return Found(job.todo.side, tuple(r.id for r in records), connection.clock(), call=job.todo.call)
+        hits = tuple(record.id for record in records)
+        return Found(job.todo.side, hits, connection.clock(), call=job.todo.call, names=_names(records))
 
     def _of(
         self, connection: Connection, mapping: Rule, link: Link, record: Record, *, policy: str = "", call: str = ""
@@ -182,6 +188,7 @@ class Lookup:
             flat=flat,
             status="gone" if record.deleted else group(record.side, record.entity, record.fields).value,
             line_ids=lines,
+            names=_names([record]),
         )
 
     # --- before an update ----------------------------------------------------------------------------------------
@@ -253,6 +260,12 @@ def _unheard(flat: Texts, known: Texts, changed: Texts) -> bool:
     """Whether a field that is to be written holds something else, and was never heard of: the mapping has it newly."""
     fresh = {path: text for path, text in flat.items() if path in changed and path not in known}
     return any(text not in EMPTY and text != changed[path] for path, text in fresh.items())
+
+
+def _names(records: Sequence[Record]) -> tuple[str, ...]:
+    """What people call them, of the fields that were read anyway; nothing where none has a name."""
+    found = tuple(next((str(one.fields[key])[:80] for key in CALLED if one.fields.get(key)), "") for one in records)
+    return found if any(found) else ()
 
 
 def _rules(job: Job) -> list[tuple[str, Fields]]:

@@ -6,6 +6,7 @@ Used by the demo, the scenarios and the benchmarks. The simulators run in this p
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 import os
 import signal
@@ -138,13 +139,12 @@ class Stage:
 
     async def token(self) -> list[tuple[str, str]]:
         """Headers of somebody else's access to the Xero organisation."""
-        name, secret = self.xero_credentials
-        body = f"grant_type=client_credentials&client_id={name}&client_secret={secret}".encode()
+        basic = base64.b64encode(":".join(self.xero_credentials).encode()).decode()
         answer = await self.xero.http.request(
             "POST",
             f"{self.xero.base}/connect/token",
-            headers=[("Content-Type", "application/x-www-form-urlencoded")],
-            body=body,
+            headers=[("Content-Type", "application/x-www-form-urlencoded"), ("Authorization", f"Basic {basic}")],
+            body=b"grant_type=client_credentials",
         )
         token = json.loads(answer.body)["access_token"]
         return [("Authorization", f"Bearer {token}"), ("Xero-Tenant-Id", self.tenant)]

@@ -82,7 +82,7 @@ class Found:
 
     ``hits`` are object ids; ``policy`` is what one hit means (link, ask, stop), or none (end, unclaimed). A probe that
     found one says in ``ours`` whether it carries our mark or equals all that we sent. ``at`` is when the look-up was
-    sent.
+    sent. ``names`` is what people call the hits, one for each where any is known.
     """
 
     side: Side
@@ -96,6 +96,7 @@ class Found:
     flat: Texts = field(default_factory=dict)
     status: str = ""
     line_ids: Texts = field(default_factory=dict)
+    names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,8 @@ from connector.core.link_rest import rest
 from connector.core.link_state import NEVER, PROBE_TWICE, Attempt, Hold, Link, Observation, Rules
 from connector.core.records import Side
 
+SHOWN = 5  # of what was found, by name; the ids are all in the review
+
 
 def look(link: Link, event: Found, rules: Rules) -> Link:
     """The look-up before a birth came back."""
@@ -28,10 +30,20 @@ def look(link: Link, event: Found, rules: Rules) -> Link:
     if not event.hits:
         return rest(replace(link, looked=True), rules)
     if len(event.hits) > 1:
-        return hold(link, Hold.FAILED, failures.AMBIGUOUS, event.hits)
+        return hold(link, Hold.FAILED, _told(failures.AMBIGUOUS, event), event.hits)
     if event.policy != "link":
-        return hold(link, Hold.FAILED, failures.TAKEN if event.policy == "stop" else failures.FOUND, event.hits)
+        one = failures.TAKEN if event.policy == "stop" else failures.FOUND
+        return hold(link, Hold.FAILED, _told(one, event), event.hits)
     return rest(_joined(link, event), rules)
+
+
+def _told(failure: Failure, event: Found) -> Failure:
+    """With what was found, by name: an id alone says nothing to who must choose."""
+    if not any(event.names):
+        return failure
+    found = [f"{name} ({hit})" if name else hit for hit, name in zip(event.hits, event.names, strict=False)]
+    more = f" and {len(event.hits) - SHOWN} more" if len(event.hits) > SHOWN else ""
+    return replace(failure, message=f"{failure.message.rstrip('.')}: {', '.join(found[:SHOWN])}{more}.")
 
 
 def unseen(link: Link, event: Found, rules: Rules) -> Link:
@@ -71,9 +83,9 @@ def probe_create(link: Link, event: Found, rules: Rules) -> Link:
     if attempt is None or attempt.call != event.call:
         return link
     if len(event.hits) > 1:
-        return hold(_given_up(link, attempt), Hold.FAILED, failures.TWINS, event.hits)
+        return hold(_given_up(link, attempt), Hold.FAILED, _told(failures.TWINS, event), event.hits)
     if event.hits and not event.ours:
-        return hold(_given_up(link, attempt), Hold.FAILED, _not_ours(attempt), event.hits)
+        return hold(_given_up(link, attempt), Hold.FAILED, _told(_not_ours(attempt), event), event.hits)
     link, attempt = _looked(link, attempt)
     if event.hits:
         return confirmed(link, _as_applied(event, attempt), rules, read=True)
