@@ -282,7 +282,9 @@ async def test_equal_names_are_a_question(scene: Stage) -> None:
     await some_polls(scene)
     await signal(scene, "mapping.resume", ACCOUNTS)
     link = await waits_for_a_person(scene, ACCOUNTS, account, "link.found-one")
-    await waits_for_a_person(scene, ACCOUNTS, contact, "link.found-one")
+    assert link.message == f"One object matches: {name} ({contact}).", "an id alone says nothing to who must choose"
+    other = await waits_for_a_person(scene, ACCOUNTS, contact, "link.found-one")
+    assert other.message == f"One object matches: {name} ({account})."
     assert len(await contacts(scene, Name=name)) == 1
     await decide(scene, link, "link", contact)
     await clean(scene, ACCOUNTS, account)

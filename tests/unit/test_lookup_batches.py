@@ -13,7 +13,8 @@ from connector.core.applied import Applied
 from connector.core.identity import LinkId
 from connector.core.link import Act, Todo, new_link
 from connector.core.link_events import Found, LinkEvent, Observed
-from connector.core.link_state import Attempt, End, Life
+from connector.core.link_look import look
+from connector.core.link_state import Attempt, End, Life, Rules
 from connector.core.party import Party, ReadResult
 from connector.core.records import ReadPlan, Record, Side, Version
 from connector.core.values import Fields, canonical
@@ -98,6 +99,21 @@ async def test_each_rule_is_one_call_for_all_that_have_found_nothing_yet() -> No
     assert {name: (found.hits, found.policy) for name, found in desk.told.items()} == {
         "1": (("x-1",), "link"), "2": (("x-2",), "ask"), "3": ((), "stop"), "4": ((), "stop"),
     }  # fmt: skip
+
+
+async def test_what_is_found_is_told_by_name() -> None:
+    """Of several that match a person must choose: the review says what people call them."""
+    desk = Desk(
+        Books({"x-1": {"ContactNumber": "1", "Name": "Firm"}, "x-2": {"ContactNumber": "1", "Name": "Firm Ltd"}})
+    )
+    await desk.lookup.run(desk.home, [looks(1)])
+    found = desk.told["1"]
+    assert (found.hits, found.names) == (("x-1", "x-2"), ("Firm", "Firm Ltd"))
+    link = look(new_link(LinkId("demo", NAME, "salesforce:1", "t")), found, Rules(Side.SALESFORCE, two_way=True))
+    assert link.message == "More than one object matches: Firm (x-1), Firm Ltd (x-2)."
+    many = replace(found, hits=tuple("abcdefg"), names=("",) * 6 + ("Last",))
+    told = look(new_link(link.id), many, Rules(Side.SALESFORCE, two_way=True)).message
+    assert told == "More than one object matches: a, b, c, d, e and 2 more."
 
 
 async def test_what_was_not_told_may_be_taken_again() -> None:
