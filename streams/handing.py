@@ -9,12 +9,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from connector.errors import TryAgain
 from connector.kafka.admin import committed
 from connector.kafka.compacted import Message, end_offsets, read_to_end
 from connector.kafka.connection import Cluster
-from connector.kafka.headers import REPLAYED
+from connector.kafka.headers import REPLAYED, Headers
 from connector.kafka.producer import Producer
 
 AHEAD = 500  # records handed over before the workers have taken them
@@ -24,6 +25,12 @@ Places = frozenset[tuple[int, int]]
 """Partition and offset of each message that is to be handed over."""
 
 
+class Soon(Protocol):
+    """A producer: what takes a message and gives its offset later."""
+
+    async def send_soon(self, topic: str, key: bytes, value: bytes | None, headers: Headers = ()) -> Awaitable[int]: ...
+
+
 @dataclass(slots=True)
 class Hand:
     """Hands messages of one topic over, at most AHEAD before the workers of ``group`` have taken them."""
@@ -31,7 +38,7 @@ class Hand:
     cluster: Cluster
     group: str
     topic: str
-    producer: Producer
+    producer: Soon
     told: Callable[[int], None]
     sent: int = 0
     ends: dict[int, int] = field(default_factory=dict)  # up to where the topic has been looked at

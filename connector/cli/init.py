@@ -32,7 +32,7 @@ from streams.clock import now_ms, refuse_elsewhere
 from streams.parties import SalesforceSource, salesforce, sides, xero
 
 STREAMED = 5  # objects that may be selected for change data capture without an add-on
-ALSO = ("metadata", "products", "shop")
+ALSO = ("metadata", "persons", "products", "shop")
 FILE, FOLDER, LATER = "twinledger.yaml", "mappings", "not-yet"
 SECRETS = {"salesforce": "TWINLEDGER_SALESFORCE_SECRET", "xero": "TWINLEDGER_XERO_SECRET"}
 

@@ -33,7 +33,9 @@ Since = Annotated[str, typer.Option("--from", metavar="TIME", help="Not older th
 Until = Annotated[str, typer.Option("--to", metavar="TIME", help="Older than this.", show_default=False)]
 Also = Annotated[
     list[str] | None,
-    typer.Option("--with", metavar="FOLDER", help="Mappings beside: metadata, products, shop. May be repeated."),
+    typer.Option(
+        "--with", metavar="FOLDER", help="Mappings beside: metadata, persons, products, shop. May be repeated."
+    ),
 ]
 Keep = Annotated[bool, typer.Option("--keep", help="Stay up afterwards, until Ctrl-C.")]
 

@@ -19,14 +19,15 @@ import pytest
 
 FIGURES = "TWINLEDGER_SCENARIO_FIGURES"  # the file of the run: processes beside each other write into one
 ROWS: tuple[tuple[str, tuple[str, ...]], ...] = (
-    ("Metadata, products and items", ("metadata_and_products", "prices_both_ways")),
+    ("Metadata, products and items", ("metadata_and_products", "choices_picked", "prices_both_ways")),
     ("Accounts and contacts", (
         "two_way_account_contact", "person_accounts", "contact_persons", "merged_contacts", "gap_and_merged_events",
         "deletion",
     )),
     ("Xero's invoices in Salesforce", ("mirror_lines", "mirror_payments", "webhook_to_kafka")),
     ("Opportunities to invoices, and back", (
-        "invoice_lines", "payment_status", "lost_and_won_again", "several_documents", "sync_state",
+        "invoice_lines", "payment_status", "lost_and_won_again", "several_documents",
+        "invoices_that_change", "sync_state",
     )),
     ("Any object to any entry", ("expense_to_bill", "any_entry", "below_documents")),
     ("Orders of a shop", ("shop_orders", "shop_orders_both_ways")),
@@ -41,7 +42,8 @@ What the product promises, as tests that run over real Kafka and both simulators
 every stage an auditor looks at both simulators: all links at rest, one document of each, the money of both ends equal
 to the cent; then all topics are read again, which must ask for nothing. This page is written by `make scenarios` from a
 run. `make scenarios-cut SEED=1` plays them with calls that are cut after the commit at random. Going live and replay
-from the command line are shown by `tests/integration/test_cli_going_live.py` and `tests/integration/test_replay.py`.
+from the command line are shown by `tests/integration/test_cli_going_live.py`, `test_promoted.py`, `test_replay.py` and
+`test_replay_over_topics.py` there.
 """
 
 
