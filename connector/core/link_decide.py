@@ -25,6 +25,8 @@ def settle(link: Link, event: Settled, rules: Rules) -> Link:
         return rest(_won(link, Side(event.decision), rules), rules)
     if event.decision == "link" and event.value:
         return rest(aimed(free(link), link.id.side.other, event.value), rules)
+    if event.decision == "follow" and event.value and link.life is Life.LIVE:  # not a person's: Xero merged a contact
+        return rest(aimed(free(link), Side.XERO, event.value), rules)
     if event.decision == "create" and link.life is Life.NEW:
         return rest(replace(_read_again(free(link)), looked=True), rules)
     if event.decision == "retry" or (event.decision == "create" and link.status == "gone"):

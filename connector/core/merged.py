@@ -27,14 +27,18 @@ def winner_of(record: Record) -> str:
 def follow(record: Record, link: Link, winner: str, tied_to: LinkId | None) -> Iterator[Settled | Failure]:
     """What a merge means for the link of the contact that went; ``tied_to`` has the one that stayed already.
 
-    Nothing once the link has followed, or its record in Salesforce is gone too. A link that began in Xero is named by
-    the contact that went, and cannot follow.
+    Nothing once the link has followed, or its record in Salesforce is gone too. A link that began in Xero keeps its
+    name, that of the contact that went: ends are found by their own ids.
     """
     if link.life is not Life.LIVE or link.xero.id != record.id or link.left or link.salesforce.left:
         return
-    if tied_to is None and link.id.side is Side.SALESFORCE:
-        yield Settled("link", "merged in Xero", record.stamp or LONG_AGO, winner)
+    if tied_to is None:
+        yield Settled("follow", "merged in Xero", record.stamp or LONG_AGO, winner)
         return
-    whose = f", which {tied_to.document} is tied to" if tied_to is not None else ""
     remedy = "Merge the two in Salesforce too: what goes there takes this link along. Or end this link."
-    yield Failure("link.merged", Kind.FIX, f"Xero merged contact {record.id} into {winner}{whose}.", remedy)
+    yield Failure(
+        "link.merged",
+        Kind.FIX,
+        f"Xero merged contact {record.id} into {winner}, which {tied_to.document} is tied to.",
+        remedy,
+    )

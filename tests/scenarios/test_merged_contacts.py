@@ -13,6 +13,7 @@ from tests.integration.kafka_views import link_of
 from tests.integration.spine_stage import changed_mappings, opened, spine
 from tests.scenarios.people import (
     ACCOUNTS,
+    call_in_xero,
     clean,
     contact_of,
     deal,
@@ -21,6 +22,7 @@ from tests.scenarios.people import (
     invoice,
     linked_customer,
     phone,
+    record,
     sent,
     some_polls,
     waits_for_a_person,
@@ -33,11 +35,10 @@ CONTACTS = "/api.xro/2.0/Contacts"
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def scene(kafka: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stage]:
-    """Customers are made in Salesforce: a contact that somebody made in Xero has no account."""
+    """A contact that somebody made in Xero has an account only if it has an account number."""
     folder = tmp_path_factory.mktemp("merged")
-    mappings = changed_mappings(
-        folder, {"account-contact": ("create: both\nmark: Xero_Contact_Id__c\n", "create: xero\n")}
-    )
+    active = "xero: =xero.ContactStatus == 'ACTIVE'"
+    mappings = changed_mappings(folder, {"account-contact": (active, f"{active} and xero.AccountNumber != null")})
     async with spine(kafka, f"t{uuid4().hex[:10]}.", folder, mappings=mappings) as stage:
         await opened(stage)
         yield stage
@@ -76,6 +77,32 @@ async def test_an_account_follows_its_contact_into_another(scene: Stage) -> None
     second = await invoice(scene, other)
     first = next(row for row in await scene.xero.objects("Invoice") if row["InvoiceID"] == made["InvoiceID"])
     assert {row["Contact"]["ContactID"] for row in (first, second)} == {stays}
+
+
+async def test_an_account_that_was_made_of_a_contact_follows_it_too(scene: Stage) -> None:
+    """Its link is named by the contact that went, and is found by the one that stayed."""
+    goes = await scene.xero.edit("Contact", {"Name": fresh("Twice there"), "AccountNumber": fresh("No")})
+    link = await clean(scene, ACCOUNTS, goes)
+    account = link.salesforce.id
+    stays = await scene.xero.edit("Contact", {"Name": fresh("The real one")})
+    await merged(scene, {"ContactID": goes}, stays)
+
+    async def named() -> bool:
+        return bool((await record(scene, "Account", account))["Xero_Contact_Id__c"] == stays)
+
+    await until("the account names the contact that stayed", named)
+    await clean(scene, ACCOUNTS, goes)
+    await call_in_xero(scene, stays, "43")
+
+    async def heard() -> bool:
+        return bool((await record(scene, "Account", account))["Phone"] == "43")
+
+    await until("what is edited there comes to the account", heard)
+    before = await sent(scene, goes, stays, account)
+    await some_polls(scene, CONTACTS, 2)
+    assert await sent(scene, goes, stays, account) == before
+    rows = await scene.salesforce.objects("Account")
+    assert [row["Id"] for row in rows if row["Xero_Contact_Id__c"] == stays] == [account]
 
 
 async def test_two_accounts_of_one_contact_are_for_a_person(scene: Stage) -> None:

@@ -202,6 +202,21 @@ async def test_a_paid_expense_is_a_bill_and_its_payment(office: Stage) -> None:
     assert (bill["Total"], bill["AmountPaid"], bill["AmountDue"]) == (120, 120, 0)
     payments = [row for row in await office.xero.objects("Payment") if row["Invoice"]["InvoiceID"] == bill["InvoiceID"]]
     assert [row["Amount"] for row in payments] == [120]
+    await office.salesforce.edit("Expense__c", {"Amount__c": Decimal("130.00")}, source)
+
+    async def told() -> dict[str, str] | None:
+        codes = {part: link.code for part, link in (await family(office, EXPENSES, source)).items()}
+        return codes if all(codes.values()) else None
+
+    codes = await until("a later amount is a review of the bill and of the payment", told)
+    assert set(codes) == {"bill", "payment"}
+    assert all(code.startswith("link.changed-") for code in codes.values())
+    await office.salesforce.edit("Expense__c", {"Amount__c": Decimal("120.00")}, source)
+
+    async def over() -> bool:
+        return not any(link.code for link in (await family(office, EXPENSES, source)).values())
+
+    await until("the first amount ends both", over)
 
 
 async def test_what_is_read_beside_a_record_reaches_its_invoice(office: Stage) -> None:

@@ -12,7 +12,18 @@ import pytest_asyncio
 from connector.cli.stage import Json, Stage
 from streams.hops import RECORDS
 from tests.integration.spine_stage import advance, start_again
-from tests.scenarios.people import MIRRORS, becomes, clean, decide, delete, pay, sent, some_polls, waits_for_a_person
+from tests.scenarios.people import (
+    MIRRORS,
+    becomes,
+    clean,
+    decide,
+    delete,
+    pay,
+    record,
+    sent,
+    some_polls,
+    waits_for_a_person,
+)
 from tests.scenarios.replaying import says_nothing_new
 from tests.scenarios.test_shop_orders import (
     ORDERS,
@@ -126,13 +137,18 @@ async def test_quantity_amount_description_and_date_go_back(shop: Stage) -> None
 async def test_a_line_that_a_person_adds_or_takes_out(shop: Stage) -> None:
     order = await ordered(shop, item("LIC-1", 1, "100"), postage("5"))
     found = await met(shop, order, "105")
+    await shop.salesforce.edit("Account", {"Xero_Account__c": "260"}, found["AccountId"])
     rows = await shop.salesforce.objects("PricebookEntry")
-    entry = next(row["Id"] for row in rows if row["ProductCode"] == "BOOK-1")
+    entry, book = next((row["Id"], row["Product2Id"]) for row in rows if row["ProductCode"] == "BOOK-1")
+    coded = (await record(shop, "Product2", book))["Xero_Account__c"]
+    await shop.salesforce.edit("Product2", {"Xero_Account__c": None}, book)
     added = await shop.salesforce.edit("OpportunityLineItem", {
         "OpportunityId": found["Id"], "PricebookEntryId": entry, "Quantity": Decimal(2), "UnitPrice": Decimal("9.95"),
     })  # fmt: skip
     invoice = await becomes_net(shop, order, "124.90")
     line = by_code(invoice, "BOOK-1")
+    assert line["AccountCode"] == "260", "neither the line nor its product says one: it is the customer's"
+    assert by_code(invoice, "LIC-1")["AccountCode"] == "200"
 
     async def marked() -> bool:
         return bool(line["LineItemID"] in await lines(shop, found))
@@ -144,6 +160,7 @@ async def test_a_line_that_a_person_adds_or_takes_out(shop: Stage) -> None:
     await met(shop, order, "124.90")
 
     await delete(shop, "OpportunityLineItem", (await row_of(shop, found, "LIC-1"))["Id"])
+    await shop.salesforce.edit("Product2", {"Xero_Account__c": coded}, book)
     left = await becomes_net(shop, order, "24.90")
     assert len(left["LineItems"]) == 2
     await quiet(shop, order, found)

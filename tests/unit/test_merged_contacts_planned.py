@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 
 from connector.core.failure import Failure
 from connector.core.identity import LinkId
-from connector.core.link import new_link
+from connector.core.link import asks, new_link, step
 from connector.core.link_events import Settled
-from connector.core.link_state import Life, Link
+from connector.core.link_state import Life, Link, Rules
 from connector.core.merged import follow, winner_of
 from connector.core.records import Record, Side, Version
 from connector.core.values import Fields, Value
@@ -38,7 +38,12 @@ def test_which_contact_stayed() -> None:
 
 
 def test_a_link_follows_to_a_contact_that_nobody_has() -> None:
-    assert list(follow(contact(), linked(), "c2", None)) == [Settled("link", "merged in Xero", NOW, "c2")]
+    for link_id in (OURS, replace(OURS, document="xero:c1")):
+        told = Settled("follow", "merged in Xero", NOW, "c2")
+        assert list(follow(contact(), linked(link_id), "c2", None)) == [told]
+        moved = step(linked(link_id), told, Rules(source=Side.SALESFORCE, two_way=True))
+        assert (moved.xero.id, moved.id, asks(moved)) == ("c2", link_id, ((Side.XERO, "c2"),))
+        assert step(new_link(link_id), told, Rules(source=Side.SALESFORCE, two_way=True)).xero.id == ""
 
 
 def test_it_follows_once() -> None:
@@ -48,9 +53,9 @@ def test_it_follows_once() -> None:
 
 
 def test_a_person_is_told_whose_the_other_is() -> None:
-    for link, tied_to in ((linked(), OTHER), (linked(replace(OURS, document="xero:c1")), None)):
-        (told,) = follow(contact(), link, "c2", tied_to)
+    for link in (linked(), linked(replace(OURS, document="xero:c1"))):
+        (told,) = follow(contact(), link, "c2", OTHER)
         assert isinstance(told, Failure)
         assert told.code == "link.merged"
         assert "c2" in told.message
-        assert (tied_to is None) or ("salesforce:a2" in told.message)
+        assert "salesforce:a2" in told.message
