@@ -34,7 +34,8 @@ from streams.protocol import refuse_newer
 
 TOPIC = "configuration.v1"
 FOLLOW_MS = 1000
-AGAIN_MS = 10_000  # until a mapping that did not fit is tried again
+AGAIN_MS, LATER_MS = 10_000, 300_000  # until a mapping that did not fit is tried again; once it has not for long
+AT_ONCE = 30  # tries before that: each asks the org for its objects, and the calls of its day are counted
 Catalogs = Callable[[Connection, Rule, bool], Awaitable[Mapping[Side, Catalog]]]  # True: asked anew
 
 
@@ -234,7 +235,16 @@ class Follower:
             for each, end in (await consumer.end_offsets(assigned)).items():  # seek_to_end() may give up in silence
                 consumer.seek(each, end)
             await self.refresh()
+            tries = 0
             while True:
-                wait_ms = AGAIN_MS if self.again else FOLLOW_MS
-                if await consumer.getmany(timeout_ms=wait_ms) or self.again:
+                news = await consumer.getmany(timeout_ms=next_look(tries, waits=bool(self.again)))
+                tries = tries + 1 if self.again and not news else 0
+                if news or self.again:
                     await self.refresh()
+
+
+def next_look(tries: int, *, waits: bool) -> int:
+    """Milliseconds until the mappings are looked at again, news apart; ``tries`` found that some still do not fit."""
+    if not waits:
+        return FOLLOW_MS
+    return AGAIN_MS if tries < AT_ONCE else LATER_MS

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -27,7 +28,7 @@ SOURCE = "incident "
 OVERLAP = timedelta(minutes=10)  # the longest transaction: what it commits bears an earlier stamp
 MINUTE, SETTLED = timedelta(minutes=1), timedelta(seconds=5)
 MANY = 1000  # five queries by id; one walk reads twice as many in one
-RETRY_SECONDS = 10.0
+RETRY_SECONDS, BARRED_SECONDS = 10.0, 60.0
 LOOK_SECONDS = 0.2
 Store = Callable[[Position], Awaitable[None]]
 Say = Callable[[Connection, str, str, str, dict[str, str]], Awaitable[None]]
@@ -144,8 +145,15 @@ class RefillLoop:
                     raise
                 except TwinledgerError as error:
                     await self.notice(self.incidents.connection, "incident.waits", error)
-                    await asyncio.sleep(error.retry_after if isinstance(error, TryAgain) else RETRY_SECONDS)
-                    self.incidents.news.set()
+                    await self._rest(error)
+
+    async def _rest(self, error: TwinledgerError) -> None:
+        """Until it may go better, or another incident begins. Each try is a call of the org's day."""
+        seconds = BARRED_SECONDS if isinstance(error, ConfigurationError) else RETRY_SECONDS
+        with suppress(TimeoutError):
+            async with asyncio.timeout(error.retry_after if isinstance(error, TryAgain) else seconds):
+                await self.incidents.news.wait()
+        self.incidents.news.set()
 
     async def refill(self, name: str) -> None:
         """Read the hole of one incident and close it; what is done stays done. Raises as the API does.

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from connector.core.records import Record, Side
-from connector.errors import DataError, EngineStop, TryAgain, TwinledgerError
+from connector.errors import ConfigurationError, DataError, EngineStop, TryAgain, TwinledgerError
 from connector.kafka.positions import Position, PositionKind
 from connector.salesforce.day import Purpose
 from connector.salesforce.pace import CALLS, Pace, to_text, with_text
@@ -131,7 +131,11 @@ class ObjectPoll:
         except EngineStop:
             raise
         except TwinledgerError as error:
-            rest = error.retry_after if isinstance(error, TryAgain) else min(REST_SECONDS, self.pace.fastest)
+            rest = self.pace.interval(one.entity)
+            if isinstance(error, TryAgain):
+                rest = error.retry_after
+            elif not isinstance(error, ConfigurationError):  # what the user cannot see is asked no more often for it
+                rest = min(REST_SECONDS, rest)
             self._last[one.entity], self._rests[one.entity] = before or 0.0, now + rest
             await self.notice(self.connection, "source.paused", error)
         else:

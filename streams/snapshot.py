@@ -33,7 +33,7 @@ class Resync(Protocol):
 
 Save = Callable[[Entry], Awaitable[None]]
 Notice = Callable[[Connection, str, TwinledgerError], Awaitable[None]]
-RETRY_SECONDS = 5
+RETRY_SECONDS = (*(5,) * 12, *(60,) * 10, 300)  # each try is a call of the org's day
 STORE_SECONDS = 1.0
 SOURCE = "first snapshot "
 
@@ -56,12 +56,19 @@ class SnapshotLoop:
     async def run(self) -> None:
         """Until cancelled: take what `apply` left to do, then wait for more."""
         self._load()
+        failures, work = 0, self.connection.work
         while True:
             if await self._round():
-                await self.connection.work.wait()
-                self.connection.work.clear()
+                failures = 0
+                await work.wait()
             else:
-                await asyncio.sleep(RETRY_SECONDS)
+                wait = RETRY_SECONDS[min(failures, len(RETRY_SECONDS) - 1)]
+                failures += 1
+                await asyncio.sleep(RETRY_SECONDS[0])
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(wait - RETRY_SECONDS[0]):
+                        await work.wait()
+            work.clear()
 
     async def _round(self) -> bool:
         """Whether all went well. An entity that cannot be read holds its own mappings, and no others."""

@@ -21,7 +21,7 @@ from connector.errors import TwinledgerError, Unavailable
 from connector.kafka.codec import Codec
 from connector.kafka.connection import Cluster
 from streams import configuration
-from streams.configuration import Entry, Follower
+from streams.configuration import AT_ONCE, Entry, Follower, next_look
 from streams.connection import Connection
 from streams.snapshot import SnapshotLoop
 from tests.unit.mapping_catalogs import CATALOGS
@@ -129,3 +129,13 @@ async def test_what_passed_by_a_held_mapping_is_read_once_it_fits(monkeypatch: p
     assert walked == ["salesforce.Opportunity"] * 2
     await loop._round()
     assert len(kept) == len(walked) == 2
+
+
+def test_a_mapping_that_does_not_fit_for_long_does_not_spend_the_calls_of_the_day() -> None:
+    day_ms, spent, tries = 86_400_000, 0, 0
+    while spent < day_ms:
+        spent += next_look(tries, waits=True)
+        tries += 1
+    assert AT_ONCE < tries < 350
+    assert next_look(0, waits=True) == 10_000
+    assert next_look(tries, waits=False) == next_look(0, waits=False)
