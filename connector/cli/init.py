@@ -31,7 +31,8 @@ from connector.settings import ConnectionSettings
 from streams.clock import now_ms, refuse_elsewhere
 from streams.parties import SalesforceSource, salesforce, sides, xero
 
-STREAMED = 5  # objects that may be selected for change data capture without an add-on
+#  Members of the package's channel: as many as may be selected for change data capture without an add-on.
+CHANNEL = frozenset({"Account", "Expense__c", "Opportunity", "OpportunityLineItem", "Product2"})
 ALSO = ("metadata", "persons", "products", "shop")
 FILE, FOLDER, LATER = "twinledger.yaml", "mappings", "not-yet"
 SECRETS = {"salesforce": "TWINLEDGER_SALESFORCE_SECRET", "xero": "TWINLEDGER_XERO_SECRET"}
@@ -186,16 +187,13 @@ def _children(catalog: SalesforceCatalog, fits: Iterable[Fit]) -> dict[str, tupl
 
 
 def polled(found: Found) -> tuple[str, ...]:
-    """Objects that are polled: those that are only written, and what is beyond the five that can be streamed."""
+    """Objects that are polled: those that are only written, and those of which the package's channel does not tell,
+    also where they are rows of one that is streamed."""
     made = [fit.rule for fit in found.fits if not fit.lacks]
     sources = {rule.source.entity for rule in made if rule.source.side is Side.SALESFORCE or rule.pairs}
-    ordered = sorted(found.children)
-    streamed: list[str] = []
-    for name in ordered:
-        group = [name, *found.children[name]]
-        if name in sources and len({*streamed, *group}) <= STREAMED:
-            streamed = list(dict.fromkeys([*streamed, *group]))
-    return tuple(name for name in ordered if name not in streamed)
+    streamed = sources & CHANNEL & set(found.children)
+    rows = {row for name in streamed for row in found.children[name]}
+    return tuple(sorted({*found.children, *rows} - streamed - (rows & CHANNEL)))
 
 
 def block(wanted: Wanted, found: Found) -> str:

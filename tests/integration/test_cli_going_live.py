@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 import yaml
 
 from connector.cli import connection as connections
-from connector.cli.init import LATER, SECRETS, STREAMED, Found, Wanted, block, look, main, polled, write_mappings
+from connector.cli.init import CHANNEL, LATER, SECRETS, Found, Wanted, block, look, main, polled, write_mappings
 from connector.cli.options import Format
 from connector.errors import ConfigurationError
 from connector.settings import load
@@ -80,13 +80,21 @@ async def test_a_mapping_that_needs_another_does_not_fit_without_it(both: Sides)
     assert {"account-contact", "opportunity-to-invoice", "invoice-status-to-opportunity"} <= lacks
 
 
-async def test_no_more_than_five_objects_are_streamed(both: Sides) -> None:
-    found = await look(both.wanted)
+async def test_what_the_packages_channel_tells_of_is_streamed_and_all_else_polled(both: Sides) -> None:
+    members = Path(__file__).parents[2] / "salesforce-package/force-app/main/default/platformEventChannelMembers"
+    names = [file.name.split("_chn_")[1].split("ChangeEvent")[0] for file in members.glob("*.xml")]
+    assert {f"{name}_c" if name.endswith("_") else name for name in names} == CHANNEL
+    found = await look(replace(both.wanted, also=("persons", "products", "products", "metadata", "shop")))
+    lacks = {fit.rule.name: fit.lacks for fit in found.fits}
+    assert lacks["price-to-item"] == lacks["currencies-to-salesforce"] == ""
     rest = polled(found)
-    streamed = {one for name, rows in found.children.items() if name not in rest for one in (name, *rows)}
-    assert 0 < len(streamed) <= STREAMED
-    assert "Opportunity" in streamed
-    assert set(rest) == set(found.children) - streamed
+    assert {"Contact", "PricebookEntry"} <= set(rest)
+    every = {one for name, rows in found.children.items() if name not in rest for one in (name, *rows)}
+    streamed = every - set(rest)
+    assert streamed <= CHANNEL
+    assert {"Account", "Opportunity", "Product2"} <= streamed
+    with pytest.raises(ConfigurationError, match="no folder"):
+        await look(replace(both.wanted, also=("../more",)))
 
 
 async def test_without_its_secrets_nothing_is_asked(both: Sides, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ from uuid import uuid4
 import pytest
 import yaml
 
-from connector.cli.init import SECRETS, Wanted, look, write_mappings
+from connector.cli.init import SECRETS, Wanted, look, polled, write_mappings
 from connector.cli.stage import Json, Stage, until
 from connector.settings import load
 from connector.simulators.xero.seed import OTHER_TENANT
@@ -28,11 +28,11 @@ async def test_the_same_mappings_serve_both_and_neither_file_the_others_topics(
 ) -> None:
     mappings = tmp_path / "mappings"
     async with raised(kafka, tmp_path, "sandbox") as sandbox, raised(kafka, tmp_path, "production") as production:
-        await written_by_init(sandbox, mappings, monkeypatch)
+        rest = await written_by_init(sandbox, mappings, monkeypatch)
         text = digest(mappings)
         org = await production.salesforce.call("POST", "/__sim/organisation", {"id": PRODUCTION})
-        named(sandbox, await ids(sandbox))
-        named(production, (str(org["id"]), OTHER_TENANT))
+        named(sandbox, await ids(sandbox), rest)
+        named(production, (str(org["id"]), OTHER_TENANT), rest)
         await asyncio.gather(plays(sandbox, "Invoice"), plays(production, f"{OTHER_TENANT}:Invoice"))
         assert digest(mappings) == text, "nothing was edited in between"
         said = "".join(file.read_text("utf-8") for file in mappings.rglob("*.yaml"))
@@ -56,7 +56,8 @@ async def ids(scene: Stage) -> tuple[str, str]:
     return str(org["Id"]), scene.tenant
 
 
-async def written_by_init(scene: Stage, mappings: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def written_by_init(scene: Stage, mappings: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[str, ...]:
+    """The folder; gives which objects are to be polled."""
     (settings,) = load(scene.config).connections
     org, (company,) = settings.salesforce, settings.xero
     monkeypatch.setenv(SECRETS["salesforce"], org.client_secret.get_secret_value())
@@ -67,16 +68,17 @@ async def written_by_init(scene: Stage, mappings: Path, monkeypatch: pytest.Monk
     ))  # fmt: skip
     write_mappings(found.fits, mappings)
     assert {fit.rule.name for fit in found.fits if not fit.lacks} >= {"price-to-item", "currencies-to-salesforce"}
+    return polled(found)
 
 
-def named(scene: Stage, organisations: tuple[str, str]) -> None:
+def named(scene: Stage, organisations: tuple[str, str], rest: tuple[str, ...]) -> None:
     """The connection file names its own org and company; an app that sees all companies signs in."""
     config = yaml.safe_load(scene.config.read_text("utf-8"))
     (connection,) = config["connections"]
     (company,) = connection["xero"]
     client, secret = scene.xero_credentials
     org, tenant = organisations
-    connection["salesforce"] |= {"organisation": org, "capture": {"PricebookEntry": "poll"}}
+    connection["salesforce"] |= {"organisation": org, "capture": dict.fromkeys(rest, "poll")}
     company |= {"tenant": tenant, "organisation": tenant, "client_id": client, "client_secret": secret}
     scene.config.write_text(yaml.safe_dump(config, sort_keys=False), "utf-8")
 
