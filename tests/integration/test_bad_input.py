@@ -353,10 +353,12 @@ async def test_apply_refuses_an_invalid_mapping(scene: Stage, tmp_path: Path, ca
 
 async def test_the_command_names_file_line_and_remedy(scene: Stage, tmp_path: Path) -> None:
     folder = changed_mappings(tmp_path, {"invoice-status-to-opportunity": ("Amount_Paid__c: =", "Amount_Payed__c: =")})
+    rows = (folder / "invoice-status-to-opportunity.yaml").read_text("utf-8").splitlines()
+    line = next(number for number, row in enumerate(rows, 1) if "Amount_Payed__c" in row)
     config = changed(scene, tmp_path, lambda raw: raw["connections"][0].update(mappings=[str(folder)]))
     code, words = await told(config, "apply")
     assert code == 65
-    assert "invoice-status-to-opportunity.yaml:20" in words
+    assert f"invoice-status-to-opportunity.yaml:{line}:" in words
     assert "→" in words
     assert "Traceback" not in words
 
