@@ -85,7 +85,6 @@ def heard() -> Iterator[Heard]:
 
 async def test_what_xero_warns_of_is_logged_with_its_object(heard: Heard) -> None:
     """A line that lost its account is carried out all the same, and nobody would know."""
-    caplog.set_level(logging.WARNING, logger="streams.write")  # a command of the CLI in this process may have said else
     call, piece = attempt(unreadable, [])
     said = "Account code '476' has been removed as it does not match a recognised account."
     await call._take([Applied(piece.write.id, "i1", {"InvoiceID": "i1"}, (said,))], 200, repeated=False)
