@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Self
 
-from connector.core.intervals import Allowance, share
+from connector.poll_intervals import Allowance, share
 
 DAY_MS = 24 * 3_600_000
 QUARTER_MS = 15 * 60_000

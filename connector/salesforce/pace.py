@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Self
 
-from connector.core.intervals import Allowance, Listed, intervals, learned
 from connector.errors import DataError
+from connector.poll_intervals import Allowance, Listed, intervals, learned
 from connector.salesforce.day import Day
 
 CALLS = "calls"  # the position that keeps what was learned, and what the day's calls were spent on

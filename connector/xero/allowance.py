@@ -12,7 +12,7 @@ import math
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Self
 
-from connector.core.intervals import Allowance, share
+from connector.poll_intervals import Allowance, share
 
 DAY = 86_400.0
 TIERS = (1_000, 5_000)  # calls a day: Starter; Core and above

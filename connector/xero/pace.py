@@ -12,8 +12,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Self
 
-from connector.core.intervals import Listed, gap, intervals, learned, sweep
 from connector.errors import DataError
+from connector.poll_intervals import Listed, gap, intervals, learned, sweep
 from connector.xero.allowance import Day
 from connector.xero.entities import entity
 

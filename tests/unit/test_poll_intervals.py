@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connector.core.intervals import FASTEST_POKED, Allowance, Listed, gap, intervals, learned, polls_a_second, share
+from connector.poll_intervals import FASTEST_POKED, Allowance, Listed, gap, intervals, learned, polls_a_second, share
 
 HOT = Listed("Invoice", changes_per_hour=1000)
 WARM = Listed("Contact", changes_per_hour=50)
