@@ -6,6 +6,8 @@ READY := $(VENV)/.ready
 DIR ?=
 
 SEED ?= 1
+# Tests that run side by side, each with a broker of its own: they wait more than they work.
+WORKERS ?= 3
 
 .PHONY: scenarios scenarios-cut help demo test check corpus bench recovery torture clean environment faults staleness polled stream-faults snapshot
 
@@ -44,15 +46,15 @@ check: $(READY)
 	$(BIN)/lint-imports
 
 test: check
-	$(BIN)/python -m pytest -q -n 2 --dist loadfile tests/unit tests/integration
+	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile tests/unit tests/integration
 	@# By themselves: their stage stands still while a test with a loop of its own runs beside it in one process.
-	$(BIN)/python -m pytest -q -n 2 --dist loadfile tests/scenarios
+	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile tests/scenarios
 
 scenarios: $(READY)
-	$(BIN)/python -m pytest -q -n 2 --dist loadfile tests/scenarios --list docs/scenarios.md
+	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile tests/scenarios --list docs/scenarios.md
 
 scenarios-cut: $(READY)
-	$(BIN)/python -m pytest -q -n 2 --dist loadfile tests/scenarios --cuts "$(SEED)"
+	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile tests/scenarios --cuts "$(SEED)"
 
 corpus: $(READY)
 	$(BIN)/python -m benchmarks.corpus "$(DIR)"
