@@ -6,8 +6,7 @@ READY := $(VENV)/.ready
 DIR ?=
 
 SEED ?= 1
-# Tests that run side by side, each with a broker of its own: they wait more than they work.
-WORKERS ?= 3
+WORKERS ?= 2
 
 .PHONY: scenarios scenarios-cut help demo test check corpus bench recovery torture clean environment faults staleness polled stream-faults snapshot
 

@@ -30,6 +30,7 @@ RECORDS, CONTACTS = "salesforce.records.v1", "accounting.contacts.v1"
 MANY, FEW, HAND = "many", "few", "hand"
 NUMBER = AHEAD + 60
 FILE = "account-contact.yaml"
+POLLED = "/api.xro/2.0/Contacts"
 CHANGES = (  # what the mapping says, and what it said when the records came
     ("  - { sf: Fax, xero: Phones.FAX, owner: latest }\n", ""),
     ("  - { sf: Email__c, xero: EmailAddress, owner: latest }\n", ""),
@@ -93,6 +94,7 @@ async def hand_edits(office: Office) -> None:
     """What people type in on either side while nobody carries it: in Salesforce e-mails, in Xero fax numbers."""
     first, second, third, fourth = office.few
     await typed_in(office, first, "first@example.com", second, "0200")
+    await polled(office, 3)  # a second that was not over is asked for again: until then a record may come once more
     office.between = datetime.now(UTC)
     await typed_in(office, third, "third@example.com", fourth, "0400")
 
@@ -109,6 +111,22 @@ async def typed_in(office: Office, account: str, email: str, other: str, fax: st
     await until(f"{email} is known", lambda: known(RECORDS, email))
     await until(f"{fax} is known", lambda: known(CONTACTS, fax))
     await rests(office)
+
+
+async def polled(office: Office, times: int) -> None:
+    """Until the contacts have been asked for so many times more."""
+    company = office.fleet.companies[FEW]
+
+    async def count() -> int:
+        asked = [one for one in await company.requests() if (one["method"], one["path"]) == ("GET", POLLED)]
+        return sum("IDs=" not in one["query"] for one in asked)
+
+    before = await count()
+
+    async def enough() -> bool:
+        return await count() >= before + times
+
+    await until(f"contacts are polled {times} times", enough)
 
 
 async def contact_of(company: Actor, account: str) -> Json:
