@@ -17,36 +17,29 @@ from datetime import datetime
 from functools import partial
 from pathlib import Path
 
+from benchmarks.load import customers
 from connector.cli.demo import shipped_mappings
 from connector.cli.stage import Json, Stage, stage, until
 
 CONTACTS = "/api.xro/2.0/Contacts"
 UNSEEN_SECONDS = 11.0  # what was seen within ten seconds is not read again
 APART_SECONDS = 0.25
+PATIENCE = 300.0
 
 
-async def measured(rounds: int, customers: int) -> list[int]:
+async def measured(rounds: int, number: int) -> list[int]:
     """Milliseconds from each look to the change that followed it, sorted."""
     with tempfile.TemporaryDirectory(prefix="twinledger-window-") as folder:
         async with stage(Path(folder), mappings=shipped_mappings(), poll_seconds=1, calls_per_minute=6000) as scene:
-            await scene.prepare()
-            await scene.start_connector()
-            await scene.ready()
-            await scene.opened()
-            accounts = [await customer(scene, number) for number in range(customers)]
-            for number in range(rounds):
+            await scene.begin()
+            accounts = await customers(scene, number, PATIENCE)
+            for turn in range(rounds):
                 await asyncio.sleep(UNSEEN_SECONDS)
                 for account in accounts:
-                    await scene.salesforce.edit("Account", {"Phone": f"{number}-{account[-6:]}"}, account)
+                    await scene.salesforce.edit("Account", {"Phone": f"{turn}-{account[-6:]}"}, account)
                     await asyncio.sleep(APART_SECONDS)
-                await until("the last phone is in Xero", partial(_there, scene, accounts[-1], number))
+                await until("the last phone is in Xero", partial(_there, scene, accounts[-1], turn))
             return sorted(windows(await scene.xero.requests()))
-
-
-async def customer(scene: Stage, number: int) -> str:
-    account = await scene.salesforce.edit("Account", {"Name": f"Customer {number}", "Type": "Customer"})
-    await until("the contact is there", lambda: _contact(scene, account))
-    return account
 
 
 async def _contact(scene: Stage, account: str) -> Json | None:

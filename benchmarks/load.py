@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from connector.cli.stage import Actor, until
+from connector.cli.stage import Actor, Stage, until
 from connector.core.values import Value
 
 AT_ONCE = 16  # edits under way together
@@ -54,6 +54,17 @@ def number_of_phones(fields: Mapping[str, Any]) -> int | None:
 
 def _number(raw: object) -> int | None:
     return int(str(raw)) if str(raw or "").isdigit() else None
+
+
+async def customers(scene: Stage, count: int, seconds: float) -> list[str]:
+    """New accounts of customers, once each has its contact."""
+    made = [await scene.salesforce.edit("Account", {"Name": f"Customer {n}", "Type": "Customer"}) for n in range(count)]
+
+    async def linked() -> bool:
+        return {row.get("ContactNumber") for row in await scene.xero.objects("Contact")}.issuperset(made)
+
+    await until("every customer is a contact", linked, seconds)
+    return made
 
 
 async def last(actor: Actor) -> int:

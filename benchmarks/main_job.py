@@ -20,7 +20,7 @@ from functools import partial
 from pathlib import Path
 
 from benchmarks.calls import Mark, mark
-from benchmarks.load import last
+from benchmarks.load import customers, last
 from connector.cli.demo import shipped_mappings
 from connector.cli.stage import Actor, Json, Stage, stage, until
 
@@ -34,29 +34,16 @@ async def measured(deals: int, rate: float) -> tuple[list[int], list[int], dict[
     """Milliseconds of each way, sorted, and the calls that each side was asked for the whole."""
     with tempfile.TemporaryDirectory(prefix="twinledger-main-") as folder:
         async with stage(Path(folder), mappings=shipped_mappings(), poll_seconds=1, calls_per_minute=6000) as scene:
-            await scene.prepare()
-            await scene.start_connector()
-            await scene.ready()
-            await scene.opened()
-            won = [await _deal(scene, account, n) for n, account in _round(await _customers(scene), deals)]
+            await scene.begin()
+            won = [
+                await _deal(scene, account, n)
+                for n, account in _round(await customers(scene, CUSTOMERS, PATIENCE), deals)
+            ]
             before = [await mark(side) for side in (scene.salesforce, scene.xero)]
             there = await _won(scene, won, rate)
             back = await _paid(scene, won, rate)
             calls = [await _calls(*side) for side in zip((scene.salesforce, scene.xero), before, strict=True)]
             return there, back, dict(zip(("Salesforce", "Xero"), calls, strict=True))
-
-
-async def _customers(scene: Stage) -> list[str]:
-    made = [
-        await scene.salesforce.edit("Account", {"Name": f"Customer {n}", "Type": "Customer"}) for n in range(CUSTOMERS)
-    ]
-
-    async def linked() -> bool:
-        known = {row.get("ContactNumber") for row in await scene.xero.objects("Contact")}
-        return known.issuperset(made)
-
-    await until("every customer is a contact", linked, PATIENCE)
-    return made
 
 
 def _round(customers: Sequence[str], deals: int) -> Iterable[tuple[int, str]]:

@@ -20,12 +20,12 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Literal
 
-from benchmarks.edit_window import customer
-from benchmarks.load import End, at_rate, number_of_phone, phone
+from benchmarks.load import End, at_rate, customers, number_of_phone, phone
 from connector.cli.demo import shipped_mappings
 from connector.cli.stage import Json, stage
 
 LIMIT = 60
+PATIENCE = 300.0
 ACCOUNTING = "/api.xro/"
 Window = Literal["fixed", "rolling"]
 
@@ -53,16 +53,13 @@ def used(window: Window, requests: Sequence[Json], began: datetime, minutes: int
     return Used(window, tuple(at[minute] for minute in range(1, minutes)), len(calls) - len(answered), writes)
 
 
-async def measured(window: Window, minutes: int, customers: int, edits: float) -> Used:
+async def measured(window: Window, minutes: int, number: int, edits: float) -> Used:
     """One window."""
     with tempfile.TemporaryDirectory(prefix="twinledger-minute-") as folder:
         async with stage(Path(folder), mappings=shipped_mappings(), poll_seconds=5, calls_per_minute=LIMIT) as scene:
             await scene.xero.call("POST", "/__sim/limits", {"window": window})
-            await scene.prepare()
-            await scene.start_connector()
-            await scene.ready()
-            await scene.opened()
-            accounts = await asyncio.gather(*(customer(scene, number) for number in range(customers)))
+            await scene.begin()
+            accounts = await customers(scene, number, PATIENCE)
             began = datetime.fromisoformat((await scene.xero.requests())[-1]["at"])
             source = End(scene.salesforce, "Account", phone, number_of_phone)
             await at_rate(source, accounts, 1, round(minutes * 60 * edits), edits)

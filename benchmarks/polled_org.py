@@ -23,6 +23,7 @@ from pathlib import Path
 
 import yaml
 
+from benchmarks.load import customers
 from connector.cli.demo import shipped_mappings
 from connector.cli.stage import Actor, Json, Stage, stage, until
 from connector.errors import Unavailable
@@ -61,28 +62,12 @@ async def measured(every: int, edits: int) -> Row:
             settings = yaml.safe_load(scene.config.read_text("utf-8"))
             settings["connections"][0]["salesforce"] |= {"capture": {"*": "poll"}, "poll_seconds": every}
             scene.config.write_text(yaml.safe_dump(settings, sort_keys=False), "utf-8")
-            await scene.prepare()
-            await scene.start_connector()
-            await scene.ready(120 + 3 * every)
-            await scene.opened()
-            accounts = await _customers(scene, every)
+            await scene.begin(120 + 3 * every)
+            accounts = await customers(scene, CUSTOMERS, 120 + LATE * every)
             calls, objects = await _quiet(scene, every)
             made = await _edited(scene, accounts, every, edits)
             here, there = await _times(scene.salesforce, made), await _times(scene.xero, made)
             return Row(every, objects, calls, *judged(made, here, there))
-
-
-async def _customers(scene: Stage, every: int) -> list[str]:
-    found = [
-        await scene.salesforce.edit("Account", {"Name": f"Customer {number}", "Type": "Customer"})
-        for number in range(CUSTOMERS)
-    ]
-    await until("the contacts are there", partial(_linked, scene, frozenset(found)), 120 + LATE * every)
-    return found
-
-
-async def _linked(scene: Stage, accounts: frozenset[str]) -> bool:
-    return accounts <= {row.get("ContactNumber") for row in await scene.xero.objects("Contact")}
 
 
 async def _quiet(scene: Stage, every: int) -> tuple[int, int]:

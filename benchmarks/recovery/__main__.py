@@ -151,10 +151,7 @@ async def bench(links: int, partitions: int, keep: Path | None) -> dict[str, Any
         place = keep or Path(folder)
         place.mkdir(parents=True, exist_ok=True)
         async with stage(place, mappings=shipped_mappings(), poll_seconds=5, calls_per_minute=6000) as scene:
-            await scene.prepare()
-            await scene.start_connector()
-            await scene.ready()
-            await scene.opened()
+            await scene.begin()
             await scene.stop_connector()
             cluster, began = cluster_of(load(scene.config).kafka), time.monotonic()
             records = await fill(scene, cluster, links, partitions)

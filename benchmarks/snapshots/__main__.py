@@ -222,10 +222,7 @@ async def bench(plan: Plan, keep: Path | None) -> Report:
 
 
 async def _played(scene: Stage, report: Report, plan: Plan) -> None:
-    await scene.prepare()
-    await scene.start_connector()
-    await scene.ready()
-    await scene.opened()
+    await scene.begin()
     pairs = await _births(scene, Births(), plan.customers)
     say(f"{report.records} prospects are made")
     await fill(scene, report.records)

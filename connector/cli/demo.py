@@ -192,10 +192,7 @@ async def demo(*, output: str = "table", keep: bool = False) -> int:
             said.append(f"Kafka at {scene.bootstrap}")
         try:
             async with story.step("Create the topics, apply the mappings, start the connector") as said:
-                said.append(f"{await scene.prepare()} mappings")
-                await scene.start_connector()
-                await scene.ready()
-                await scene.opened()
+                said.append(f"{await scene.begin()} mappings")
             await play(scene, story, summary)
             summary.seconds = round(time.monotonic() - story.began, 1)
             _finish(story, summary, output)

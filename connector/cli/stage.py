@@ -115,6 +115,14 @@ class Stage:
         await create_topics(cluster_of(load(self.config).kafka))
         return sum(change.what != "same" for change in await apply_file(self.config))
 
+    async def begin(self, seconds: float = 120.0) -> int:
+        """Up to a connector that is ready (within ``seconds``), all its mappings open; gives how many there are."""
+        mappings = await self.prepare()
+        await self.start_connector()
+        await self.ready(seconds)
+        await self.opened()
+        return mappings
+
     async def start_connector(self) -> None:
         """Start the connector's process; it is ready when ``/readyz`` says so."""
         with self.log.open("ab") as log:

@@ -52,23 +52,13 @@ async def spine(
                 for attend in ATTENDANTS:
                     await attending.enter_async_context(attend(scene))
                 if start:
-                    await _ready(scene)
+                    await scene.prepare()
+                    await scene.start_connector()
+                    await scene.ready()
                 yield scene
         except BaseException:
             print(await last_words(scene))  # noqa: T201
             raise
-
-
-async def _ready(scene: Stage) -> None:
-    await scene.prepare()
-    await scene.start_connector()
-    await scene.ready()
-
-
-async def begun(scene: Stage) -> None:
-    """What a stage raised with ``start=False`` waits for, up to its open mappings."""
-    await _ready(scene)
-    await opened(scene)
 
 
 @contextmanager

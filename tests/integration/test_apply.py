@@ -17,7 +17,7 @@ from connector.kafka.connection import cluster_of
 from connector.kafka.producer import Producer
 from connector.settings import load
 from streams.clock import clock
-from tests.integration.spine_stage import arm, begun, spine
+from tests.integration.spine_stage import arm, spine
 
 pytestmark = pytest.mark.timeout(240)
 OLD = 1000
@@ -294,7 +294,7 @@ async def test_begin_link_ties_what_exists_and_makes_nothing_of_the_rest(
         known, unknown = await account(scene, "Known there"), await account(scene, "Only here")
         contact = await scene.xero.edit("Contact", {"Name": "Known there Ltd", "ContactNumber": known})
         accounts, contacts = len(await scene.salesforce.objects("Account")), len(await scene.xero.objects("Contact"))
-        await begun(scene)
+        await scene.begin()
         await scene.salesforce.edit("Account", {"Phone": "0800 1"}, unknown)
         await scene.salesforce.edit("Account", {"Name": "Known by its new name"}, known)
         later = await account(scene, "Came later")

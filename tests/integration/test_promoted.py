@@ -16,7 +16,7 @@ from connector.cli.init import SECRETS, Wanted, look, polled, write_mappings
 from connector.cli.stage import Json, Stage, until
 from connector.settings import load
 from connector.simulators.xero.seed import OTHER_TENANT
-from tests.integration.spine_stage import opened, spine
+from tests.integration.spine_stage import connection, spine
 from tests.scenarios.people import deal, record, won
 
 pytestmark = pytest.mark.timeout(300)
@@ -73,14 +73,12 @@ async def written_by_init(scene: Stage, mappings: Path, monkeypatch: pytest.Monk
 
 def named(scene: Stage, organisations: tuple[str, str], rest: tuple[str, ...]) -> None:
     """The connection file names its own org and company; an app that sees all companies signs in."""
-    config = yaml.safe_load(scene.config.read_text("utf-8"))
-    (connection,) = config["connections"]
-    (company,) = connection["xero"]
     client, secret = scene.xero_credentials
     org, tenant = organisations
-    connection["salesforce"] |= {"organisation": org, "capture": dict.fromkeys(rest, "poll")}
-    company |= {"tenant": tenant, "organisation": tenant, "client_id": client, "client_secret": secret}
-    scene.config.write_text(yaml.safe_dump(config, sort_keys=False), "utf-8")
+    with connection(scene) as one:
+        (company,) = one["xero"]
+        one["salesforce"] |= {"organisation": org, "capture": dict.fromkeys(rest, "poll")}
+        company |= {"tenant": tenant, "organisation": tenant, "client_id": client, "client_secret": secret}
 
 
 def digest(folder: Path) -> str:
@@ -89,10 +87,7 @@ def digest(folder: Path) -> str:
 
 async def plays(scene: Stage, entity: str) -> None:
     """A deal is won, its invoice is made, and the opportunity says so."""
-    await scene.prepare()
-    await scene.start_connector()
-    await scene.ready()
-    await opened(scene)
+    await scene.begin()
     opportunity, number, _ = await deal(scene)
     await won(scene, opportunity)
 

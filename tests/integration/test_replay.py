@@ -21,7 +21,7 @@ from connector.cli.stage import Json, Stage, until
 from connector.cli.statement import Line, lines
 from connector.cli.usage import counted
 from tests.integration.kafka_views import cluster
-from tests.integration.spine_stage import begun, changed_mappings, opened, spine
+from tests.integration.spine_stage import changed_mappings, opened, spine
 from tests.scenarios.people import INVOICES, clean, deal, invoice, invoices, won
 from tests.scenarios.replaying import replayed, says_nothing_new
 
@@ -103,7 +103,7 @@ async def test_the_past_stays_closed_and_times_choose(kafka: str, prefix: str, t
         fields: dict[str, Any] = {"Name": "Old", "StageName": "Closed Won", "CloseDate": "2026-01-01",
                                   "Number__c": uuid4().hex[:8]}  # fmt: skip
         await scene.salesforce.edit("Opportunity", fields)
-        await begun(scene)
+        await scene.begin()
         await says_nothing_new(scene)
         assert (await replayed(scene, RECORDS)).records > 0
         _, none = await run(scene, RECORDS, "--dry-run", "--to", "2020-01-01")

@@ -19,7 +19,7 @@ from connector.core.link_state import Life
 from connector.kafka.compacted import read_to_end
 from streams.configuration import read_entries
 from tests.integration.kafka_views import CODEC, cluster, decoded, link_of
-from tests.integration.spine_stage import advance, begun, connection, log_of, spine, start_again
+from tests.integration.spine_stage import advance, connection, log_of, spine, start_again
 from tests.scenarios.people import ACCOUNTS, clean, contact_of, customer, delete, linked_customer, phone, signal
 
 pytestmark = [pytest.mark.timeout(180), pytest.mark.asyncio(loop_scope="module")]
@@ -34,7 +34,7 @@ def configure(scene: Stage, **salesforce: object) -> None:
 
 async def started(scene: Stage, **salesforce: object) -> None:
     configure(scene, **salesforce)
-    await begun(scene)
+    await scene.begin()
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

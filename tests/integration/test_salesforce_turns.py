@@ -16,7 +16,7 @@ import pytest_asyncio
 from connector.cli.stage import Stage, until
 from connector.kafka.compacted import read_to_end
 from tests.integration.kafka_views import cluster, decoded
-from tests.integration.spine_stage import advance, begun, connection, log_of, spine, start_again
+from tests.integration.spine_stage import advance, connection, log_of, spine, start_again
 from tests.scenarios.people import contact_of, linked_customer, phone
 
 pytestmark = [pytest.mark.timeout(180), pytest.mark.asyncio(loop_scope="module")]
@@ -29,7 +29,7 @@ async def scene(kafka: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIt
     async with spine(kafka, f"t{uuid4().hex[:10]}.", tmp_path_factory.mktemp("turns"), start=False) as stage:
         with connection(stage) as one:
             one["salesforce"] |= {"watch_seconds": 1, "poll_seconds": 1, "drift": "stop", "drift_hours": 1}
-        await begun(stage)
+        await stage.begin()
         yield stage
 
 

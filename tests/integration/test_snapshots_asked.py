@@ -23,7 +23,7 @@ from connector.cli.stage import Json, Stage, until
 from connector.core.values import Value
 from connector.kafka.compacted import read_to_end
 from tests.integration.kafka_views import cluster, decoded
-from tests.integration.spine_stage import advance, begun, kill, spine, start_again
+from tests.integration.spine_stage import advance, kill, spine, start_again
 from tests.scenarios.people import contact_of, linked_customer, phone
 
 pytestmark = [pytest.mark.timeout(180), pytest.mark.asyncio(loop_scope="module")]
@@ -34,7 +34,7 @@ ACCOUNTS = "salesforce.Account"
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def scene(kafka: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stage]:
     async with spine(kafka, f"t{uuid4().hex[:10]}.", tmp_path_factory.mktemp("asked"), start=False) as made:
-        await begun(made)
+        await made.begin()
         await fill(made, MANY, Type="Prospect")
         yield made
 

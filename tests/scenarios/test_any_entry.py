@@ -19,7 +19,7 @@ from connector.core.link_state import Link, State
 from connector.simulators.salesforce import org
 from connector.simulators.salesforce.sales_org import TABLES
 from tests.integration.kafka_views import cluster, link_of, state_of
-from tests.integration.spine_stage import arm, begun, connection, hits, spine
+from tests.integration.spine_stage import arm, connection, hits, spine
 from tests.scenarios.people import clean, fresh, linked_customer
 from tests.scenarios.replaying import says_nothing_new
 from tests.scenarios.voucher import VOUCHER
@@ -90,7 +90,7 @@ async def scene(kafka: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIt
         async with spine(kafka, f"t{uuid4().hex[:10]}.", folder, mappings=there, start=False) as stage:
             with connection(stage) as one:
                 one["salesforce"] |= {"capture": {"Voucher__c": "poll"}, "poll_seconds": 1}
-            await begun(stage)
+            await stage.begin()
             yield stage
 
 

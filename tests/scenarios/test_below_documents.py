@@ -18,7 +18,7 @@ from connector.cli.stage import Json, Stage, until
 from connector.core.link_state import Life
 from connector.core.values import from_canonical
 from tests.integration.kafka_views import link_of
-from tests.integration.spine_stage import arm, begun, changed_mappings, connection, hits, spine
+from tests.integration.spine_stage import arm, changed_mappings, connection, hits, spine
 from tests.scenarios.people import (
     clean,
     deal,
@@ -50,7 +50,7 @@ async def scene(kafka: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIt
     async with spine(kafka, f"t{uuid4().hex[:10]}.", folder, mappings=mappings, start=False) as stage:
         with connection(stage) as one:  # what is no member of the channel is polled
             one["salesforce"] |= {"capture": dict.fromkeys(POLLED, "poll"), "poll_seconds": 1}
-        await begun(stage)
+        await stage.begin()
         yield stage
 
 

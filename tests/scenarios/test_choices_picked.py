@@ -18,7 +18,7 @@ from connector.cli.stage import Json, Stage, until
 from connector.simulators.salesforce import org
 from connector.simulators.salesforce.sales_org import TABLES
 from connector.simulators.salesforce.schema import Table
-from tests.integration.spine_stage import begun, connection, spine
+from tests.integration.spine_stage import connection, spine
 from tests.scenarios.people import clean, fresh, linked_customer, waits_for_a_person
 
 pytestmark = [pytest.mark.timeout(240), pytest.mark.asyncio(loop_scope="session")]
@@ -123,7 +123,7 @@ async def office(kafka: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncI
             await _archived(stage)
             with connection(stage) as one:  # an invented object has no place in the channel
                 one["salesforce"] |= {"capture": {INVENTED.entity: "poll"}, "poll_seconds": 1}
-            await begun(stage)
+            await stage.begin()
             yield stage
 
 

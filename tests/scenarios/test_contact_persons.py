@@ -11,12 +11,11 @@ from uuid import uuid4
 
 import pytest
 import pytest_asyncio
-import yaml
 
 from connector.cli.demo import shipped_mappings
 from connector.cli.stage import Json, Stage
 from streams.hops import RECORDS
-from tests.integration.spine_stage import opened, spine
+from tests.integration.spine_stage import connection, spine
 from tests.scenarios.people import (
     ACCOUNTS,
     becomes,
@@ -45,13 +44,9 @@ async def org(kafka: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIter
     shutil.copytree(shipped_mappings() / "persons", mappings)
     shutil.copy(shipped_mappings() / "account-contact.yaml", mappings)
     async with spine(kafka, f"t{uuid4().hex[:10]}.", folder, mappings=mappings, start=False) as stage:
-        settings = yaml.safe_load(stage.config.read_text("utf-8"))
-        settings["connections"][0]["salesforce"] |= {"capture": {"Contact": "poll"}, "poll_seconds": 1}
-        stage.config.write_text(yaml.safe_dump(settings, sort_keys=False), "utf-8")
-        await stage.prepare()
-        await stage.start_connector()
-        await stage.ready()
-        await opened(stage)
+        with connection(stage) as one:
+            one["salesforce"] |= {"capture": {"Contact": "poll"}, "poll_seconds": 1}
+        await stage.begin()
         yield stage
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from connector.cli.stage import Json, Stage, until
 from tests.integration.kafka_views import link_of
-from tests.integration.spine_stage import begun, changed_mappings, spine
+from tests.integration.spine_stage import changed_mappings, spine
 from tests.scenarios.mirrors import LINES, SETTLED, rows
 from tests.scenarios.people import INVOICES, MIRRORS, clean, fresh, invoice, linked_customer, pay, record, won
 
@@ -71,7 +71,7 @@ async def test_a_deal_in_dollars_is_billed_in_dollars_and_paid_in_dollars(
     ) as scene:
         text = scene.config.read_text("utf-8").replace("  currency: GBP\n", "  lookups: {rates: {USD: '1.25'}}\n")
         scene.config.write_text(text, "utf-8")
-        await begun(scene)
+        await scene.begin()
         deal, number = await dollar_deal(scene)
         await won(scene, deal)
         made = await invoice(scene, number)

@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 from connector.cli.app import app
 from connector.cli.stage import Json, Stage, until
 from tests.integration.kafka_views import link_of
-from tests.integration.spine_stage import begun, changed_mappings, connection, spine
+from tests.integration.spine_stage import changed_mappings, connection, spine
 from tests.scenarios.audit import applied, moving
 from tests.scenarios.people import (
     INVOICES,
@@ -55,7 +55,7 @@ async def scene(kafka: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIt
     async with spine(kafka, f"t{uuid4().hex[:10]}.", folder, mappings=mappings, start=False) as stage:
         with connection(stage) as one:  # price book entries have no place in the channel
             one["salesforce"] |= {"capture": {"PricebookEntry": "poll"}, "poll_seconds": 1}
-        await begun(stage)
+        await stage.begin()
         yield stage
 
 

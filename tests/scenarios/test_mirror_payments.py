@@ -10,7 +10,7 @@ import pytest
 import pytest_asyncio
 
 from connector.cli.stage import Json, Stage
-from tests.integration.spine_stage import begun, spine
+from tests.integration.spine_stage import spine
 from tests.scenarios.mirrors import LINES, SETTLED, invoiced, line, mirror, rows, shown
 from tests.scenarios.people import MIRRORS, becomes, clean, contact_of, fresh, linked_customer, pay, sent
 
@@ -159,7 +159,7 @@ async def test_what_stood_in_xero_before_us_is_in_salesforce_afterwards(late: St
     voided, _ = await invoiced(late, line("Lamps", 5), contact=contact, Date="2024-05-01", **TAXLESS)
     await late.xero.edit("Invoice", {"Status": "VOIDED"}, voided)
 
-    await begun(late)
+    await late.begin()
     await settled(late, sold, ("Payment", 25), ("Credit note", 15))
     await settled(late, bought, ("Payment", 70))
     for made in (sold, bought, voided):

@@ -12,7 +12,7 @@ import pytest
 import pytest_asyncio
 
 from connector.cli.stage import Json, Stage, until
-from tests.integration.spine_stage import begun, connection, spine
+from tests.integration.spine_stage import connection, spine
 from tests.scenarios.people import clean, fresh, record, sent, some_polls
 from tests.scenarios.replaying import says_nothing_new
 
@@ -32,7 +32,7 @@ async def scene(kafka: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIt
     async with spine(kafka, f"t{uuid4().hex[:10]}.", folder, mappings=mappings, start=False) as stage:
         with connection(stage) as one:
             one["salesforce"] |= {"capture": {"PricebookEntry": "poll"}, "poll_seconds": 1}
-        await begun(stage)
+        await stage.begin()
         yield stage
 
 

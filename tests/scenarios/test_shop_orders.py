@@ -18,7 +18,7 @@ from connector.cli.demo import shipped_mappings
 from connector.cli.stage import Json, Stage
 from streams.hops import RECORDS
 from tests.integration.kafka_views import link_of
-from tests.integration.spine_stage import arm, begun, hits, spine
+from tests.integration.spine_stage import arm, hits, spine
 from tests.scenarios.people import (
     MIRRORS,
     becomes,
@@ -57,7 +57,7 @@ async def a_shop(
         for code in ("LIC-1", "BOOK-1"):
             await stage.xero.edit("Item", {"Code": code, "Name": code})
         await a_product_for_the_rest(stage)
-        await begun(stage)
+        await stage.begin()
         yield stage
 
 

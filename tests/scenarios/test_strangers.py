@@ -18,7 +18,7 @@ from connector.cli.stage import Json, Stage, until
 from connector.simulators.salesforce import org
 from connector.simulators.salesforce.sales_org import TABLES
 from connector.simulators.xero.seed import OTHER_TENANT
-from tests.integration.spine_stage import begun, connection, spine
+from tests.integration.spine_stage import connection, spine
 from tests.scenarios.people import clean, fresh, pay, waits_for_a_person
 from tests.scenarios.replaying import says_nothing_new
 from tests.scenarios.strangers.objects import OBJECTS
@@ -35,7 +35,7 @@ async def scene(kafka: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIt
         patch.setattr(org, "TABLES", (*TABLES, *OBJECTS))
         async with spine(kafka, f"t{uuid4().hex[:10]}.", folder, mappings=MAPPINGS, start=False) as stage:
             _configure(stage)
-            await begun(stage)
+            await stage.begin()
             yield stage
 
 

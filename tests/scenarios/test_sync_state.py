@@ -12,7 +12,7 @@ import pytest
 import pytest_asyncio
 
 from connector.cli.stage import Json, Stage, until
-from tests.integration.spine_stage import arm, begun, connection, hits, kill, spine, start_again
+from tests.integration.spine_stage import arm, connection, hits, kill, spine, start_again
 from tests.scenarios.people import ACCOUNTS, INVOICES, clean, customer, deal, fresh, invoice, invoices, record, won
 
 pytestmark = [pytest.mark.timeout(300), pytest.mark.asyncio(loop_scope="session")]
@@ -32,7 +32,7 @@ async def shown(kafka: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIt
     folder: Path = tmp_path_factory.mktemp("sync-state")
     async with spine(kafka, f"t{uuid4().hex[:10]}.", folder, start=False) as scene:
         configured(scene, **SETTINGS)
-        await begun(scene)
+        await scene.begin()
         yield scene
 
 

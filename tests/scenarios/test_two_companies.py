@@ -11,7 +11,7 @@ import pytest_asyncio
 
 from connector.cli.stage import Json, Stage
 from connector.simulators.xero.seed import OTHER_TENANT
-from tests.integration.spine_stage import begun, changed_mappings, connection, spine
+from tests.integration.spine_stage import changed_mappings, connection, spine
 from tests.scenarios.people import becomes, customer, fresh, line, won
 
 pytestmark = [pytest.mark.timeout(180), pytest.mark.asyncio(loop_scope="session")]
@@ -25,7 +25,7 @@ async def two(kafka: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIter
     folder = tmp_path_factory.mktemp("companies")
     async with spine(kafka, f"t{uuid4().hex[:10]}.", folder, mappings=_mappings(folder), start=False) as scene:
         _second_company(scene)
-        await begun(scene)
+        await scene.begin()
         yield scene
 
 

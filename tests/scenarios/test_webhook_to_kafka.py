@@ -10,7 +10,7 @@ import pytest_asyncio
 
 from connector.cli.stage import Stage, until
 from tests.integration.kafka_views import decoded, latest
-from tests.integration.spine_stage import advance, begun, changed_mappings, connection, spine
+from tests.integration.spine_stage import advance, changed_mappings, connection, spine
 from tests.scenarios.people import fresh, linked_customer, record
 
 pytestmark = [pytest.mark.timeout(180), pytest.mark.asyncio(loop_scope="session")]
@@ -27,7 +27,7 @@ async def scene(kafka: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIt
     ) as stage:  # fmt: skip
         with connection(stage) as one:
             one["xero"][0] |= {"poll_seconds": HOUR, "webhook_key": KEY}
-        await begun(stage)
+        await stage.begin()
         yield stage
 
 
