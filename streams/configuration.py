@@ -183,6 +183,24 @@ class Follower:
     known: dict[str, Entry] = field(default_factory=dict)
     again: set[str] = field(default_factory=set)  # keys of mappings that did not fit, or could not be looked at
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+    writing: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    async def change(
+        self, connection: str, mapping: str, change: Callable[[Entry], Entry], write: Callable[[Entry], Awaitable[None]]
+    ) -> Entry | None:
+        """Write an entry anew, changed from what Kafka holds now: what is known here may be older, and one word would
+        undo another. One at a time, and no API is asked meanwhile. Gives it as it stands then, None where there is no
+        such mapping. Raises as ``write``.
+        """
+        async with self.writing:
+            entries = await read_entries(self.cluster, self.codec, connection)
+            before = entries.get(join_key(connection, "mapping", mapping).decode())
+            if before is None:
+                return None
+            after = change(before)
+            if after != before:
+                await write(after)
+            return after
 
     async def refresh(self) -> bool:
         """Take in what changed; True if anything did. A mapping that no longer fits is held, not run. One at a time:

@@ -173,7 +173,7 @@ class Owned:
             self.notices.readable,
         )
         snapshots = SnapshotLoop(
-            connection, walker, self.follower.entry, self._save, notice, self._resync, self._store,
+            connection, walker, self.follower.entry, self._change, notice, self._resync, self._store,
             self.positions.values(),
         )  # fmt: skip
         asked = AskedLoop(
@@ -329,18 +329,31 @@ class Owned:
             stamp if isinstance(stamp, datetime) else EPOCH, fields=answer.fields,
         )  # fmt: skip
 
-    async def _save(self, entry: Entry) -> None:
-        await write_entry(self.producer, self.outbox.codec, entry)
-        known = self.connection.applied.get(entry.mapping)
-        if known is not None and known.mapping.version == parsed(entry).mapping.version:  # at once: a refresh reads
-            self.connection.applied[entry.mapping] = replace(known, gate=entry.gate, paused=entry.paused)
+    async def _change(self, mapping: str, change: Callable[[Entry], Entry]) -> None:
+        """Of a mapping as it is applied now. Nothing waits for the gate in its turn: agents take turns too, and the
+        partition comes back once they are done."""
+        while True:
+            await self.gate.passed()
+            try:
+                entry = await self.follower.change(self.connection.name, mapping, change, self._write_entry)
+                break
+            except TryAgain as error:
+                if error.code != "lease.in-doubt":
+                    raise
+        known = self.connection.applied.get(mapping)
+        if entry is None or known is None:
+            return
+        if known.mapping.version == parsed(entry).mapping.version:  # at once: a refresh reads
+            self.connection.applied[mapping] = replace(known, gate=entry.gate, paused=entry.paused)
         await self.follower.refresh()
+
+    async def _write_entry(self, entry: Entry) -> None:
+        self._check_open()
+        await write_entry(self.kafka, self.outbox.codec, entry)
 
     async def _pause(self, mapping: str) -> None:
         """Until a person resumes it."""
-        entry = self.follower.entry(self.connection.name, mapping)
-        if entry is not None and not entry.paused:
-            await self._save(replace(entry, paused=True))
+        await self._change(mapping, lambda entry: replace(entry, paused=True))
 
     async def _resync(self, collection: Collection, *, wanted: bool) -> None:
         await self._store(resync_position(self.connection, collection, WANTED if wanted else DONE))

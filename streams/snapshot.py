@@ -20,7 +20,7 @@ from connector.core.snapshots import Collection
 from connector.core.values import canonical
 from connector.errors import DataError, EngineStop, TwinledgerError
 from connector.kafka.positions import Position, PositionKind
-from streams.configuration import Entry
+from streams.configuration import Entry, parsed
 from streams.connection import Connection
 from streams.walk import Walker
 
@@ -31,7 +31,7 @@ class Resync(Protocol):
     async def __call__(self, collection: Collection, *, wanted: bool) -> None: ...
 
 
-Save = Callable[[Entry], Awaitable[None]]
+Change = Callable[[str, Callable[[Entry], Entry]], Awaitable[None]]
 Notice = Callable[[Connection, str, TwinledgerError], Awaitable[None]]
 RETRY_SECONDS = (*(5,) * 12, *(60,) * 10, 300)  # each try is a call of the org's day
 STORE_SECONDS = 1.0
@@ -45,7 +45,7 @@ class SnapshotLoop:
     connection: Connection
     walker: Walker
     entry: Callable[[str, str], Entry | None]
-    save: Save
+    change: Change
     notice: Notice
     resync: Resync
     store: Callable[[Position], Awaitable[None]]
@@ -74,17 +74,17 @@ class SnapshotLoop:
         """Whether all went well. An entity that cannot be read holds its own mappings, and no others."""
         connection, failed = self.connection, set[Collection]()
         await self._hold()
-        waiting = [name for name, applied in connection.applied.items() if _begins(applied)]
+        waiting = {name: one.mapping.version for name, one in connection.applied.items() if _begins(one)}
         sources = sorted({source for name in waiting for source in self._sources(name)}, key=str)
         asked = sorted(connection.resyncs, key=str)
         for collection in dict.fromkeys([*sources, *asked]):
             reason = "" if collection in asked else self._reason(waiting, collection)
             if not await self._walked(collection, reason, asked=collection in asked):
                 failed.add(collection)
-        for name in waiting:
+        for name, version in waiting.items():
             if not failed.intersection(self._sources(name)):
                 await self._looked(name)
-                await self._open(name)
+                await self._open(name, version)
         return not failed
 
     async def _hold(self) -> None:
@@ -173,10 +173,14 @@ class SnapshotLoop:
                     collection = Collection.of(position.source.removeprefix(SOURCE))
                     self.begun[collection] = str(raw["reason"]), str(raw["cursor"])
 
-    async def _open(self, name: str) -> None:
-        entry = self.entry(self.connection.name, name)
-        if entry is not None and entry.gate is Gate.SNAPSHOT:
-            await self.save(replace(entry, gate=Gate.OPEN))
+    async def _open(self, name: str, version: str) -> None:
+        """Unless another text was applied meanwhile: that one has a snapshot of its own."""
+
+        def opened(entry: Entry) -> Entry:
+            whole = entry.gate is Gate.SNAPSHOT and parsed(entry).mapping.version == version
+            return replace(entry, gate=Gate.OPEN) if whole else entry
+
+        await self.change(name, opened)
 
 
 def _begins(applied: Applied) -> bool:

@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 from connector.core.catalog import Catalog
@@ -189,9 +190,8 @@ class Worker:
             return -1  # acknowledged before the event that caused it is committed
 
         async def pause(connection: Connection, mapping: str, paused: bool) -> None:
-            entry = follower.entry(connection.name, mapping)
-            if entry is not None:
-                await write_entry(producer, codec, replace(entry, paused=paused))
+            write = partial(write_entry, producer, codec)
+            await follower.change(connection.name, mapping, lambda entry: replace(entry, paused=paused), write)
 
         agents = Outbox(codec, put, clock)
         hops = Hops(

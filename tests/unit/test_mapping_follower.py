@@ -4,7 +4,7 @@ while one does not fit."""
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -90,6 +90,48 @@ async def test_of_two_looks_the_later_one_counts(monkeypatch: pytest.MonkeyPatch
         assert not later.done()
         go_on.set()
     assert world.gate is Gate.OPEN
+
+
+async def test_two_words_at_once_undo_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A resume, and a gate that opens at the end of a snapshot, by a worker that has not heard of the resume yet."""
+    world = World(monkeypatch, stands=replace(WAITS, paused=True))
+    await world.follower.refresh()
+
+    async def write(entry: Entry) -> None:
+        for _ in range(3):
+            await asyncio.sleep(0)
+        world.stands = entry
+
+    async with asyncio.TaskGroup() as words:
+        words.create_task(world.follower.change("demo", NAME, lambda one: replace(one, paused=False), write))
+        words.create_task(world.follower.change("demo", NAME, lambda one: replace(one, gate=Gate.OPEN), write))
+    assert world.stands == replace(OPEN, paused=False)
+    assert await world.follower.change("demo", "another", lambda one: one, write) is None
+
+
+async def test_a_snapshot_opens_the_text_that_it_was_taken_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    world, edited = World(monkeypatch, stands=WAITS), replace(WAITS, text=TEXT.replace("OPP-", "SALE-"))
+    assert edited != WAITS
+
+    async def write(entry: Entry) -> None:
+        world.stands = entry
+
+    async def change(name: str, how: Callable[[Entry], Entry]) -> None:
+        await world.follower.change("demo", name, how, write)
+
+    async def walk(_loop: SnapshotLoop, _collection: Collection, _reason: str) -> None:
+        world.stands = applied.pop() if applied else world.stands
+
+    applied = [edited]
+    monkeypatch.setattr(SnapshotLoop, "_walk", walk)
+    nothing = cast(Any, None)
+    loop = SnapshotLoop(world.home, nothing, world.follower.entry, change, nothing, nothing, nothing, ())
+    await world.follower.refresh()
+    await loop._round()
+    assert world.stands == edited, "applied meanwhile: it has a snapshot of its own"
+    await world.follower.refresh()
+    await loop._round()
+    assert world.stands == replace(edited, gate=Gate.OPEN)
 
 
 async def test_what_could_not_be_looked_at_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
