@@ -18,6 +18,7 @@ from connector.core.siblings import only_known
 from connector.core.values import Ref, canonical
 from connector.errors import DataError
 from connector.kafka.link_codec import Call, LinkEventEnvelope, Target
+from streams.conflicts import Conflicts
 from streams.connection import Connection
 from streams.siblings import Siblings
 from streams.sums import Sums
@@ -37,10 +38,12 @@ class Settle:
     ask: Ask
     siblings: Siblings = field(init=False)
     sums: Sums = field(init=False)
+    conflicts: Conflicts = field(init=False)
 
     def __post_init__(self) -> None:
         self.siblings = Siblings(self.tables, self.send, self.ask)
         self.sums = Sums(self.tables, self.send)
+        self.conflicts = Conflicts(self.tables, self.send)
 
     async def fold(self, connection: Connection, envelope: LinkEventEnvelope, offset: int) -> None:
         """Fold one value of ``link-events.v1``. Raises DataError for a mapping that nobody applied."""
@@ -63,6 +66,7 @@ class Settle:
             connection.tally["events", envelope.kind] += 1
             if connection.moved is not None:
                 connection.moved.note(link_id.key, offset)
+            await self.conflicts.decided(connection, link, event, offset)
             await self._follow(connection, link, offset)
 
     def _claimed(self, connection: Connection, link: Link, event: LinkEvent, rules: Rules) -> LinkEvent | None:
@@ -149,6 +153,7 @@ class Settle:
             await self._wake(connection, link)
             await self._join_twin(connection, link, rules)
         await self.siblings.follow(connection, link, rules)
+        await self.conflicts.follow(connection, link)
         await self.sums.follow(connection, link)
         if link.life is Life.ENDED:
             await self._wake(connection, link)

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 
+from connector.core import link_failures as failures
 from connector.core.identity import LinkId
 from connector.core.link_events import GONE, WITH, LinkEvent, Texts, Wanted
 from connector.core.link_parts import farewell
@@ -134,7 +135,7 @@ def state(link: Link, rules: Rules) -> State:
         Hold.CONFLICT: State.CONFLICT,
     }
     if link.hold in held:
-        return held[link.hold]
+        return State.BLOCKED if link.code == failures.ELSEWHERE.code else held[link.hold]
     return State.DIRTY if _next(link, rules) is not None else State.CLEAN
 
 
@@ -240,6 +241,6 @@ def _due(link: Link, task: Todo | None) -> datetime | None:
 
 
 def _review(link: Link) -> Review | None:
-    if link.hold not in (Hold.FAILED, Hold.CONFLICT):
+    if link.hold not in (Hold.FAILED, Hold.CONFLICT) or link.code == failures.ELSEWHERE.code:
         return None
     return Review(link.code, link.message, link.remedy, link.hold_paths)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from connector.core import link_failures as failures
+from connector.core.failure import Failure
 from connector.core.link_events import FOREIGN, GONE, Settled
-from connector.core.link_parts import UNDONE, aimed, ended, free, sticky
+from connector.core.link_parts import UNDONE, aimed, ended, free, hold, sticky
 from connector.core.link_rest import rest
 from connector.core.link_state import End, Hold, Life, Link, Rules
 from connector.core.records import Side
@@ -17,6 +18,8 @@ UNCERTAIN = (failures.STRANGER.code, failures.TWINS.code)  # a birth might be th
 
 def settle(link: Link, event: Settled, rules: Rules) -> Link:
     """Carry out a decision on a link with no call under way. What does not fit the link changes nothing."""
+    if event.decision in ("yield", "lead"):
+        return _asked(link, event)
     if event.decision == "undo":
         return _undone(link, event.value, rules)
     if event.decision == "end":
@@ -32,6 +35,20 @@ def settle(link: Link, event: Settled, rules: Rules) -> Link:
     if event.decision == "retry" or (event.decision == "create" and link.status == "gone"):
         return rest(_retried(link), rules)
     return link
+
+
+def _asked(link: Link, event: Settled) -> Link:
+    """Another mapping's link joins the same two objects and is in conflict too: a person is asked once, here (lead) or
+    there (yield). ``value`` names what is in question there."""
+    if link.hold is not Hold.CONFLICT or link.code not in failures.CONFLICTS:
+        return link
+    failure = failures.CONFLICT if event.decision == "lead" else failures.ELSEWHERE
+    return hold(link, Hold.CONFLICT, replace(failure, message=told(failure, event.value)), link.hold_paths)
+
+
+def told(failure: Failure, beside: str) -> str:
+    """The words of a conflict, with what is in question in the other mapping."""
+    return f"{failure.message} {beside}" if beside else failure.message
 
 
 def _undone(link: Link, message: str, rules: Rules) -> Link:

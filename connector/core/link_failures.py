@@ -53,6 +53,11 @@ OSCILLATES = _fix(
     "Find what sets it back, then decide which side wins.",
 )
 CONFLICT = _fix("link.conflict", "Both sides changed the same field.", "Decide which side wins.")
+ELSEWHERE = _fix(
+    "link.conflict-elsewhere",
+    "Both sides changed the same field, and another mapping of the same two objects asks about it.",
+    "Nothing to do here: what is decided there is decided here.",
+)
 WAITS = _fix(
     "link.waits", "It waits for another record to be linked first.", "Nothing to do if that one is on its way."
 )
@@ -73,6 +78,8 @@ CHANGED = _fix(
     "The record changed after its target was approved or paid.",
     "Change the target by hand and end the link, or set `life.changed` in the mapping.",
 )
+
+CONFLICTS = frozenset({CONFLICT.code, ELSEWHERE.code})  # of fields that both sides changed
 
 #  Only a person ends these: what the record says next mends none of them, and a birth might double what is there.
 STICKY = frozenset(failure.code for failure in (COPIED_MARK, STRANGER, TWINS, TARGET_GONE, TARGET_MISSING, IMPOSSIBLE))

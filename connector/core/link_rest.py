@@ -52,9 +52,13 @@ def _without(end: End, paths: Iterable[str]) -> End:
 
 def _conflict(link: Link, verdict: Merge) -> Link:
     conflicts = () if link.left else verdict.conflicts
-    ours = link.hold is Hold.CONFLICT and link.code == failures.CONFLICT.code
+    ours = link.hold is Hold.CONFLICT and link.code in failures.CONFLICTS
     if ours and not conflicts:
         return free(link)
+    if ours and conflicts == link.hold_paths:
+        return link  # as it is told already, here or by another mapping's link
+    if ours and link.code == failures.ELSEWHERE.code:
+        return replace(link, hold_paths=conflicts)
     if conflicts and (ours or link.hold in (Hold.NONE, Hold.WAITS)):
         return hold(link, Hold.CONFLICT, failures.CONFLICT, conflicts)
     return link

@@ -95,7 +95,7 @@ def shown(link: Link, rules: Rules, entities: Mapping[Side, str], *, paused: boo
     now = STATES[state(link, rules)]
     if now is Shown.ENDED and link.hold in (Hold.FAILED, Hold.CONFLICT):
         now = Shown.FAILED  # over, and yet a person is asked: it matches again
-    if paused and now is Shown.WAITING:
+    if paused and now is Shown.WAITING and link.hold is not Hold.CONFLICT:
         now = Shown.PAUSED
     code, reason, remedy = _words(link, now)
     ids = {side: link.end(side).id or (link.id.source if link.id.side is side else "") for side in Side}

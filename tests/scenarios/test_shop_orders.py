@@ -18,7 +18,7 @@ from connector.cli.demo import shipped_mappings
 from connector.cli.stage import Json, Stage
 from streams.hops import RECORDS
 from tests.integration.kafka_views import link_of
-from tests.integration.spine_stage import arm, hits, spine
+from tests.integration.spine_stage import arm, connection, hits, spine
 from tests.scenarios.people import (
     MIRRORS,
     becomes,
@@ -42,10 +42,10 @@ GRAPH = "/services/data/v62.0/composite/graph"
 
 @asynccontextmanager
 async def a_shop(
-    kafka: str, folder: Path, *names: str, changes: Mapping[str, str] = NO_CHANGES
+    kafka: str, folder: Path, *names: str, changes: Mapping[str, str] = NO_CHANGES, shows: bool = False
 ) -> AsyncIterator[Stage]:
     """The shipped mappings and the named ones of a shop, with some words changed. Two of the products are items;
-    postage has a product."""
+    postage has a product. ``shows``: Salesforce shows sync states."""
     mappings = folder / "mappings"
     shutil.copytree(shipped_mappings(), mappings)
     for name in names:
@@ -57,6 +57,8 @@ async def a_shop(
         for code in ("LIC-1", "BOOK-1"):
             await stage.xero.edit("Item", {"Code": code, "Name": code})
         await a_product_for_the_rest(stage)
+        with connection(stage) as one:
+            one["salesforce"] |= {"sync_state": shows, "sync_state_seconds": 1}
         await stage.begin()
         yield stage
 

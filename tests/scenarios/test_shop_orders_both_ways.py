@@ -3,12 +3,16 @@ invoice, each once. When both sides changed the same field its owner wins, the l
 
 from __future__ import annotations
 
+import asyncio
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from decimal import Decimal
 
 import pytest
 import pytest_asyncio
+from typer.testing import CliRunner
 
+from connector.cli.app import app
 from connector.cli.stage import Json, Stage
 from streams.hops import RECORDS
 from tests.integration.spine_stage import advance, start_again
@@ -46,7 +50,7 @@ POLL = "/api.xro/2.0/Invoices"
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def shop(kafka: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stage]:
     """Orders may be edited on both sides."""
-    async with a_shop(kafka, tmp_path_factory.mktemp("both"), ORDERS, BACK) as stage:
+    async with a_shop(kafka, tmp_path_factory.mktemp("both"), ORDERS, BACK, shows=True) as stage:
         yield stage
 
 
@@ -200,6 +204,29 @@ async def test_tax_inside_the_price_is_a_review_and_a_void_is_none(shop: Stage) 
     await clean(shop, BACK, there["Id"])
 
 
+async def asked_once(shop: Stage, opportunity: str) -> None:
+    """Two links are in conflict, and people are shown one question: on the command line and in Salesforce."""
+    words = ["review", "list", "--about", opportunity, "--config", str(shop.config), "--output", "json"]
+
+    async def listed() -> list[Json]:
+        result = await asyncio.to_thread(CliRunner().invoke, app, words)
+        found = json.loads(result.stdout)["reviews"] if result.exit_code == 0 else []
+        return found if len(found) == 1 and BACK in found[0]["message"] else []
+
+    (review,) = await becomes("one review is listed", listed)
+    assert (review["mapping"], review["code"]) == (ORDERS, "link.conflict")
+
+    async def rows() -> dict[str, Json]:
+        shown = await shop.salesforce.objects("Twinledger_Sync__c")
+        found = {row["Mapping__c"]: row for row in shown if row["Record_Id__c"] == opportunity}
+        states = [found[name]["State__c"] for name in (ORDERS, BACK) if name in found]
+        return found if states == ["Conflict", "Waiting"] else {}
+
+    seen = await becomes("Salesforce shows one conflict", rows)
+    assert seen[ORDERS]["Reason__c"] == review["message"]
+    assert seen[BACK]["Reason__c"].endswith(f"See {ORDERS}.")
+
+
 async def test_both_changed_the_same_the_owner_wins_the_later_one_or_a_person(shop: Stage) -> None:
     """While the connector is away, so that neither side hears of the other's edit before its own."""
     owned, latest, asked = [await ordered(shop, item("LIC-1", 1, "100")) for _ in range(3)]
@@ -227,8 +254,9 @@ async def test_both_changed_the_same_the_owner_wins_the_later_one_or_a_person(sh
 
     await becomes("the field is Xero's to say", xero_won)
     await becomes("the later edit wins", later_won)
-    await waits_for_a_person(shop, ORDERS, asked, "link.conflict")
-    review = await waits_for_a_person(shop, BACK, question["Id"], "link.conflict")
+    await waits_for_a_person(shop, BACK, question["Id"], "link.conflict-elsewhere")
+    review = await waits_for_a_person(shop, ORDERS, asked, "link.conflict")
+    await asked_once(shop, question["Id"])
     await decide(shop, review, "salesforce")
     await becomes_net(shop, asked, "300")
     for order, found in ((owned, mine), (latest, later), (asked, question)):
