@@ -5,7 +5,7 @@ An edition may select five objects for change events, or none at all; the others
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from connector.core.identity import record_key
@@ -31,12 +31,14 @@ class Capture(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Followed:
     """One object. With ``parent`` it is followed for the rows that a mapping reads of its parent, by ``reference``; or,
-    without ``reference``, because a mapping reads it beside its parent (`depends: live`)."""
+    without ``reference``, because a mapping reads it beside its parent (`depends: live`). ``mapped``: for its own sake,
+    whatever else; its records are documents of their own."""
 
     entity: str
     capture: Capture
     parent: str = ""
     reference: str = ""
+    mapped: bool = True
 
 
 def followed(connection: Connection, catalog: SalesforceCatalog) -> tuple[Followed, ...]:
@@ -50,10 +52,14 @@ def followed(connection: Connection, catalog: SalesforceCatalog) -> tuple[Follow
         for name in connection.read_plan(Side.SALESFORCE, entity).children:
             child, reference = shape.children.get(name, ("", "")) if shape is not None else ("", "")
             if child and child not in out:
-                out[child] = Followed(child, capture_of(connection, child, entity), entity, reference)
+                out[child] = Followed(child, capture_of(connection, child, entity), entity, reference, mapped=False)
+            elif child and not out[child].parent:
+                out[child] = replace(out[child], parent=entity, reference=reference)
     for entity, found in connection.beside().items():
         if entity not in out:
-            out[entity] = Followed(entity, capture_of(connection, entity), found[0][0])
+            out[entity] = Followed(entity, capture_of(connection, entity), found[0][0], mapped=False)
+        elif not out[entity].parent:
+            out[entity] = replace(out[entity], parent=found[0][0])
     return tuple(out.values())
 
 
@@ -69,8 +75,9 @@ def captured(settings: SalesforceSettings, *names: str) -> Capture:
 
 
 def heads(connection: Connection, catalog: SalesforceCatalog, entity: str) -> tuple[str, ...]:
-    """The mapped objects that show a change of this one: itself, or the one whose rows these are."""
-    return tuple((one.parent or one.entity) for one in followed(connection, catalog) if one.entity == entity)
+    """The mapped objects that show a change of this one: itself, and the one whose rows these are."""
+    (one,) = [one for one in followed(connection, catalog) if one.entity == entity] or (None,)
+    return () if one is None else tuple(name for name in (one.entity if one.mapped else "", one.parent) if name)
 
 
 async def ask(

@@ -199,7 +199,7 @@ class RefillLoop:
         span = await self.replication.deleted(one.entity, max(since, until - DELETED_REACH), until)
         gone = dict.fromkeys(span.ids)
         offset = max(offset, await ask(connection, self.outbox, one, gone, DELETED))
-        if not one.parent and (not span.whole or since < until - DELETED_REACH):
+        if one.mapped and (not span.whole or since < until - DELETED_REACH):
             self.compare(one.entity)
         return number, len(gone), offset
 
@@ -207,7 +207,7 @@ class RefillLoop:
         """(how many, last offset) of what was changed. Many records are read in the slow lane of snapshots: live
         changes would stand behind so many questions."""
         ids: dict[str, str | None] = {}
-        if one.parent or not self._replicated(one):
+        if one.reference or not one.mapped or not self._replicated(one):
             async for page in self.replication.moved(one.entity, "SystemModstamp", since, None, one.reference):
                 ids |= {row.id: row.parent for row in page}
         elif since < until - UPDATED_REACH:

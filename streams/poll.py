@@ -148,7 +148,7 @@ class ObjectPoll:
         """One poll of one object: how many records it brought. They stand in Kafka before the position does."""
         position, before = self._position(one), self.party.calls_for[Purpose.POLL]
         known = self.known.setdefault(one.entity, Known())
-        rows = self._rows if one.parent else self._records
+        rows = self._asked if one.parent else self._records
         number, newest = await rows(one, position.at - OVERLAP, known)
         deleted = await self._deleted(one, position.deleted, known)
         known.forget(max(newest, position.at) - OVERLAP)
@@ -184,7 +184,8 @@ class ObjectPoll:
         if rows:
             await self.outbox.answered(connection, record.organisation, record.entity, record.id, record.version, rows)
 
-    async def _rows(self, one: Followed, since: datetime, known: Known) -> tuple[int, datetime]:
+    async def _asked(self, one: Followed, since: datetime, known: Known) -> tuple[int, datetime]:
+        """What shows in another object too is only asked: with the hint both are read, itself where it is mapped."""
         newest, ids, asked_at = since, dict[str, str | None](), self.connection.clock()
         async for page in self.replication.moved(one.entity, "SystemModstamp", since, None, one.reference):
             ids |= {row.id: row.parent for row in page if known.fresh(row.id, row.at, asked_at)}
@@ -203,7 +204,7 @@ class ObjectPoll:
         told = dict.fromkeys(one_id for one_id in span.ids if one_id not in known.gone)
         await ask(self.connection, self.outbox, one, dict(told), DELETED)
         known.gone = dict.fromkeys(span.ids)
-        if not one.parent and (not span.whole or since - OVERLAP < start):
+        if one.mapped and (not span.whole or since - OVERLAP < start):
             self.compare(one.entity)
         return max(span.covered, since)
 
