@@ -20,7 +20,7 @@ from connector.core.link_state import Life, Link
 from connector.core.mapping import evaluate
 from connector.core.mapping.credit import credited
 from connector.core.mapping.evaluate import BackWrite, Context
-from connector.core.mapping.life import group
+from connector.core.mapping.life import Group, group
 from connector.core.mapping.model import Kind as MappingKind
 from connector.core.mapping.model import Mapping as Rule
 from connector.core.merged import follow, winner_of
@@ -127,6 +127,8 @@ def _one(
     rule = applied.planning(link_id, link)
     planned = replace(applied, mapping=rule)
     event = _first(record, planned, links, scene, link_id)
+    if event is not None and event.refusal is not None and _moot(record, link):
+        event = _wanted(record, rule, left="left")
     if event is None or (event.refusal is not None and event.refusal in told):
         return None  # what nobody can place is one review
     if link is None:
@@ -134,6 +136,12 @@ def _one(
             return None
         event = _gated(event, record, planned)
     return Sibling(link_id, rule, rules_of(rule), link, event)
+
+
+def _moot(record: Record, link: Link | None) -> bool:
+    """Whether a record is voided or deleted and nothing was ever made of it: what was wrong with it asks nobody now."""
+    unborn = link is None or link.life is Life.NEW
+    return unborn and group(record.side, record.entity, record.fields) is Group.GONE
 
 
 def _nothing_yet(record: Record, links: Links, link_id: LinkId, *, matches: bool) -> bool:

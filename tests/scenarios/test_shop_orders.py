@@ -319,3 +319,10 @@ async def test_an_order_in_another_currency_is_a_review(shop: Stage) -> None:
         return link is not None and not link.code
 
     await becomes("it is no order any more", over)
+
+    order = await ordered(shop, item("LIC-1", 1, "100"), CurrencyCode="USD", CurrencyRate=Decimal("1.2534"))
+    await waits_for_a_person(shop, ORDERS, order, "mapping.refused")
+    await shop.xero.edit("Invoice", {"Status": "VOIDED"}, order)
+    await becomes("what is voided is no question any more", over)
+    await clean(shop, MIRRORS, order)
+    assert not await deals(shop, order)
