@@ -96,6 +96,11 @@ class Entry:
     def digest(self) -> str:
         return hashlib.sha256(self.text.encode()).hexdigest()
 
+    @property
+    def version(self) -> str:
+        """Of the text. Raises MappingError."""
+        return parse(self.text, self.file).version
+
     def value(self) -> dict[str, Any]:
         body = {
             "file": self.file,

@@ -76,8 +76,10 @@ def captured(settings: SalesforceSettings, *names: str) -> Capture:
 
 def heads(connection: Connection, catalog: SalesforceCatalog, entity: str) -> tuple[str, ...]:
     """The mapped objects that show a change of this one: itself, and the one whose rows these are."""
-    (one,) = [one for one in followed(connection, catalog) if one.entity == entity] or (None,)
-    return () if one is None else tuple(name for name in (one.entity if one.mapped else "", one.parent) if name)
+    one = next((one for one in followed(connection, catalog) if one.entity == entity), None)
+    if one is None:
+        return ()
+    return (*((entity,) if one.mapped else ()), *((one.parent,) if one.parent else ()))
 
 
 async def ask(

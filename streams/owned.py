@@ -52,7 +52,7 @@ from streams.capture import (
     resync_position,
 )
 from streams.choices import Choices
-from streams.configuration import Entry, Follower, parsed, write_entry
+from streams.configuration import Entry, Follower, write_entry
 from streams.connection import Connection
 from streams.engine.app import Engine
 from streams.gate import LOOK_SECONDS, Gate, GatedProducer
@@ -295,8 +295,7 @@ class Owned:
 
     def _claimed(self, connection: Connection, mapping: str, side: Side, object_id: str) -> bool:
         """Raises TryAgain in a rebalance: the tables are closed."""
-        if not self.gate.is_open:
-            raise TryAgain("lease.in-doubt", f"Connection {connection.name} is not ours at this moment.", retry_after=1)
+        self._check_open()
         target = self.tables.targets.peek(connection.name, mapping, f"{side.value}:{object_id}")
         return target is not None and not target.gone
 
@@ -341,10 +340,8 @@ class Owned:
                 if error.code != "lease.in-doubt":
                     raise
         known = self.connection.applied.get(mapping)
-        if entry is None or known is None:
-            return
-        if known.mapping.version == parsed(entry).mapping.version:  # at once: a refresh reads
-            self.connection.applied[mapping] = replace(known, gate=entry.gate, paused=entry.paused)
+        if entry is not None and known is not None and known.mapping.version == entry.version:
+            self.connection.applied[mapping] = replace(known, gate=entry.gate, paused=entry.paused)  # a refresh reads
         await self.follower.refresh()
 
     async def _write_entry(self, entry: Entry) -> None:

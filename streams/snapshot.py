@@ -20,7 +20,7 @@ from connector.core.snapshots import Collection
 from connector.core.values import canonical
 from connector.errors import DataError, EngineStop, TwinledgerError
 from connector.kafka.positions import Position, PositionKind
-from streams.configuration import Entry, parsed
+from streams.configuration import Entry
 from streams.connection import Connection
 from streams.walk import Walker
 
@@ -177,7 +177,7 @@ class SnapshotLoop:
         """Unless another text was applied meanwhile: that one has a snapshot of its own."""
 
         def opened(entry: Entry) -> Entry:
-            whole = entry.gate is Gate.SNAPSHOT and parsed(entry).mapping.version == version
+            whole = entry.gate is Gate.SNAPSHOT and entry.version == version
             return replace(entry, gate=Gate.OPEN) if whole else entry
 
         await self.change(name, opened)

@@ -8,18 +8,16 @@ import pytest_asyncio
 
 from connector.core.applied import Applied
 from connector.core.records import Record, Side
-from connector.kafka.codec import Codec
 from connector.salesforce.pace import Pace
 from connector.salesforce.replication import Replication
 from streams.connection import Connection
 from streams.followed import Capture, Followed, heads
 from streams.hydrate import Hint, Hydrate
 from streams.poll import ObjectPoll
-from streams.tables import LinkTable, ParentTable, ReadTable, Tables, TargetTable
 from tests.integration.salesforce_org import an_org
 from tests.integration.test_salesforce_capture import Stand
 from tests.unit.mapping_catalogs import mapping
-from tests.unit.settle_desk import Shelf
+from tests.unit.settle_desk import empty_tables
 
 DEAL, LINE = "Opportunity", "OpportunityLineItem"
 WHOLE = """
@@ -72,14 +70,9 @@ async def a_line(stand: Stand) -> tuple[str, str]:
 
 
 def wanted(connection: Connection, hint: Hint) -> list[tuple[str, str]]:
-    codec = Codec()
-    tables = Tables(
-        LinkTable(Shelf(), codec), TargetTable(Shelf(), codec), ReadTable(Shelf(), codec), ParentTable(Shelf(), codec)
-    )
-
     async def emit(_connection: Connection, _record: Record) -> None: ...
 
-    return Hydrate(tables, emit)._wanted(connection, Side.SALESFORCE, hint)
+    return Hydrate(empty_tables(), emit)._wanted(connection, Side.SALESFORCE, hint)
 
 
 async def test_a_row_is_followed_for_its_own_sake_and_for_its_parents(stand: Stand) -> None:

@@ -53,6 +53,13 @@ class Shelf:
         return [row for row in self.scan(0) if row[0] > key][:count]
 
 
+def empty_tables() -> Tables:
+    codec = Codec()
+    return Tables(
+        LinkTable(Shelf(), codec), TargetTable(Shelf(), codec), ReadTable(Shelf(), codec), ParentTable(Shelf(), codec)
+    )
+
+
 @dataclass
 class Desk:
     """One connection. ``sent`` are the link events that plan and settle gave out, ``asked`` what must be read."""
@@ -63,16 +70,11 @@ class Desk:
     offset: int = -1
 
     def __post_init__(self) -> None:
-        nobody, codec = cast("Party", None), Codec()
+        nobody = cast("Party", None)
         self.home = Connection(SETTINGS, nobody, nobody, "org", "t", lambda: NOW, 0)
         for name in self.mappings:
             self.home.applied[name] = Applied(ready(name))
-        self.tables = Tables(
-            LinkTable(Shelf(), codec),
-            TargetTable(Shelf(), codec),
-            ReadTable(Shelf(), codec),
-            ParentTable(Shelf(), codec),
-        )
+        self.tables = empty_tables()
         self.settle = Settle(self.tables, self._send, self._ask)
         self.plan = Plan(self.tables, self._send)
 

@@ -56,6 +56,12 @@ class World:
     async def read(self, *_: object) -> dict[str, Entry]:
         return {self.stands.key.decode(): self.stands}
 
+    async def write(self, entry: Entry) -> None:
+        """It takes a while."""
+        for _ in range(3):
+            await asyncio.sleep(0)
+        self.stands = entry
+
     async def catalogs(self, _home: Connection, _rule: Rule, fresh: bool) -> Mapping[Side, Catalog]:
         self.asked_anew.append(fresh)
         if self.away:
@@ -97,27 +103,19 @@ async def test_two_words_at_once_undo_nothing(monkeypatch: pytest.MonkeyPatch) -
     world = World(monkeypatch, stands=replace(WAITS, paused=True))
     await world.follower.refresh()
 
-    async def write(entry: Entry) -> None:
-        for _ in range(3):
-            await asyncio.sleep(0)
-        world.stands = entry
-
     async with asyncio.TaskGroup() as words:
-        words.create_task(world.follower.change("demo", NAME, lambda one: replace(one, paused=False), write))
-        words.create_task(world.follower.change("demo", NAME, lambda one: replace(one, gate=Gate.OPEN), write))
+        words.create_task(world.follower.change("demo", NAME, lambda one: replace(one, paused=False), world.write))
+        words.create_task(world.follower.change("demo", NAME, lambda one: replace(one, gate=Gate.OPEN), world.write))
     assert world.stands == replace(OPEN, paused=False)
-    assert await world.follower.change("demo", "another", lambda one: one, write) is None
+    assert await world.follower.change("demo", "another", lambda one: one, world.write) is None
 
 
 async def test_a_snapshot_opens_the_text_that_it_was_taken_for(monkeypatch: pytest.MonkeyPatch) -> None:
     world, edited = World(monkeypatch, stands=WAITS), replace(WAITS, text=TEXT.replace("OPP-", "SALE-"))
     assert edited != WAITS
 
-    async def write(entry: Entry) -> None:
-        world.stands = entry
-
     async def change(name: str, how: Callable[[Entry], Entry]) -> None:
-        await world.follower.change("demo", name, how, write)
+        await world.follower.change("demo", name, how, world.write)
 
     async def walk(_loop: SnapshotLoop, _collection: Collection, _reason: str) -> None:
         world.stands = applied.pop() if applied else world.stands
