@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from connector.core.applied import BY_MARK, SAME
 from connector.core.below import PARENTS, located
 from connector.core.link import Act
-from connector.core.link_events import UNCLAIMED, Found, LinkEvent, Texts
+from connector.core.link_events import Found, LinkEvent, Texts
 from connector.core.link_state import Link
 from connector.core.mapping import evaluate
 from connector.core.mapping.life import group
@@ -121,10 +121,8 @@ class Lookup:
         return taken if taken or not made_instead else found
 
     def _nothing(self, connection: Connection, job: Job) -> Found:
-        applied, stamp = connection.applied[job.link.id.mapping], job.link.end(job.link.id.side).stamp
-        policy = "end" if applied.looks else "stop"
-        if applied.looks and applied.claim and (applied.pinned is None or stamp is None or stamp > applied.pinned):
-            policy = UNCLAIMED  # it may have had a link, of which no event is kept
+        link = job.link
+        policy = link.unfound or connection.applied[link.id.mapping].unfound(link.end(link.id.side).stamp) or "stop"
         return Found(job.todo.side, (), connection.clock(), policy=policy)
 
     # --- after a lost call ---------------------------------------------------------------------------------------

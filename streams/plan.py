@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from connector.core.applied import Applied
 from connector.core.identity import LinkId
 from connector.core.link import outputs, step, version_of
-from connector.core.link_events import LinkEvent, Observed, Wanted
+from connector.core.link_events import PAST, LinkEvent, Observed, Wanted
 from connector.core.link_failures import TARGET_MISSING
 from connector.core.link_state import NEVER, Link
 from connector.core.planning import plan
@@ -97,6 +97,8 @@ class Plan:
             past = applied.pinned is None or event.stamp is None or event.stamp < applied.pinned
             if applied.mapping.begin == "new" and past:
                 return None
+            if applied.mapping.begin == "link" and past and isinstance(event, Wanted):
+                event = replace(event, unfound=PAST)
         elif link.attempt is not None or event.version < _known_since(link, event.side):
             return None
         elif isinstance(event, Observed) and link.code == TARGET_MISSING.code:

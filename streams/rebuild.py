@@ -110,11 +110,10 @@ async def rebuild(
 
 
 def _come_back(entry: Entry, *, whole: bool) -> Entry:
-    """Paused, and looking for its own mark before every birth. Where events are gone, a mapping that leaves the past
-    closed first looks for what its records have: what is not found makes nothing before a person says so."""
-    rule = parsed(entry).mapping
-    looks = not whole and rule.begin in ("new", "link") and rule.kind is not Kind.BACK_WRITE
-    return replace(entry, paused=True, claim=True, gate=Gate.SNAPSHOT if looks else entry.gate)
+    """Paused, and looking for its own mark before every birth. Where events are gone it begins once more: it reads
+    every record, and one that leaves the past closed makes nothing of what is not found before a person says so."""
+    again = not whole and parsed(entry).mapping.kind is not Kind.BACK_WRITE
+    return replace(entry, paused=True, claim=True, gate=Gate.SNAPSHOT if again else entry.gate)
 
 
 async def _made(cluster: Cluster, codec: Codec) -> list[Position]:

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from connector.core.document import Flat
 from connector.core.identity import LinkId
-from connector.core.link_events import LinkEvent
+from connector.core.link_events import MEANWHILE, PAST, UNCLAIMED, LinkEvent
 from connector.core.link_state import Life, Link, Rules
 from connector.core.mapping.approval import approve_of
 from connector.core.mapping.evaluate import Context
@@ -59,8 +59,20 @@ class Applied:
     @property
     def looks(self) -> bool:
         """It is being applied, and what exists is looked for, nothing made: `begin: link`, or its links were rebuilt
-        from a part of their events."""
-        return self.gate is Gate.SNAPSHOT and (self.mapping.begin == "link" or self.claim)
+        from a part of their events. With `begin: all` everything is made, once its own mark has been looked for."""
+        begin = self.mapping.begin
+        return self.gate is Gate.SNAPSHOT and (begin == "link" or (self.claim and begin != "all"))
+
+    def unfound(self, stamp: datetime | None) -> str:
+        """What it means for a record (last changed then) that nothing is found of it while this mapping only looks.
+        Where links were rebuilt from a part of their events it may have had one, of which no event is kept."""
+        if not self.looks:
+            return ""
+        if self.pinned is not None and stamp is not None and stamp <= self.pinned:
+            return PAST
+        if self.claim:
+            return UNCLAIMED
+        return MEANWHILE if self.pinned is not None and stamp is not None else PAST
 
     @property
     def held(self) -> bool:

@@ -111,7 +111,9 @@ def _retried(link: Link) -> Link:
         return ended(link, "target-gone")
     if link.life is Life.NEW and sticky(link) and link.code in UNCERTAIN:
         return link
-    return _read_again(replace(free(link), looked=link.looked and link.life is Life.LIVE, flips={}))
+    asked = link.code in (failures.UNCLAIMED.code, failures.MEANWHILE.code)  # and answered: it is to be made
+    unfound = "" if asked else link.unfound
+    return _read_again(replace(free(link), looked=link.looked and link.life is Life.LIVE, unfound=unfound, flips={}))
 
 
 def _read_again(link: Link) -> Link:

@@ -37,6 +37,7 @@ class Wanted:
 
     ``flat`` is None when the record no longer matches (``left`` says why: ``left`` or ``deleted``). ``refs`` are the
     paths whose target nobody knew yet. ``before`` is set by the snapshot of ``begin: new``: it was so before we came.
+    ``unfound`` says what follows if a look-up finds nothing: set while a mapping only looks for what exists.
     ``given`` moves nothing: it tells the reader of the trail which part of a choice gave the value of a path.
     """
 
@@ -56,6 +57,7 @@ class Wanted:
     left: str = ""
     refusal: Failure | None = None
     before: str = ""
+    unfound: str = ""
     given: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -72,7 +74,10 @@ class Observed:
     gone: bool = False
 
 
-UNCLAIMED = "unclaimed"  # a policy: no hit means that a person must say whether there ever was one
+#  What it means that a look-up finds nothing, where that is not a birth.
+PAST = "end"  # it was there before its mapping, and makes nothing
+MEANWHILE = "changed"  # it changed while its mapping was being applied: a person says whether it is old
+UNCLAIMED = "unclaimed"  # it may have had its object: a person says so
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +85,9 @@ class Found:
     """What a look-up on the target side brought: before a birth (``call`` empty), or the probe of a lost call. No hit,
     no call and a ``version``: a read by id of the end itself, which was not there.
 
-    ``hits`` are object ids; ``policy`` is what one hit means (link, ask, stop), or none (end, unclaimed). A probe that
-    found one says in ``ours`` whether it carries our mark or equals all that we sent. ``at`` is when the look-up was
-    sent. ``names`` is what people call the hits, one for each where any is known.
+    ``hits`` are object ids; ``policy`` is what one hit means (link, ask, stop), or none (stop: a birth may follow; else
+    as ``Wanted.unfound``). A probe that found one says in ``ours`` whether it carries our mark or equals all that we
+    sent. ``at`` is when the look-up was sent. ``names`` is what people call the hits, one for each where any is known.
     """
 
     side: Side

@@ -35,6 +35,11 @@ UNCLAIMED = _fix(
     "whether it ever had its object.",
     "Retry to make it, link to what is there, or end the link.",
 )
+MEANWHILE = _fix(
+    "mapping.changed-during-apply",
+    "The record matched and changed while the mapping was being applied, so nobody can say whether it is old.",
+    "Decide: retry to make its document, or end the link.",
+)
 TARGET_MISSING = _fix(
     "link.target-missing", "The target cannot be read.", "Check the permissions of the integration user, then retry."
 )

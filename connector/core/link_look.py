@@ -7,13 +7,14 @@ from dataclasses import replace
 from connector.core import link_failures as failures
 from connector.core.failure import Failure
 from connector.core.link_calls import confirmed
-from connector.core.link_events import GONE, UNCLAIMED, Applied, Found
+from connector.core.link_events import GONE, MEANWHILE, PAST, UNCLAIMED, Applied, Found
 from connector.core.link_explain import explained
 from connector.core.link_parts import aimed, claimed, ended, free, hold, judge, newer, over, sticky
 from connector.core.link_rest import rest
 from connector.core.link_state import NEVER, PROBE_TWICE, Attempt, Hold, Link, Observation, Rules
 from connector.core.records import Side
 
+ASKED = {UNCLAIMED: failures.UNCLAIMED, MEANWHILE: failures.MEANWHILE}
 SHOWN = 5  # of what was found, by name; the ids are all in the review
 
 
@@ -23,10 +24,10 @@ def look(link: Link, event: Found, rules: Rules) -> Link:
         return link
     if event.call:
         return _probed_late(link, event, rules)
-    if not event.hits and event.policy == "end":
-        return ended(link, "before")  # `begin: link`: it was there before us, and nothing there is its match
-    if not event.hits and event.policy == UNCLAIMED:
-        return hold(link, Hold.FAILED, failures.UNCLAIMED)
+    if not event.hits and event.policy == PAST:
+        return ended(link, "before")  # nothing there is its match
+    if not event.hits and event.policy in ASKED:
+        return hold(link, Hold.FAILED, ASKED[event.policy])
     if not event.hits:
         return rest(replace(link, looked=True), rules)
     if len(event.hits) > 1:

@@ -44,6 +44,8 @@ def take(link: Link, event: Wanted, rules: Rules) -> Link:
         return late(link, side, seen)
     if event.before and link.phase is Phase.NEW:
         return ended(link.with_end(side, _known(end, event)), event.before)
+    if event.unfound and link.phase is Phase.NEW and not link.looked:
+        link = replace(link, unfound=event.unfound)
     if event.refusal is None and event.flat is not None:
         return _wants(link, event, seen, rules)
     if not own and link.life is Life.NEW:  # it is being born: read again when the call is over

@@ -195,6 +195,7 @@ class Link:
     mark: str = ""
     money: str = ""
     looked: bool = False  # find or match has been run: a birth may follow
+    unfound: str = ""  # what follows if that finds nothing, where it was first seen by a mapping that only looked
     left: str = ""
     status: str = ""
     born: datetime | None = None

@@ -12,9 +12,10 @@ from dataclasses import replace
 from connector.core.applied import BY_MARK, SAME, Applied, Gate, Links, Planned, Scene, rules_of
 from connector.core.crediting import follow_up
 from connector.core.document import Document, Flat, NotWanted, Refused
-from connector.core.failure import Failure, Kind
+from connector.core.failure import Failure
 from connector.core.identity import LinkId, document_key
 from connector.core.link_events import OF, TARGET, Observed, Wanted
+from connector.core.link_failures import MEANWHILE
 from connector.core.link_parts import REBORN, newer
 from connector.core.link_state import Life, Link
 from connector.core.mapping import evaluate
@@ -29,12 +30,6 @@ from connector.core.siblings import Sibling, bound
 from connector.core.sums import newest
 from connector.core.values import Ref, canonical, texts
 
-CHANGED_DURING_APPLY = Failure(
-    "mapping.changed-during-apply",
-    Kind.FIX,
-    "The record matched and changed while the mapping was being applied, so nobody can say whether it is old.",
-    "Decide: retry to make its document, or end the link.",
-)
 ALL = "*"  # the part that speaks for all documents of a record
 
 
@@ -131,11 +126,10 @@ def _one(
         event = _wanted(record, rule, left="left")
     if event is None or (event.refusal is not None and event.refusal in told):
         return None  # what nobody can place is one review
-    if link is None:
-        if _nothing_yet(record, links, link_id, matches=event.flat is not None or event.refusal is not None):
-            return None
-        event = _gated(event, record, planned)
-    return Sibling(link_id, rule, rules_of(rule), link, event)
+    matches = event.flat is not None or event.refusal is not None
+    if link is None and _nothing_yet(record, links, link_id, matches=matches):
+        return None
+    return Sibling(link_id, rule, rules_of(rule), link, _gated(event, record, planned, link))
 
 
 def _moot(record: Record, link: Link | None) -> bool:
@@ -280,7 +274,7 @@ def _two_way(record: Record, applied: Applied, links: Links, scene: Scene) -> It
         entity=mapping.end(record.side.other).entity,
         find=_match_criteria(mapping, record) if link is None or link.life is Life.NEW else {},
     )
-    yield link_id, _gated(event, record, applied) if link is None else event
+    yield link_id, _gated(event, record, applied, link)
 
 
 def _merged(
@@ -362,12 +356,16 @@ def _reborn(link: Link, record: Record, again: str) -> bool:
     return allowed and newer(link.end(record.side), record.version, record.stamp)
 
 
-def _gated(event: Wanted, record: Record, applied: Applied) -> Wanted:
-    """While ``begin: new`` takes its snapshot, what matches was there before; what changed meanwhile is a review."""
-    if applied.gate is not Gate.SNAPSHOT or applied.mapping.begin != "new" or applied.looks:
+def _gated(event: Wanted, record: Record, applied: Applied, link: Link | None) -> Wanted:
+    """What a mapping that is being applied makes of what it sees first. With ``begin: new``, what matches was there
+    before, and what changed meanwhile is a review. One that looks for what exists says so to the link, which may have
+    to wait for its customer until long after."""
+    if applied.looks and (link is None or link.life is Life.NEW):
+        return replace(event, unfound=applied.unfound(record.stamp))
+    if link is not None or applied.gate is not Gate.SNAPSHOT or applied.mapping.begin != "new":
         return event
     if applied.pinned is not None and record.stamp is not None and record.stamp > applied.pinned:
-        return replace(event, flat=None, refusal=CHANGED_DURING_APPLY)
+        return replace(event, flat=None, refusal=MEANWHILE)
     return replace(event, before="before", refusal=None)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,15 @@ from connector.cli.apply import apply_file
 from connector.cli.demo import shipped_mappings
 from connector.cli.options import Old
 from connector.cli.stage import Json, Stage, until
+from connector.core.link_state import Hold
 from connector.kafka.codec import Codec
 from connector.kafka.connection import cluster_of
 from connector.kafka.producer import Producer
 from connector.settings import load
 from streams.clock import clock
+from tests.integration.kafka_views import links
 from tests.integration.spine_stage import arm, spine
+from tests.scenarios.people import INVOICES
 
 pytestmark = pytest.mark.timeout(240)
 OLD = 1000
@@ -29,8 +33,6 @@ async def account(scene: Stage, name: str) -> str:
 
 async def opportunity(scene: Stage, owner: str, number: str, stage: str, **more: Any) -> str:
     """One opportunity with one line of 10.00."""
-    from decimal import Decimal
-
     opened = await scene.salesforce.edit(
         "Opportunity",
         {
@@ -307,3 +309,39 @@ async def test_begin_link_ties_what_exists_and_makes_nothing_of_the_rest(
         await until("the linked one follows and the new one is born", there)
         assert len(await scene.xero.objects("Contact")) == contacts + 1
         assert len(await scene.salesforce.objects("Account")) == accounts + 1
+
+
+async def test_an_old_deal_whose_customer_is_tied_long_after_begin_link_is_not_billed(
+    kafka: str, prefix: str, tmp_path: Path
+) -> None:
+    mappings = copied_mappings(tmp_path, "account-contact", "opportunity-to-invoice")
+    edit_file(mappings / "opportunity-to-invoice.yaml", "begin: new", "begin: link")
+    edit_file(mappings / "opportunity-to-invoice.yaml", "found: stop", "found: link")
+    async with spine(kafka, prefix, tmp_path, mappings=mappings, start=False) as scene:
+        owner = await scene.salesforce.edit("Account", {"Name": "No customer yet", "Type": "Prospect"})
+        old = await opportunity(scene, owner, "old", "Closed Won")
+        billed = await opportunity(scene, owner, "billed", "Closed Won")
+        contact = await scene.xero.edit("Contact", {"Name": "Was billed by hand"})
+        lines = [{"Description": "By hand", "Quantity": Decimal(1), "UnitAmount": Decimal(10), "AccountCode": "200"}]
+        by_hand = {"InvoiceNumber": "OPP-billed", "Type": "ACCREC", "LineItems": lines}
+        await scene.xero.edit("Invoice", {**by_hand, "Contact": {"ContactID": contact}})
+        await scene.begin()
+        await scene.opened()
+        new = await opportunity(scene, owner, "new", "Closed Won")
+        await until("all three wait", lambda: _all_wait(scene, old, billed, new))
+        await scene.salesforce.edit("Opportunity", {"PO_Number__c": "edited later"}, old)
+        await scene.salesforce.edit("Account", {"Type": "Customer"}, owner)
+        await invoice_of(scene, "new")
+
+        async def came_to_rest() -> dict[str, tuple[str, str]] | None:
+            found = {link.id.source: (link.life.value, link.reason) for link in await links(scene, INVOICES)}
+            return found if "new" not in {life for life, _ in found.values()} else None
+
+        ends = await until("the old ones are looked for", came_to_rest)
+        assert ends == {old: ("ended", "before"), billed: ("live", ""), new: ("live", "")}
+        assert sorted(row["InvoiceNumber"] for row in await ours(scene)) == ["OPP-billed", "OPP-new"]
+
+
+async def _all_wait(scene: Stage, *deals: str) -> bool:
+    found = {link.id.source: link.hold for link in await links(scene, INVOICES)}
+    return found == dict.fromkeys(deals, Hold.WAITS)

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from connector.core.link import Act, outputs
 from connector.core.link_events import (
+    MEANWHILE,
+    PAST,
     TARGET,
+    UNCLAIMED,
     Applied,
     Due,
     Observed,
@@ -56,6 +61,31 @@ def test_what_was_there_before_makes_nothing_now_or_later() -> None:
     assert story.wants(Name=BLUE).state is State.ENDED
     assert story.todo is None
     assert outputs(story.link, INVOICE).asks == ()
+
+
+@pytest.mark.parametrize(
+    ("unfound", "state", "code"),
+    [
+        (PAST, State.ENDED, ""),
+        (MEANWHILE, State.FAILED, "mapping.changed-during-apply"),
+        (UNCLAIMED, State.FAILED, "link.unclaimed"),
+    ],
+)
+def test_what_was_first_seen_by_a_mapping_that_only_looked_keeps_that_while_it_waits(
+    unfound: str, state: State, code: str
+) -> None:
+    """Its customer may be tied long after the mapping began, and its record be edited meanwhile."""
+    waits = {"Contact": Ref("account-contact", "salesforce:c1")}
+    story = Story().tell(Story().record(SF, {"Name": RED}, find={"": "x"}, refs=waits, unfound=unfound))
+    story.tell(story.record(SF, {"Name": BLUE}, find={"": "x"}, refs=waits))
+    assert story.todo is None
+    story.tell(Due(NOON, {"Contact": CONTACT}))
+    assert story.todo is not None
+    assert (story.todo.act, story.link.unfound) == (Act.LOOK, unfound)
+    story.finds(policy=story.link.unfound)
+    assert (story.state, story.code) == (state, code)
+    story.tell(Settled("retry", "ann", NOON))
+    assert story.link.unfound == (PAST if unfound == PAST else ""), "what a person has answered is not asked again"
 
 
 def test_a_record_that_cannot_be_written_is_a_review_until_it_says_something_else() -> None:
