@@ -323,8 +323,9 @@ async def test_an_old_deal_whose_customer_is_tied_long_after_begin_link_is_not_b
         billed = await opportunity(scene, owner, "billed", "Closed Won")
         contact = await scene.xero.edit("Contact", {"Name": "Was billed by hand"})
         lines = [{"Description": "By hand", "Quantity": Decimal(1), "UnitAmount": Decimal(10), "AccountCode": "200"}]
-        by_hand = {"InvoiceNumber": "OPP-billed", "Type": "ACCREC", "LineItems": lines}
-        await scene.xero.edit("Invoice", {**by_hand, "Contact": {"ContactID": contact}})
+        by_hand: Json = {"InvoiceNumber": "OPP-billed", "Type": "ACCREC", "LineItems": lines}
+        by_hand["Contact"] = {"ContactID": contact}
+        await scene.xero.edit("Invoice", by_hand)
         await scene.begin()
         await scene.opened()
         new = await opportunity(scene, owner, "new", "Closed Won")

@@ -78,11 +78,11 @@ def test_what_was_first_seen_by_a_mapping_that_only_looked_keeps_that_while_it_w
     waits = {"Contact": Ref("account-contact", "salesforce:c1")}
     story = Story().tell(Story().record(SF, {"Name": RED}, find={"": "x"}, refs=waits, unfound=unfound))
     story.tell(story.record(SF, {"Name": BLUE}, find={"": "x"}, refs=waits))
-    assert story.todo is None
-    story.tell(Due(NOON, {"Contact": CONTACT}))
+    assert story.state is State.BLOCKED
+    story.tell(Due(NOON, {"Contact": GREEN}))
     assert story.todo is not None
     assert (story.todo.act, story.link.unfound) == (Act.LOOK, unfound)
-    story.finds(policy=story.link.unfound)
+    story.finds(policy=unfound)
     assert (story.state, story.code) == (state, code)
     story.tell(Settled("retry", "ann", NOON))
     assert story.link.unfound == (PAST if unfound == PAST else ""), "what a person has answered is not asked again"
