@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from pathlib import Path
 
 import pytest
 
@@ -52,6 +53,15 @@ def codes(text: str) -> list[tuple[str, int]]:
 def test_the_ready_made_mappings_have_no_problem() -> None:
     assert check(READY, CATALOGS) == ()
     assert len(READY) == 7
+
+
+def test_every_ready_made_mapping_to_xero_bills_in_the_currency_of_its_record() -> None:
+    """In an org with several currencies a deal in dollars would else be billed in pounds."""
+    folder = Path(__file__).parents[2] / "mappings"
+    texts = [path.read_text("utf-8") for path in sorted(folder.rglob("*.yaml"))]
+    said = [row.split(":", 1)[1].strip() for text in texts for row in text.splitlines() if "CurrencyCode: =" in row]
+    assert len(said) == 18
+    assert set(said) == {"=record.CurrencyIsoCode or connection.currency"}
 
 
 def test_the_ready_made_mappings_fit_the_catalogs_of_both_parties() -> None:
