@@ -27,6 +27,7 @@ class TwinledgerError(Exception):
         self.code = code
         self.message = message
         self.remedy = remedy
+        self.others: tuple[TwinledgerError, ...] = ()  # what was found besides, told with it
 
     def __str__(self) -> str:
         tail = f" {self.remedy}" if self.remedy else ""

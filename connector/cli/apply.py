@@ -6,7 +6,7 @@ Links that are there keep the text that they were made by, unless ``--old move``
 from __future__ import annotations
 
 import getpass
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -137,26 +137,29 @@ async def apply(cluster: Cluster, codec: Codec, planned: tuple[Change, ...]) -> 
 async def apply_file(config: Path, *, dry_run: bool = False, old: Old = Old.KEEP) -> tuple[Change, ...]:
     """Check and apply the mappings of every connection of a configuration file; gives what changed (or would).
 
-    Raises MappingError for the first problem; ``check_file`` lists all.
+    Raises MappingError for the first problem, with all others beside it.
     """
     settings = load(config)
     cluster, codec = cluster_of(settings.kafka), Codec()
     planned: list[Change] = []
     async with HttpClient() as http:
+        grants, base = grants_of(settings), config.parent
+        seen = [await inspected(http, connection, base, grants) for connection in settings.connections]
+        if wrong := [one for each in seen for one in each.problems]:
+            raise _as_error(wrong)
         for connection in settings.connections:
-            wrong = (await inspected(http, connection, config.parent, grants_of(settings))).problems
-            if wrong:
-                raise _as_error(wrong)
             planned.extend(await changes(cluster, codec, connection, config.parent, clock(), old))
     if not dry_run:
         await apply(cluster, codec, tuple(planned))
     return tuple(planned)
 
 
-def _as_error(wrong: tuple[Problem, ...]) -> MappingError:
-    first = wrong[0]
-    more = f" ({len(wrong) - 1} more: see `twinledger mapping check`)" if len(wrong) > 1 else ""
-    return MappingError(first.code, first.message + more, remedy=first.remedy, file=first.file, line=first.line)
+def _as_error(wrong: Sequence[Problem]) -> MappingError:
+    first, *others = [
+        MappingError(one.code, one.message, remedy=one.remedy, file=one.file, line=one.line) for one in wrong
+    ]
+    first.others = tuple(others)
+    return first
 
 
 async def check_file(config: Path) -> tuple[Problem, ...]:

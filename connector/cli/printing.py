@@ -114,14 +114,21 @@ def to_json(data: Any) -> str:
 def report(error: TwinledgerError, output: Format = Format.TABLE) -> None:
     """What happened, what to do, the code: on stderr."""
     if output is Format.JSON:
-        said = {"error": {"code": error.code, "message": error.message, "remedy": error.remedy}}
+        said: dict[str, Any] = {"error": _said(error)}
+        if error.others:
+            said["others"] = [_said(one) for one in error.others]
         sys.stderr.write(json.dumps(said, ensure_ascii=False) + "\n")
         return
     out = console(sys.stderr)
-    out.print(Text.assemble(("✗ ", "bold red"), error.message), soft_wrap=True)
-    if error.remedy:
-        out.print(Text.assemble(("  → ", "bold"), error.remedy), soft_wrap=True)
-    out.print(Text(f"  {error.code}", style="dim"), soft_wrap=True)
+    for one in (error, *error.others):
+        out.print(Text.assemble(("✗ ", "bold red"), one.message), soft_wrap=True)
+        if one.remedy:
+            out.print(Text.assemble(("  → ", "bold"), one.remedy), soft_wrap=True)
+        out.print(Text(f"  {one.code}", style="dim"), soft_wrap=True)
+
+
+def _said(error: TwinledgerError) -> dict[str, str]:
+    return {"code": error.code, "message": error.message, "remedy": error.remedy}
 
 
 def _plain(value: Any) -> Any:

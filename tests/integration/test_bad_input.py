@@ -351,6 +351,17 @@ async def test_apply_refuses_an_invalid_mapping(scene: Stage, tmp_path: Path, ca
     assert error.remedy, (error.code, error.message)
 
 
+async def test_apply_names_every_problem_of_every_file(scene: Stage, tmp_path: Path) -> None:
+    field = MAPPINGS["an unknown field"]
+    wrong = {"invoice-status-to-opportunity": field[:2], "expense-to-bill": ("Type: ACCPAY", "Type: ACCPAYY")}
+    folder = changed_mappings(tmp_path, wrong)
+    config = changed(scene, tmp_path, lambda raw: raw["connections"][0].update(mappings=[str(folder)]))
+    with pytest.raises(MappingError) as caught:
+        await apply_file(config)
+    told = {(one.file, one.code) for one in (caught.value, *caught.value.others) if isinstance(one, MappingError)}
+    assert told == {("invoice-status-to-opportunity.yaml", field[2]), ("expense-to-bill.yaml", "mapping.value")}
+
+
 async def test_the_command_names_file_line_and_remedy(scene: Stage, tmp_path: Path) -> None:
     folder = changed_mappings(tmp_path, {"invoice-status-to-opportunity": ("Amount_Paid__c: =", "Amount_Payed__c: =")})
     rows = (folder / "invoice-status-to-opportunity.yaml").read_text("utf-8").splitlines()

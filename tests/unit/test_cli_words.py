@@ -41,6 +41,19 @@ NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 REPOSITORY = Path(__file__).parents[2]
 
 
+def test_all_that_was_found_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    error = MappingError("mapping.type", "a text", remedy="Say a number.", file="a.yaml", line=3)
+    error.others = (MappingError("mapping.circle", "round and round", file="b.yaml", line=1),)
+    printing.report(error)
+    told = capsys.readouterr().err
+    assert [one in told for one in ("a.yaml:3: a text", "Say a number.", "b.yaml:1: round", "mapping.circle")] == [
+        True
+    ] * 4
+    printing.report(error, Format.JSON)
+    said = json.loads(capsys.readouterr().err)
+    assert (said["error"]["code"], [one["code"] for one in said["others"]]) == ("mapping.type", ["mapping.circle"])
+
+
 @pytest.mark.parametrize(
     ("version", "implementation", "system", "libc", "said"),
     [

@@ -115,6 +115,7 @@ def test_the_test_mapping_has_no_problem() -> None:
         ("mapping: test", "mapping: expense-to-bill", "duplicate-name", 1),
         ("mapping: test", "mapping: test\nmark: Name", "mark", 2),
         ("mapping: test", "mapping: test\nfind: { Numero: =record.Name }", "unknown-field", 2),
+        ("mapping: test", "mapping: test\nexpect: { TotalTax: =record.Amount }", "expect", 2),
         ("mapping: test", "mapping: test\nexpect: { Total: =record.Amount }", "expect", 2),
         ("mapping: test", "mapping: test\nwhen: =record.IsLost", "unknown-field", 2),
     ],
@@ -235,3 +236,23 @@ def test_two_way_mappings_that_begin_with_different_records_may_write_the_same_f
     assert apart(Expression.read(one), Expression.read(other)) is certain
     assert apart(Expression.read(other), Expression.read(one)) is certain
     assert not apart(None, Expression.read(other))
+
+
+@pytest.mark.parametrize(
+    ("prices", "amount", "instead"),
+    [
+        ("", "SubTotal", ""),
+        ("", "Total", "SubTotal"),
+        ("Exclusive", "Total", "SubTotal"),
+        ("Inclusive", "SubTotal", "Total"),
+        ("Inclusive", "Total", ""),
+        ("NoTax", "SubTotal", ""),
+        ("NoTax", "Total", ""),
+        ("'=record.Number__c'", "Total", ""),
+    ],
+)
+def test_what_can_be_expected_depends_on_the_kind_of_prices(prices: str, amount: str, instead: str) -> None:
+    text = INVOICE + f"expect: {{ {amount}: =record.Amount }}\n"
+    text = text.replace("Type: ACCREC\n", f"Type: ACCREC\n  LineAmountTypes: {prices}\n") if prices else text
+    remedies = [one.remedy for one in found(text) if one.code == "mapping.expect"]
+    assert [f"expect: {{ {instead}:" in one for one in remedies] == ([True] if instead else [])

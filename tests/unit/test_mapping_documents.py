@@ -378,3 +378,32 @@ def test_lookups_choose_the_organisation_and_tracking_is_named() -> None:
     home = replace(HOME, lookups=lookups, organisation="nz")
     assert isinstance(document(rules, south, home), Document)
     assert isinstance(document(rules, south, replace(home, organisation="uk")), NotWanted)
+
+
+@pytest.mark.parametrize(
+    ("entity", "prices", "amount", "amends"),
+    [
+        ("xero.Invoice", "Inclusive", "Total", ""),
+        ("xero.Invoice", "NoTax", "Total", ""),
+        ("xero.Quote", "INCLUSIVE", "Total", ""),
+        ("xero.Quote", "INCLUSIVE", "SubTotal", "say `expect: { Total"),
+        ("xero.Quote", "EXCLUSIVE", "Total", "say `expect: { SubTotal"),
+    ],
+)
+def test_prices_that_hold_their_tax_are_expected_by_their_total(
+    entity: str, prices: str, amount: str, amends: str
+) -> None:
+    text = f"""\
+mapping: told
+from: salesforce.Opportunity
+to: {entity}
+fields: {{ Date: =record.CloseDate, LineAmountTypes: {prices} }}
+lines: [ {{ key: one, fields: {{ Description: All, Quantity: =3, UnitAmount: =33.335 }} }} ]
+expect: {{ {amount}: =100.01 }}
+"""
+    out = document(bind(parse(text, "told.yaml"), CATALOGS), won(), HOME)
+    assert isinstance(out, Refused) is bool(amends)
+    assert not isinstance(out, Refused) or amends in out.failure.remedy
+    short = document(bind(parse(text.replace("100.01", "100.00"), "told.yaml"), CATALOGS), won(), HOME)
+    assert isinstance(short, Refused)
+    assert short.failure.code == "mapping.expectation"

@@ -17,7 +17,7 @@ from connector.core.mapping.check_below import below, is_below
 from connector.core.mapping.check_links import across
 from connector.core.mapping.check_several import together
 from connector.core.mapping.convert import fitted, from_plain
-from connector.core.mapping.expect import EXPECTED
+from connector.core.mapping.expect import EXPECTED, unknowable
 from connector.core.mapping.expression import Expression
 from connector.core.mapping.inference import SPOKEN, fits
 from connector.core.mapping.life import remade
@@ -232,8 +232,19 @@ def _lookups(mapping: Mapping, sight: Sight, target: Catalog) -> Iterator[Proble
             yield from _typed(mapping, sight, expression, line, f"{key} {name}: ")
             if key == "find" and field_info(target, mapping.target.entity, name) is None:
                 yield problem(mapping, key, "unknown-field", f"{mapping.target} has no field {name}")
-            if key == "expect" and name not in EXPECTED:
-                yield problem(mapping, key, "expect", f"expect cannot know {name}", f"Known: {', '.join(EXPECTED)}.")
+    yield from _expected(mapping)
+
+
+def _expected(mapping: Mapping) -> Iterator[Problem]:
+    """What no amount of a line tells before Xero has added its tax."""
+    prices = next((one.value for one in mapping.settings if one.path == "LineAmountTypes"), None)
+    for name in mapping.expect:
+        if name not in EXPECTED:
+            yield problem(mapping, "expect", "expect", f"expect cannot know {name}", f"Known: {', '.join(EXPECTED)}.")
+        elif prices is None or prices.is_literal:
+            instead = unknowable(name, mapping, prices.literal if prices is not None else None)
+            if instead:
+                yield problem(mapping, "expect", "expect", f"only Xero knows the {name} of these lines", instead)
 
 
 def _whole(mapping: Mapping, target: Catalog) -> Iterator[Problem]:

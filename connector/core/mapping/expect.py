@@ -14,13 +14,23 @@ from connector.core.mapping.syntax import ExpressionError
 from connector.core.money import half_up, line_amount, total
 from connector.core.values import Value, plain_number
 
-EXPECTED = ("SubTotal",)  # what expect: can name
-_INCLUSIVE = "Inclusive"
+_EXCLUSIVE, _INCLUSIVE, _NO_TAX = "EXCLUSIVE", "INCLUSIVE", "NOTAX"  # quotes spell them so, all others as `NoTax`
+#  What expect: can name → the kinds of prices that come to it without a tax rate of Xero.
+EXPECTED: Table[str, tuple[str, ...]] = {"SubTotal": (_EXCLUSIVE, _NO_TAX), "Total": (_INCLUSIVE, _NO_TAX)}
+_UNSAID = {"BankTransaction": _INCLUSIVE}  # what a document of Xero without LineAmountTypes means; all others exclusive
+_INSTEAD = {
+    _EXCLUSIVE: "Prices without tax: say `expect: { SubTotal: … }`.",
+    _INCLUSIVE: "Prices with their tax (LineAmountTypes Inclusive): say `expect: { Total: … }`.",
+}
 
 
 def subtotal(flat: Flat, lines: str) -> Decimal | None:
     """Net total of the lines, each rounded to cents; None where only Xero knows it (tax inside, prices of items)."""
-    if not lines or flat.get("LineAmountTypes") == _INCLUSIVE:
+    return None if str(flat.get("LineAmountTypes")).upper() == _INCLUSIVE else _amounts(flat, lines)
+
+
+def _amounts(flat: Flat, lines: str) -> Decimal | None:
+    if not lines:
         return None
     rows: dict[str, dict[str, Value]] = {}
     for path, value in flat.items():
@@ -52,6 +62,12 @@ def _decimal(value: Value) -> Decimal | None:
     return value if isinstance(value, Decimal) else None
 
 
+def unknowable(name: str, mapping: Mapping, prices: Value) -> str:
+    """What to say instead where ``name`` takes Xero's tax to reckon; ``prices`` is what LineAmountTypes says, if so."""
+    kind = str(prices).upper() if prices else _UNSAID.get(mapping.target.entity, _EXCLUSIVE)
+    return "" if kind in EXPECTED.get(name, ()) else _INSTEAD.get(kind, "")
+
+
 def expectation(mapping: Mapping, flat: Flat, scope: Scope) -> None:
     """Raises ExpressionError, code ``mapping.expectation``, when a document does not come to what `expect` says."""
     for name, expression in mapping.expect.items():
@@ -59,12 +75,13 @@ def expectation(mapping: Mapping, flat: Flat, scope: Scope) -> None:
         if not isinstance(wanted, Decimal):
             raise ExpressionError("mapping.expectation", f"expect {name}: {expression.text} is {spoken(wanted)}",
                                   remedy="Fill in the fields that it reads.")  # fmt: skip
-        has = subtotal(flat, mapping.lines)
+        instead = unknowable(name, mapping, flat.get("LineAmountTypes"))
+        has = None if instead else _amounts(flat, mapping.lines)
         if has is None:
             raise ExpressionError(
                 "mapping.expectation",
                 f"expect {name}: only Xero knows what the lines come to",
-                remedy="Give every line a UnitAmount, and LineAmountTypes Exclusive or NoTax.",
+                remedy=instead or "Give every line a UnitAmount.",
             )
         if half_up(wanted) != has:
             raise ExpressionError(
