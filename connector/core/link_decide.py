@@ -13,6 +13,7 @@ from connector.core.link_state import End, Hold, Life, Link, Rules
 from connector.core.records import Side
 
 DECISIONS = ("retry", "salesforce", "xero", "link", "create", "end")
+ANSWERED = (failures.UNCLAIMED.code, failures.MEANWHILE.code)  # by a retry: its object is to be made
 UNCERTAIN = (failures.STRANGER.code, failures.TWINS.code)  # a birth might be the second: to retry decides nothing
 
 
@@ -111,8 +112,7 @@ def _retried(link: Link) -> Link:
         return ended(link, "target-gone")
     if link.life is Life.NEW and sticky(link) and link.code in UNCERTAIN:
         return link
-    asked = link.code in (failures.UNCLAIMED.code, failures.MEANWHILE.code)  # and answered: it is to be made
-    unfound = "" if asked else link.unfound
+    unfound = "" if link.code in ANSWERED else link.unfound
     return _read_again(replace(free(link), looked=link.looked and link.life is Life.LIVE, unfound=unfound, flips={}))
 
 

@@ -18,6 +18,14 @@ ARITHMETIC = Context(
 )
 PLACES = 2
 _HUNDRED = Decimal(100)
+EXCLUSIVE, INCLUSIVE, NO_TAX = "Exclusive", "Inclusive", "NoTax"  # whether prices of a document of Xero hold their tax
+_SPELT = {kind.upper(): kind for kind in (EXCLUSIVE, INCLUSIVE, NO_TAX)}  # quotes spell them in capitals
+_UNSAID = {"BankTransaction": INCLUSIVE, "ManualJournal": NO_TAX}  # what a document that says nothing means
+
+
+def prices_of(entity: str, said: object) -> str:
+    """The kind of prices of a document of Xero whose ``LineAmountTypes`` is ``said``: one of the three above."""
+    return _SPELT.get(str(said).upper(), _UNSAID.get(entity, EXCLUSIVE))
 
 
 def half_up(amount: Decimal, places: int = PLACES) -> Decimal:

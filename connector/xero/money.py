@@ -9,15 +9,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from connector.core.money import half_up, line_amount, tax_on, total
+from connector.core.money import INCLUSIVE, NO_TAX, half_up, line_amount, prices_of, tax_on, total
 from connector.core.values import Fields, Value
 from connector.errors import DataError
 
 UNIT_PLACES = 4  # we write and read with unitdp=4
-EXCLUSIVE, INCLUSIVE, NO_TAX = "Exclusive", "Inclusive", "NoTax"
-_MODES = {mode.upper(): mode for mode in (EXCLUSIVE, INCLUSIVE, NO_TAX)}  # quotes spell them in capitals
-# what a document that says nothing means; for all others Exclusive
-DEFAULT_MODE: Mapping[str, str] = {"BankTransaction": INCLUSIVE, "ManualJournal": NO_TAX}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +55,7 @@ class Totals:
 
 def totals(document: Fields, chart: Chart, entity: str = "Invoice") -> Totals:
     """The totals of a document's fields. Raises DataError (``xero.tax-unknown``, ``xero.line-unpriced``)."""
-    mode = _MODES.get(str(document.get("LineAmountTypes")).upper(), DEFAULT_MODE.get(entity, EXCLUSIVE))
+    mode = prices_of(entity, document.get("LineAmountTypes"))
     items = chart.purchases if _buys(document, entity) else chart.sales
     rows = document.get("LineItems")
     found = rows if isinstance(rows, Sequence) and not isinstance(rows, str) else ()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import textwrap
-from pathlib import Path
 
 import pytest
 
@@ -57,8 +56,7 @@ def test_the_ready_made_mappings_have_no_problem() -> None:
 
 def test_every_ready_made_mapping_to_xero_bills_in_the_currency_of_its_record() -> None:
     """In an org with several currencies a deal in dollars would else be billed in pounds."""
-    folder = Path(__file__).parents[2] / "mappings"
-    texts = [path.read_text("utf-8") for path in sorted(folder.rglob("*.yaml"))]
+    texts = [path.read_text("utf-8") for path in sorted(FOLDER.rglob("*.yaml"))]
     said = [row.split(":", 1)[1].strip() for text in texts for row in text.splitlines() if "CurrencyCode: =" in row]
     assert len(said) == 18
     assert set(said) == {"=record.CurrencyIsoCode or connection.currency"}

@@ -11,22 +11,20 @@ from connector.core.mapping.functions import spoken
 from connector.core.mapping.model import Mapping
 from connector.core.mapping.scope import Scope
 from connector.core.mapping.syntax import ExpressionError
-from connector.core.money import half_up, line_amount, total
+from connector.core.money import EXCLUSIVE, INCLUSIVE, NO_TAX, half_up, line_amount, prices_of, total
 from connector.core.values import Value, plain_number
 
-_EXCLUSIVE, _INCLUSIVE, _NO_TAX = "EXCLUSIVE", "INCLUSIVE", "NOTAX"  # quotes spell them so, all others as `NoTax`
 #  What expect: can name → the kinds of prices that come to it without a tax rate of Xero.
-EXPECTED: Table[str, tuple[str, ...]] = {"SubTotal": (_EXCLUSIVE, _NO_TAX), "Total": (_INCLUSIVE, _NO_TAX)}
-_UNSAID = {"BankTransaction": _INCLUSIVE}  # what a document of Xero without LineAmountTypes means; all others exclusive
+EXPECTED: Table[str, tuple[str, ...]] = {"SubTotal": (EXCLUSIVE, NO_TAX), "Total": (INCLUSIVE, NO_TAX)}
 _INSTEAD = {
-    _EXCLUSIVE: "Prices without tax: say `expect: { SubTotal: … }`.",
-    _INCLUSIVE: "Prices with their tax (LineAmountTypes Inclusive): say `expect: { Total: … }`.",
+    EXCLUSIVE: "Prices without tax: say `expect: { SubTotal: … }`.",
+    INCLUSIVE: "Prices with their tax (LineAmountTypes Inclusive): say `expect: { Total: … }`.",
 }
 
 
 def subtotal(flat: Flat, lines: str) -> Decimal | None:
     """Net total of the lines, each rounded to cents; None where only Xero knows it (tax inside, prices of items)."""
-    return None if str(flat.get("LineAmountTypes")).upper() == _INCLUSIVE else _amounts(flat, lines)
+    return None if prices_of("", flat.get("LineAmountTypes")) == INCLUSIVE else _amounts(flat, lines)
 
 
 def _amounts(flat: Flat, lines: str) -> Decimal | None:
@@ -64,7 +62,7 @@ def _decimal(value: Value) -> Decimal | None:
 
 def unknowable(name: str, mapping: Mapping, prices: Value) -> str:
     """What to say instead where ``name`` takes Xero's tax to reckon; ``prices`` is what LineAmountTypes says, if so."""
-    kind = str(prices).upper() if prices else _UNSAID.get(mapping.target.entity, _EXCLUSIVE)
+    kind = prices_of(mapping.target.entity, prices)
     return "" if kind in EXPECTED.get(name, ()) else _INSTEAD.get(kind, "")
 
 
