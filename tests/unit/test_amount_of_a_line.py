@@ -16,7 +16,7 @@ D = Decimal
 
 
 def price_of(row: dict[str, Value], known: dict[str, Value] | None = None, types: str = "Exclusive") -> Value:
-    priced({"LineAmountTypes": types}, known, row)
+    priced("Invoice", {"LineAmountTypes": types}, known, row)
     assert not {"LineAmount", "NetAmount"} & set(row)
     return row.get("UnitAmount")
 
@@ -57,13 +57,13 @@ def test_tax_inside_the_price() -> None:
         "Quantity": D(1),
         "UnitAmount": D("11.5"),
     }
-    assert net(inside, known) == D(10)
+    assert net("Invoice", inside, known) == D(10)
     same: dict[str, Value] = {"NetAmount": D(10), "Quantity": D(1), "UnitAmount": D("11.5")}
     assert price_of(same, known, "Inclusive") == D("11.5")
     with pytest.raises(ExpressionError) as refused:
         price_of({"NetAmount": D(20), "Quantity": D(2), "UnitAmount": D("11.5")}, known, "Inclusive")
     assert refused.value.code == "mapping.price-with-tax"
-    (row,) = rows(with_net({**inside, "LineItems": [known]}), "LineItems")
+    (row,) = rows(with_net("Invoice", {**inside, "LineItems": [known]}), "LineItems")
     assert (row["NetAmount"], row["LineAmount"]) == (D(10), D("11.50"))
 
 
@@ -80,3 +80,13 @@ def test_an_amount_that_holds_the_tax_goes_back_as_it_is() -> None:
     assert price_of({"NetAmount": D("24.97"), "Quantity": D(3), "UnitAmount": D("9.99")}, known, "Inclusive") == D(
         "9.99"
     )
+
+
+def test_quotes_spell_the_kind_in_capitals_and_bank_transactions_hold_the_tax_unsaid() -> None:
+    known: dict[str, Value] = {"LineAmount": D("11.50"), "TaxAmount": D("1.50")}
+    assert net("Quote", {"LineAmountTypes": "INCLUSIVE"}, known) == D(10)
+    assert net("BankTransaction", {}, known) == D(10)
+    assert net("Invoice", {}, known) == D("11.50")
+    with pytest.raises(ExpressionError) as refused:
+        priced("Quote", {"LineAmountTypes": "INCLUSIVE"}, None, {"NetAmount": D(20), "Quantity": D(2)})
+    assert refused.value.code == "mapping.price-with-tax"

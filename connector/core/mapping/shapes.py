@@ -77,7 +77,7 @@ def id_field(side: Side, entity: str) -> str:
 
 def own_fields(record: Record) -> dict[str, Value]:
     """The record's fields with its id under the side's own name; lines of Xero with what they come to without tax."""
-    fields = with_net(record.fields) if record.side is Side.XERO else record.fields
+    fields = with_net(record.entity, record.fields) if record.side is Side.XERO else record.fields
     return {**fields, id_field(record.side, record.entity): record.id}
 
 

@@ -111,7 +111,7 @@ def _lines(
         if key in ids and own_id:
             row[own_id] = ids[key]
         if own_id:
-            priced({**before, **out}, known.get(ids.get(key, "")), row)
+            priced(mapping.target.entity, {**before, **out}, known.get(ids.get(key, "")), row)
     return [*sent, *theirs]
 
 
